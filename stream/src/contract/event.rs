@@ -1,0 +1,242 @@
+//! A user's event: the input of everything.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hmisr_features::{Id, Interaction};
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Reason;
+
+/// The first event time that is refused: 2200-01-01T00:00:00Z, epoch milliseconds.
+pub const MAX_TS: i64 = 7_258_118_400_000;
+
+/// The longest `action`, `request_id` or `event_id`, in bytes.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// One interaction of a user with an item.
+///
+/// ```
+/// # use hmisr_stream::contract::Event;
+/// let event = Event::decode(
+///     br#"{"user_id": 42, "item_id": 1193, "category": 7, "action": "click", "ts": 978300760000}"#,
+/// ).unwrap();
+/// assert_eq!(event.user_id.to_string(), "42");
+/// let (reason, message) = Event::decode(br#"{"user_id": 42, "item_id": true}"#).unwrap_err();
+/// assert_eq!(reason.as_str(), "invalid");
+/// assert!(message.contains("item_id"), "{message}");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// The user; its text is the record's key.
+    pub user_id: Id,
+    /// The item.
+    pub item_id: Id,
+    /// The item's category.
+    pub category: Id,
+    /// What the user did, free text; the configuration says which actions are positive.
+    pub action: String,
+    /// Event time, epoch milliseconds, from 0 to before 2200.
+    pub ts: i64,
+    /// How strong the interaction is, finite; a rating, for example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f32>,
+    /// The request that led to the interaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The producer's id of this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The producer's own long-tail mark; absent or null leaves it to the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_tail: Option<bool>,
+}
+
+impl Event {
+    /// Reads an event from JSON.
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] where the bytes are not one JSON object, [`Reason::Invalid`] where a
+    /// field is missing, of another type or out of range; the text names field, value and place.
+    pub fn decode(payload: &[u8]) -> Result<Self, (Reason, String)> {
+        serde_json::from_slice(payload).map_err(|error| {
+            let reason = match error.classify() {
+                serde_json::error::Category::Data if is_object(payload) => Reason::Invalid,
+                _ => Reason::Malformed,
+            };
+            (reason, error.to_string())
+        })
+    }
+
+    /// Writes the event as JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// What the features read of the event.
+    pub fn interaction(&self) -> Interaction {
+        Interaction {
+            item: self.item_id.clone(),
+            category: self.category.clone(),
+            ts: self.ts,
+            is_tail: self.is_tail,
+        }
+    }
+}
+
+fn is_object(payload: &[u8]) -> bool {
+    payload.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EventVisitor)
+    }
+}
+
+/// Reads field by field, so that every error can name its field.
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = Event;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event, a JSON object with user_id, item_id, category, action and ts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
+        let (mut user_id, mut item_id, mut category) = (None, None, None);
+        let (mut action, mut ts, mut weight) = (None, None, None);
+        let (mut request_id, mut event_id, mut is_tail) = (None, None, None);
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            match &*field {
+                "user_id" => read(&mut map, &mut user_id, "user_id")?,
+                "item_id" => read(&mut map, &mut item_id, "item_id")?,
+                "category" => read(&mut map, &mut category, "category")?,
+                "action" => read(&mut map, &mut action, "action")?,
+                "ts" => read(&mut map, &mut ts, "ts")?,
+                "weight" => read(&mut map, &mut weight, "weight")?,
+                "request_id" => read(&mut map, &mut request_id, "request_id")?,
+                "event_id" => read(&mut map, &mut event_id, "event_id")?,
+                "is_tail" => read(&mut map, &mut is_tail, "is_tail")?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let ts: i64 = require(ts, "ts")?;
+        if !(0..MAX_TS).contains(&ts) {
+            return Err(de::Error::custom(format!(
+                "field `ts`: {ts} is not epoch milliseconds from 0 to before 2200-01-01 ({MAX_TS})"
+            )));
+        }
+        let weight: Option<f32> = weight.flatten();
+        if let Some(weight) = weight.filter(|weight| !weight.is_finite()) {
+            return Err(de::Error::custom(format!("field `weight`: {weight} is not a finite number")));
+        }
+        Ok(Event {
+            user_id: require(user_id, "user_id")?,
+            item_id: require(item_id, "item_id")?,
+            category: require(category, "category")?,
+            action: bounded(require(action, "action")?, "action")?,
+            ts,
+            weight,
+            request_id: request_id.flatten().map(|text| bounded(text, "request_id")).transpose()?,
+            event_id: event_id.flatten().map(|text| bounded(text, "event_id")).transpose()?,
+            is_tail: is_tail.flatten(),
+        })
+    }
+}
+
+fn read<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    slot: &mut Option<T>,
+    field: &'static str,
+) -> Result<(), A::Error> {
+    if slot.is_some() {
+        return Err(de::Error::duplicate_field(field));
+    }
+    // serde's message says what was found and what was expected, but not where.
+    *slot = Some(map.next_value().map_err(|error| de::Error::custom(format!("field `{field}`: {error}")))?);
+    Ok(())
+}
+
+fn require<T, E: de::Error>(slot: Option<T>, field: &'static str) -> Result<T, E> {
+    slot.ok_or_else(|| E::missing_field(field))
+}
+
+fn bounded<E: de::Error>(text: String, field: &'static str) -> Result<String, E> {
+    if text.len() > MAX_TEXT_BYTES {
+        let length = text.len();
+        return Err(E::custom(format!("field `{field}`: {length} bytes, at most {MAX_TEXT_BYTES} are read")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> (Reason, String) {
+        Event::decode(json.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for bad in ["", "nonsense", "{", "[1]", "null", "42", r#"{"user_id": 1"#, r#"{"user_id": 1,}"#] {
+            assert_eq!(refused(bad).0, Reason::Malformed, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        let with = |field: &str, value: &str| {
+            let mut fields = vec![
+                ("user_id", "1"),
+                ("item_id", "2"),
+                ("category", "3"),
+                ("action", "\"click\""),
+                ("ts", "1"),
+                ("weight", "1.0"),
+            ];
+            fields.retain(|(name, _)| *name != field);
+            let mut parts: Vec<String> = fields.iter().map(|(n, v)| format!("\"{n}\": {v}")).collect();
+            if !value.is_empty() {
+                parts.push(format!("\"{field}\": {value}"));
+            }
+            format!("{{{}}}", parts.join(", "))
+        };
+        assert!(Event::decode(with("weight", "2.5").as_bytes()).is_ok());
+        for (field, value) in [
+            ("user_id", ""),
+            ("user_id", "-1"),
+            ("user_id", "1.5"),
+            ("item_id", "\"\""),
+            ("item_id", "null"),
+            ("category", "[1]"),
+            ("action", "7"),
+            ("ts", "\"now\""),
+            ("ts", "-5"),
+            ("ts", "9223372036854775808"),
+            ("ts", "7258118400000"),
+            ("ts", "1.5"),
+            ("weight", "\"5\""),
+            ("weight", "1e300"),
+            ("is_tail", "1"),
+            ("event_id", "3"),
+        ] {
+            let (reason, message) = refused(&with(field, value));
+            assert_eq!(reason, Reason::Invalid, "{field}: {value}");
+            assert!(message.contains(field), "{field}: {value}: {message}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_nulls_pass() {
+        let event = Event::decode(
+            br#"{"user_id":"u","item_id":1,"category":"c","action":"x","ts":0,"new":{"a":[1]},"is_tail":null}"#,
+        )
+        .unwrap();
+        assert_eq!(event.is_tail, None);
+        assert_eq!(Event::decode(&event.encode()).unwrap(), event);
+    }
+}

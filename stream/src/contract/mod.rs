@@ -1,0 +1,17 @@
+//! The messages, one Rust type each. JSON unless said; readers ignore unknown fields.
+
+mod announcement;
+mod dead_letter;
+mod event;
+mod example;
+mod features;
+pub mod topic;
+mod user_view;
+
+pub use announcement::SnapshotAnnouncement;
+pub use dead_letter::{DeadLetter, Reason};
+pub use event::{Event, MAX_TS};
+pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
+pub use features::FeatureRecord;
+pub use hmisr_features::{Diversity, Id};
+pub use user_view::{UserView, VisitView};

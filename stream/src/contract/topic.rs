@@ -1,0 +1,12 @@
+//! The names of the topics.
+
+/// User events, keyed by user id.
+pub const EVENTS: &str = "events";
+/// Per-user features, keyed by user id.
+pub const USER_FEATURES: &str = "user-features";
+/// Positive events with the history before them (Protobuf), keyed by user id.
+pub const TRAINING_EXAMPLES: &str = "training-examples";
+/// Events that could not be processed, as they came.
+pub const DEAD_LETTERS: &str = "events-dlq";
+/// One announcement per published model version.
+pub const SNAPSHOTS: &str = "model-snapshots";

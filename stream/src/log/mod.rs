@@ -1,0 +1,1 @@
+//! Topics, offsets and transactions in one RocksDB, inside the process.

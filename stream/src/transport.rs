@@ -1,0 +1,124 @@
+//! The two traits between the engine and what carries its records.
+
+use std::time::Duration;
+
+use crate::{Outgoing, Record, Result};
+
+/// What identifies the topic that a source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// What tells it from a topic of the same name that was deleted and made again, where the
+    /// transport knows it; the name otherwise.
+    pub id: String,
+    /// Its partitions.
+    pub partitions: i32,
+}
+
+/// How much one poll may bring.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Records.
+    pub records: usize,
+    /// Bytes of the records together; one record may exceed it.
+    pub bytes: usize,
+}
+
+/// What a poll brought.
+#[derive(Debug)]
+pub enum Polled {
+    /// Committed records, in offset order within each partition; none when the time ran out.
+    Records(Vec<Record>),
+    /// Partitions gained. Each is read only after a [`Source::seek`].
+    Assigned(Vec<i32>),
+    /// Partitions lost: what is uncommitted of them must go.
+    Revoked(Vec<i32>),
+}
+
+/// Reads one topic's partitions, committed records only.
+pub trait Source: Send {
+    /// What [`Sink::send_offsets`] needs to commit for this source's group.
+    type Group;
+
+    /// The topic that is read.
+    fn topic(&self) -> &TopicInfo;
+
+    /// The consumer group's name.
+    fn group_id(&self) -> &str;
+
+    /// The group's membership as it stands.
+    fn group(&self) -> Self::Group;
+
+    /// Waits up to `timeout` for records or a change of assignment. Assigned partitions come
+    /// first, once each, before any of their records.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable`, `OffsetOutOfRange`, `MissingTopic`, `Corrupt`.
+    fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled>;
+
+    /// Reads on from `offset`. Seeking to the log's end is allowed.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    fn seek(&mut self, partition: i32, offset: i64) -> Result<()>;
+
+    /// The group's committed next offset; none where it never committed.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    fn committed(&mut self, partition: i32) -> Result<Option<i64>>;
+
+    /// The first offset still in the log and the one after its last committed record.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    fn bounds(&mut self, partition: i32) -> Result<(i64, i64)>;
+
+    /// The log's end as known without asking anyone; none where it is not known yet.
+    fn known_end(&self, partition: i32) -> Option<i64>;
+}
+
+/// Writes records and consumer offsets, all or nothing.
+///
+/// `begin`, any number of `produce`, `send_offsets`, then `commit` or `abort`.
+pub trait Sink: Send {
+    /// The group type of the [`Source`] whose offsets are committed here.
+    type Group;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// Kinds `Fenced`, `Unavailable`.
+    fn begin(&mut self) -> Result<()>;
+
+    /// Adds a record to the transaction.
+    ///
+    /// # Errors
+    /// Kinds `TooLarge`, `Fenced`, `Unavailable`, `MissingTopic`.
+    fn produce(&mut self, record: Outgoing) -> Result<()>;
+
+    /// Adds the group's next offsets of `topic` to the transaction.
+    ///
+    /// # Errors
+    /// Kinds `Aborted`, `Fenced`, `UnknownOutcome`.
+    fn send_offsets(&mut self, group: &Self::Group, topic: &str, offsets: &[(i32, i64)]) -> Result<()>;
+
+    /// Commits records and offsets together.
+    ///
+    /// # Errors
+    /// `Aborted` where it certainly took no effect, `Fenced`, and `UnknownOutcome` otherwise.
+    fn commit(&mut self) -> Result<()>;
+
+    /// Discards the transaction.
+    ///
+    /// # Errors
+    /// `UnknownOutcome` where the sink cannot be used any more.
+    fn abort(&mut self) -> Result<()>;
+
+    /// Partitions of a topic that is written; none where it does not exist.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    fn partitions(&mut self, topic: &str) -> Result<Option<i32>>;
+}

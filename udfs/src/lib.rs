@@ -1,0 +1,37 @@
+//! The diversity features of a user's stream of interactions.
+//!
+//! Pure functions and accumulators that cost O(1) amortised per event in the number of
+//! events (O(log k) in the number k of a user's distinct categories): no I/O, no clock, no
+//! randomness. Every engine that computes features calls this crate, so the same events give
+//! the same numbers everywhere.
+//!
+//! An event is applied in a fixed order (see [`PartitionState`]): expiry, lateness, tail mark,
+//! update of the user, count of the item, halving of the counts, new tail threshold.
+//!
+//! ```
+//! use hmisr_features::{FeatureSettings, Id, Interaction, ItemCount, PartitionState, UserState};
+//!
+//! let settings = FeatureSettings::default();
+//! let mut partition = PartitionState::default();
+//! let mut user = UserState::default();
+//! let mut item = ItemCount::default();
+//! let event = Interaction { item: Id::from(7), category: Id::from(1), ts: 1_000, is_tail: None };
+//! partition.admit(&settings, &mut user, event.ts).unwrap();
+//! let features = partition.update(&settings, 0, &mut user, &mut item, event);
+//! assert_eq!(features.lifetime.events, 1);
+//! assert_eq!(features.recent_diversity, 1.0);
+//! ```
+
+mod diversity;
+mod id;
+mod partition;
+mod popularity;
+mod settings;
+mod user;
+
+pub use diversity::{Accumulator, Diversity};
+pub use id::{Id, IdError, MAX_ID_BYTES, MAX_INT_ID};
+pub use partition::{Late, PartitionState};
+pub use popularity::{ItemCount, Popularity};
+pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};
+pub use user::{Features, Interaction, UserState, Visit};
