@@ -1,1 +1,38 @@
-//! Skeleton.
+//! Recommendations over HTTP, from the newest snapshot.
+//!
+//! * [`Model`] and [`ModelLoader`]: what answers, and where it comes from ([`Snapshots`] is the
+//!   trainer's folder).
+//! * [`ModelSlot`] and [`Watcher`]: the model in force and what swaps it. Readers never lock, a
+//!   request keeps the model that it began with, and a snapshot that cannot be loaded leaves the
+//!   old one serving.
+//! * [`UserLookup`]: a user's committed features and window; [`HttpLookup`] asks pipelines.
+//! * [`Api`]: the endpoints, as one `axum` router in two compositions: everything, or only the
+//!   look-up that a pipeline serves.
+//! * [`serve`] and [`HttpServer`]: a listener with bounds and a graceful end.
+//!
+//! Every answer that is not one of success is JSON, `{"error": {"kind": …, "message": …}}`.
+
+mod api;
+mod error;
+mod gate;
+mod http_lookup;
+mod listener;
+mod lookup;
+mod metrics;
+mod model;
+mod percent;
+mod server;
+mod settings;
+mod slot;
+mod watcher;
+
+pub use api::Api;
+pub use error::{ApiError, Error, ErrorKind, Result};
+pub use http_lookup::HttpLookup;
+pub use lookup::{LookupError, UserLookup};
+pub use metrics::Metrics;
+pub use model::{LoadError, Model, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
+pub use server::{Ended, HttpServer, serve};
+pub use settings::{InvalidSetting, Settings};
+pub use slot::ModelSlot;
+pub use watcher::{Checked, Watcher};

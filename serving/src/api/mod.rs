@@ -1,0 +1,151 @@
+//! The endpoints, in two compositions: with a model, or only the look-up.
+
+mod limits;
+mod operations;
+mod parameters;
+mod recommend;
+mod user;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use hmisr_stream::contract::{Id, UserView};
+use prometheus::Registry;
+
+use crate::error::shown;
+use crate::gate::Gate;
+use crate::metrics::LookupOutcome;
+use crate::{ApiError, ErrorKind, LookupError, Metrics, ModelSlot, Result, Settings, UserLookup};
+
+/// The HTTP interface.
+///
+/// With models ([`Api::with_models`]) it has all endpoints; without, it is what a pipeline
+/// serves: the look-up, metrics and health.
+pub struct Api {
+    shared: Shared,
+}
+
+/// What the handlers share.
+struct Shared {
+    settings: Settings,
+    registry: Registry,
+    metrics: Arc<Metrics>,
+    lookup: Arc<dyn UserLookup>,
+    models: Option<Arc<ModelSlot>>,
+    checks: Vec<Check>,
+    lookups: Gate,
+    computations: Gate,
+}
+
+/// One more condition of readiness.
+struct Check {
+    name: &'static str,
+    check: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+}
+
+impl Api {
+    /// An interface over `lookup` alone. `registry` is what `/metrics` shows.
+    ///
+    /// # Errors
+    /// Where a setting is out of range.
+    pub fn new(
+        settings: Settings,
+        registry: Registry,
+        metrics: Arc<Metrics>,
+        lookup: Arc<dyn UserLookup>,
+    ) -> Result<Self> {
+        settings.validate()?;
+        let lookups =
+            Gate::new("a look-up", settings.max_lookups, settings.max_queue, metrics.waiting_lookup.clone());
+        let computations = Gate::new(
+            "a recommendation",
+            settings.concurrency(),
+            settings.max_queue,
+            metrics.waiting_compute.clone(),
+        );
+        let (models, checks) = (None, Vec::new());
+        let shared = Shared { settings, registry, metrics, lookup, models, checks, lookups, computations };
+        Ok(Self { shared })
+    }
+
+    /// Adds the endpoints that answer from the model in `slot`.
+    #[must_use]
+    pub fn with_models(mut self, slot: Arc<ModelSlot>) -> Self {
+        self.shared.models = Some(slot);
+        self
+    }
+
+    /// Adds a condition of `/readyz`. `check` is called on the server's own threads, so it must
+    /// not block; its error says what is missing.
+    #[must_use]
+    pub fn with_check(
+        mut self,
+        name: &'static str,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.shared.checks.push(Check { name, check: Box::new(check) });
+        self
+    }
+
+    /// The endpoints. Limits, timing and counting apply to all of them, and so does the answer
+    /// for unknown paths: nest the router below another one, or serve it alone.
+    pub fn router(self) -> Router {
+        let shared = Arc::new(self.shared);
+        let mut router = Router::new()
+            .route("/", get(operations::index))
+            .route("/v1/users/{id}", get(user::user))
+            .route("/metrics", get(operations::metrics))
+            .route("/healthz", get(operations::healthz))
+            .route("/readyz", get(operations::readyz));
+        if shared.models.is_some() {
+            router = router
+                .route("/v1/recommend", get(recommend::recommend))
+                .route("/v1/model", get(recommend::model));
+        }
+        router
+            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(unknown_path)
+            .layer(from_fn_with_state(Arc::clone(&shared), limits::limited))
+            .with_state(shared)
+    }
+}
+
+impl Shared {
+    /// Looks a user up, within the bound on look-ups.
+    async fn look_up(self: &Arc<Self>, id: &Id) -> Result<Option<UserView>, ApiError> {
+        let (shared, id) = (Arc::clone(self), id.clone());
+        let found = self
+            .lookups
+            .run(move || {
+                let begun = Instant::now();
+                let found = shared.lookup.user(&id);
+                let outcome = match &found {
+                    Ok(Some(_)) => LookupOutcome::Found,
+                    Ok(None) => LookupOutcome::Unknown,
+                    Err(_) => LookupOutcome::Failed,
+                };
+                shared.metrics.looked_up(outcome, begun.elapsed().as_secs_f64());
+                found
+            })
+            .await?;
+        found.map_err(|error| unavailable(&error))
+    }
+}
+
+fn unavailable(error: &LookupError) -> ApiError {
+    ApiError::new(ErrorKind::LookupUnavailable, format!("the user cannot be looked up now: {error}"))
+}
+
+async fn unknown_path(uri: Uri) -> ApiError {
+    let path = shown(uri.path());
+    ApiError::new(ErrorKind::UnknownPath, format!("there is no {path}; GET / lists the endpoints"))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    let (method, path) = (shown(method.as_str()), shown(uri.path()));
+    ApiError::new(ErrorKind::MethodNotAllowed, format!("{path} does not take {method}; use GET"))
+}

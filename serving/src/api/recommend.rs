@@ -1,0 +1,83 @@
+//! `GET /v1/recommend` and `GET /v1/model`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, Uri};
+use axum::response::{IntoResponse, Response};
+use hmisr_stream::contract::{Id, UserView};
+use serde::Serialize;
+
+use super::Shared;
+use super::parameters::RecommendParameters;
+use crate::watcher::age_seconds;
+use crate::{ApiError, ErrorKind, Model, ModelInfo, Recommendation, RecommendationSource, Scored};
+
+/// The header of an answer that names the model's version.
+const VERSION_HEADER: &str = "hmisr-model-version";
+
+/// The answer of `GET /v1/recommend`.
+#[derive(Serialize)]
+struct RecommendAnswer {
+    user_id: Id,
+    model_version: u64,
+    source: RecommendationSource,
+    /// Whether state is kept of the user.
+    known_user: bool,
+    items: Vec<Scored>,
+}
+
+pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, ApiError> {
+    let RecommendParameters { user_id, k } = RecommendParameters::read(uri.query().unwrap_or_default())?;
+    // Taken once: whatever is swapped in meanwhile, this request ends as it began.
+    let model = current(&shared)?;
+    let view = shared.look_up(&user_id).await?;
+    let known_user = view.is_some();
+    let filter_seen = shared.settings.filter_seen;
+    let (version, Recommendation { items, source }) = shared
+        .computations
+        .run(move || {
+            let answer = from_view(&*model, view, k, filter_seen);
+            // The last request of an old model frees it here, not on an asynchronous thread.
+            (model.info().version, answer)
+        })
+        .await?;
+    shared.metrics.recommended(source);
+    let answer = RecommendAnswer { user_id, model_version: version, source, known_user, items };
+    let mut response = Json(answer).into_response();
+    response.headers_mut().insert(VERSION_HEADER, HeaderValue::from(version));
+    Ok(response)
+}
+
+fn from_view(model: &dyn Model, view: Option<UserView>, k: usize, filter_seen: bool) -> Recommendation {
+    let visits = view.map(|view| view.visits).unwrap_or_default();
+    let history: Vec<(Id, i64)> = visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
+    let seen: HashSet<&Id> =
+        if filter_seen { history.iter().map(|(id, _)| id).collect() } else { HashSet::new() };
+    model.recommend(&history, k, &|id| seen.contains(id))
+}
+
+/// The answer of `GET /v1/model`.
+#[derive(Serialize)]
+struct ModelAnswer<'a> {
+    #[serde(flatten)]
+    info: &'a ModelInfo,
+    /// Time since publication.
+    age_seconds: f64,
+}
+
+pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
+    let model = current(&shared)?;
+    let info = model.info();
+    Ok(Json(ModelAnswer { info, age_seconds: age_seconds(info.created_ms) }).into_response())
+}
+
+fn current(shared: &Shared) -> Result<Arc<dyn Model>, ApiError> {
+    shared.models.as_ref().and_then(|slot| slot.current()).ok_or_else(|| {
+        let message = "no snapshot is in force yet; the first is taken as soon as the trainer publishes one \
+                       (see /readyz)";
+        ApiError::new(ErrorKind::NoModel, message)
+    })
+}

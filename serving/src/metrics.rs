@@ -1,0 +1,220 @@
+//! What the server measures.
+
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use crate::{ErrorKind, RecommendationSource};
+
+/// Upper bounds of request and look-up times, seconds.
+const SECONDS: [f64; 14] =
+    [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+/// An endpoint, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Recommend,
+    User,
+    Model,
+    Metrics,
+    Healthz,
+    Readyz,
+    Index,
+    /// Every path that is no endpoint: paths are the clients' choice, so they are no labels.
+    Other,
+}
+
+impl Endpoint {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Recommend, "recommend"),
+        (Self::User, "user"),
+        (Self::Model, "model"),
+        (Self::Metrics, "metrics"),
+        (Self::Healthz, "healthz"),
+        (Self::Readyz, "readyz"),
+        (Self::Index, "index"),
+        (Self::Other, "other"),
+    ];
+
+    /// The endpoint of a path.
+    pub(crate) fn of(path: &str) -> Self {
+        let user = path.strip_prefix("/v1/users/");
+        match path {
+            "/v1/recommend" => Self::Recommend,
+            "/v1/model" => Self::Model,
+            "/metrics" => Self::Metrics,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            "/" => Self::Index,
+            _ if user.is_some_and(|id| !id.is_empty() && !id.contains('/')) => Self::User,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How a look-up ended, as a label.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LookupOutcome {
+    Found,
+    Unknown,
+    Failed,
+}
+
+/// The server's metrics, labels resolved.
+pub struct Metrics {
+    /// Per endpoint, per class of status (2xx and 3xx, 4xx, 5xx).
+    requests: Vec<[Histogram; 3]>,
+    rejected: Vec<IntCounter>,
+    lookups: [Histogram; 3],
+    recommendations: [IntCounter; 2],
+    pub(crate) in_flight: IntGauge,
+    pub(crate) waiting_compute: IntGauge,
+    pub(crate) waiting_lookup: IntGauge,
+    pub(crate) swaps: IntCounter,
+    pub(crate) reload_failures: IntCounter,
+    pub(crate) reload_seconds: Histogram,
+    pub(crate) model_version: IntGauge,
+    pub(crate) snapshot_age_seconds: Gauge,
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// Where one of the same name is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let requests = HistogramVec::new(
+            histogram(
+                "hmisr_serving_request_seconds",
+                "Time from a request's head to its answer, by endpoint and class of status.",
+            ),
+            &["endpoint", "status"],
+        )?;
+        let rejected = IntCounterVec::new(
+            Opts::new("hmisr_serving_rejected_total", "Requests not answered as asked, by kind of error."),
+            &["kind"],
+        )?;
+        let lookups = HistogramVec::new(
+            histogram("hmisr_serving_lookup_seconds", "Time of a user look-up, by outcome."),
+            &["outcome"],
+        )?;
+        let recommendations = IntCounterVec::new(
+            Opts::new("hmisr_serving_recommendations_total", "Recommendations given, by what ranked them."),
+            &["source"],
+        )?;
+        let waiting = IntGaugeVec::new(
+            Opts::new("hmisr_serving_waiting_requests", "Requests that wait for a place, by what for."),
+            &["place"],
+        )?;
+        let in_flight = IntGauge::new("hmisr_serving_in_flight_requests", "Requests being answered.")?;
+        let swaps =
+            IntCounter::new("hmisr_serving_swaps_total", "Snapshots put in force, the first included.")?;
+        let reload_failures = IntCounter::new(
+            "hmisr_serving_reload_failures_total",
+            "Attempts to find or load a snapshot that failed; the old one went on serving.",
+        )?;
+        let reload_seconds = Histogram::with_opts(
+            HistogramOpts::new("hmisr_serving_reload_seconds", "Time to load a snapshot.")
+                .buckets(vec![0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0]),
+        )?;
+        let model_version = IntGauge::new(
+            "hmisr_serving_model_version",
+            "Version of the snapshot in force; 0 where none is.",
+        )?;
+        let snapshot_age_seconds = Gauge::new(
+            "hmisr_serving_snapshot_age_seconds",
+            "Time since the snapshot in force was published, as of the last look for a newer one.",
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(rejected.clone()))?;
+        registry.register(Box::new(lookups.clone()))?;
+        registry.register(Box::new(recommendations.clone()))?;
+        registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(in_flight.clone()))?;
+        registry.register(Box::new(swaps.clone()))?;
+        registry.register(Box::new(reload_failures.clone()))?;
+        registry.register(Box::new(reload_seconds.clone()))?;
+        registry.register(Box::new(model_version.clone()))?;
+        registry.register(Box::new(snapshot_age_seconds.clone()))?;
+        Ok(Self {
+            requests: Endpoint::ALL
+                .iter()
+                .map(|(_, name)| {
+                    ["2xx", "4xx", "5xx"].map(|class| requests.with_label_values(&[*name, class]))
+                })
+                .collect(),
+            rejected: ErrorKind::ALL
+                .iter()
+                .map(|kind| rejected.with_label_values(&[kind.as_str()]))
+                .collect(),
+            lookups: ["found", "unknown", "failed"].map(|outcome| lookups.with_label_values(&[outcome])),
+            recommendations: ["model", "popularity"].map(|name| recommendations.with_label_values(&[name])),
+            in_flight,
+            waiting_compute: waiting.with_label_values(&["compute"]),
+            waiting_lookup: waiting.with_label_values(&["lookup"]),
+            swaps,
+            reload_failures,
+            reload_seconds,
+            model_version,
+            snapshot_age_seconds,
+        })
+    }
+
+    /// Notes an answered request.
+    pub(crate) fn answered(&self, endpoint: Endpoint, status: u16, seconds: f64) {
+        let class = match status {
+            ..400 => 0,
+            400..500 => 1,
+            500.. => 2,
+        };
+        self.requests[endpoint as usize][class].observe(seconds);
+    }
+
+    /// Notes a request that was not answered as asked.
+    pub(crate) fn rejected(&self, kind: ErrorKind) {
+        self.rejected[kind as usize].inc();
+    }
+
+    /// Notes a look-up.
+    pub(crate) fn looked_up(&self, outcome: LookupOutcome, seconds: f64) {
+        self.lookups[outcome as usize].observe(seconds);
+    }
+
+    /// Notes a recommendation.
+    pub(crate) fn recommended(&self, source: RecommendationSource) {
+        self.recommendations[source as usize].inc();
+    }
+}
+
+fn histogram(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(name, help).buckets(SECONDS.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_at_their_index() {
+        for (at, (endpoint, _)) in Endpoint::ALL.into_iter().enumerate() {
+            assert_eq!(endpoint as usize, at);
+        }
+        for (at, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+        }
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        metrics.rejected(ErrorKind::Overloaded);
+        metrics.answered(Endpoint::of("/v1/users/a"), 503, 0.1);
+        metrics.recommended(RecommendationSource::Popularity);
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for line in [
+            "hmisr_serving_rejected_total{kind=\"overloaded\"} 1",
+            "hmisr_serving_request_seconds_count{endpoint=\"user\",status=\"5xx\"} 1",
+            "hmisr_serving_recommendations_total{source=\"popularity\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

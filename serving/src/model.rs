@@ -1,0 +1,108 @@
+//! What answers a request for recommendations, and where it comes from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hmisr_stream::contract::Id;
+use serde::Serialize;
+
+/// One immutable version of the model.
+pub trait Model: Send + Sync + 'static {
+    /// What the snapshot says of itself.
+    fn info(&self) -> &ModelInfo;
+
+    /// The `k` best items for a history of `(item, event time in epoch milliseconds)`, oldest
+    /// first, without those that `exclude` names; best first, fewer where the catalogue is
+    /// smaller. Blocks for as long as the computation takes.
+    fn recommend(&self, history: &[(Id, i64)], k: usize, exclude: &dyn Fn(&Id) -> bool) -> Recommendation;
+}
+
+/// Where versions come from.
+pub trait ModelLoader: Send + Sync + 'static {
+    /// The newest published version; none where nothing has been published yet.
+    ///
+    /// # Errors
+    /// Where it cannot be known.
+    fn latest(&self) -> Result<Option<u64>, LoadError>;
+
+    /// Loads a version whole, or not at all.
+    ///
+    /// # Errors
+    /// Where the version is missing, damaged, or of a kind that cannot be read.
+    fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError>;
+}
+
+/// Why a version could not be found or loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LoadError {
+    message: String,
+}
+
+impl LoadError {
+    /// An error with a text that names file, value and remedy.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    /// The text of an error and of all that caused it.
+    pub fn chain(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self { message }
+    }
+}
+
+/// What a snapshot says of itself: the answer of `GET /v1/model`, less its age.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// The version, counted from 1.
+    pub version: u64,
+    /// Wall clock at publication, epoch milliseconds.
+    pub created_ms: i64,
+    /// Training steps taken in all.
+    pub step: u64,
+    /// Items in the catalogue.
+    pub items: u64,
+    /// Next offset per partition of `training-examples`: all before it is in the model.
+    pub offsets: BTreeMap<i32, i64>,
+    /// The settings that the model was made with.
+    pub config: serde_json::Value,
+    /// What the trainer measured up to this version.
+    pub metrics: serde_json::Value,
+}
+
+/// A model's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recommendation {
+    /// Best first.
+    pub items: Vec<Scored>,
+    /// What ranked them.
+    pub source: RecommendationSource,
+}
+
+/// One recommended item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scored {
+    /// The item.
+    pub item_id: Id,
+    /// Its category.
+    pub category: Id,
+    /// The higher, the better; comparable within one answer only.
+    pub score: f32,
+}
+
+/// What ranked the items of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecommendationSource {
+    /// The model, from the user's history.
+    Model,
+    /// The items' popularity: nothing in the history is known to the model.
+    Popularity,
+}

@@ -1,0 +1,160 @@
+//! How the server listens, what it bounds, and where it looks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The server's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Host and port to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// How often the snapshot folder is looked at, milliseconds.
+    pub reload_interval_ms: u64,
+    /// Whether items of the user's window are left out of recommendations.
+    pub filter_seen: bool,
+    /// Recommendations computed at the same time; 0 means one per core.
+    pub max_concurrency: usize,
+    /// Look-ups under way at the same time.
+    pub max_lookups: usize,
+    /// Requests that may wait for a place among the above, for each of the two; beyond it the
+    /// answer is 503 at once.
+    pub max_queue: usize,
+    /// Connections open at the same time; further ones wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Longest path and query, and longest body, in bytes.
+    pub max_request_bytes: usize,
+    /// Time within which a request is answered, milliseconds; beyond it the answer is 503.
+    pub request_timeout_ms: u64,
+    /// How long a connection may stay without a byte from the client, milliseconds; at least
+    /// twice `request_timeout_ms`.
+    pub idle_timeout_ms: u64,
+    /// How long requests in flight may take to finish at the end, milliseconds.
+    pub shutdown_timeout_ms: u64,
+    /// Base URLs of the pipelines whose look-ups are asked, `http://host:port` each.
+    pub lookup_urls: Vec<String>,
+    /// Time for one look-up over all of `lookup_urls`, milliseconds.
+    pub lookup_timeout_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            reload_interval_ms: 1_000,
+            filter_seen: true,
+            max_concurrency: 0,
+            max_lookups: 64,
+            max_queue: 256,
+            max_connections: 1_024,
+            max_request_bytes: 8_192,
+            request_timeout_ms: 2_000,
+            idle_timeout_ms: 60_000,
+            shutdown_timeout_ms: 10_000,
+            lookup_urls: vec!["http://127.0.0.1:8081".to_owned()],
+            lookup_timeout_ms: 1_000,
+        }
+    }
+}
+
+/// A setting outside its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting `serving.{field}`: {value} is not {expected}")]
+pub struct InvalidSetting {
+    /// The setting's name.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it must be.
+    pub expected: String,
+}
+
+impl InvalidSetting {
+    pub(crate) fn new(field: &'static str, value: impl ToString, expected: impl Into<String>) -> Self {
+        Self { field, value: value.to_string(), expected: expected.into() }
+    }
+}
+
+impl Settings {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first field outside its range.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        let port = self.listen.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
+            let shown = format!("{:?}", self.listen);
+            return Err(InvalidSetting::new("listen", shown, "host:port, such as 127.0.0.1:8080"));
+        }
+        const HOUR_MS: u64 = 3_600_000;
+        for (field, value, least, most) in [
+            ("reload_interval_ms", self.reload_interval_ms, 10, HOUR_MS),
+            ("max_concurrency", self.max_concurrency as u64, 0, 1_024),
+            ("max_lookups", self.max_lookups as u64, 1, 1_024),
+            ("max_queue", self.max_queue as u64, 0, 1_000_000),
+            ("max_connections", self.max_connections as u64, 1, 1_000_000),
+            ("max_request_bytes", self.max_request_bytes as u64, 512, 65_536),
+            ("request_timeout_ms", self.request_timeout_ms, 1, HOUR_MS),
+            ("idle_timeout_ms", self.idle_timeout_ms, self.request_timeout_ms.saturating_mul(2), 2 * HOUR_MS),
+            ("shutdown_timeout_ms", self.shutdown_timeout_ms, 0, HOUR_MS),
+            ("lookup_timeout_ms", self.lookup_timeout_ms, 1, HOUR_MS),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(InvalidSetting::new(field, value, format!("from {least} to {most}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Recommendations computed at the same time, with 0 resolved to the machine's cores.
+    pub fn concurrency(&self) -> usize {
+        match self.max_concurrency {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            set => set,
+        }
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    pub(crate) fn shutdown_timeout(&self) -> Duration {
+        Duration::from_millis(self.shutdown_timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_out_of_range_is_named() {
+        Settings::default().validate().unwrap();
+        let bad: [(&str, fn(&mut Settings)); 8] = [
+            ("listen", |s| s.listen = "8080".to_owned()),
+            ("listen", |s| s.listen = ":8080".to_owned()),
+            ("listen", |s| s.listen = "localhost:http".to_owned()),
+            ("reload_interval_ms", |s| s.reload_interval_ms = 0),
+            ("max_lookups", |s| s.max_lookups = 0),
+            ("max_request_bytes", |s| s.max_request_bytes = 1),
+            ("idle_timeout_ms", |s| s.idle_timeout_ms = s.request_timeout_ms),
+            ("request_timeout_ms", |s| s.request_timeout_ms = 0),
+        ];
+        for (field, spoil) in bad {
+            let mut settings = Settings::default();
+            spoil(&mut settings);
+            assert_eq!(settings.validate().unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let error = serde_json::from_str::<Settings>(r#"{"listn": "127.0.0.1:1"}"#).unwrap_err();
+        assert!(error.to_string().contains("listn"), "{error}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Looks for newer snapshots and swaps them in.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::{Error, LoadError, Metrics, Model, ModelLoader, ModelSlot};
+
+/// The longest time between two attempts to load the same version.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// How often the wish to stop is looked at.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// What one look at the snapshots did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// Nothing has been published yet.
+    Empty,
+    /// The newest version is in force already.
+    Unchanged,
+    /// This version was loaded and is in force.
+    Swapped(u64),
+    /// The newest version could not be found or loaded; the model in force stays.
+    Failed,
+    /// The newest version failed before, and it is not time to try again.
+    Waiting,
+}
+
+/// Looks for newer snapshots and swaps them in, away from the threads that answer requests.
+///
+/// A version that fails is logged and counted, and tried again after a pause that doubles up to
+/// a minute, or at once when another version is published.
+pub struct Watcher {
+    loader: Arc<dyn ModelLoader>,
+    slot: Arc<ModelSlot>,
+    metrics: Arc<Metrics>,
+    interval: Duration,
+    failed: Option<Failure>,
+}
+
+/// The version that failed last; none where even the newest version could not be found.
+struct Failure {
+    version: Option<u64>,
+    pause: Duration,
+    until: Instant,
+}
+
+impl Watcher {
+    /// A watcher that fills `slot` from `loader`, looking every `interval`.
+    pub fn new(
+        loader: Arc<dyn ModelLoader>,
+        slot: Arc<ModelSlot>,
+        metrics: Arc<Metrics>,
+        interval: Duration,
+    ) -> Self {
+        Self { loader, slot, metrics, interval, failed: None }
+    }
+
+    /// Looks once, and loads and swaps where there is something newer. A version lower than the
+    /// one in force is taken too: whoever sets the newest version back means it.
+    pub fn check(&mut self) -> Checked {
+        let checked = self.look(Instant::now());
+        self.note_age();
+        checked
+    }
+
+    fn look(&mut self, now: Instant) -> Checked {
+        let version = match guarded(|| self.loader.latest()) {
+            Ok(None) => return Checked::Empty,
+            Ok(Some(version)) => version,
+            Err(_) if self.pausing(None, now) => return Checked::Waiting,
+            Err(error) => return self.fail(None, now, &error),
+        };
+        if self.slot.version() == Some(version) {
+            self.failed = None;
+            return Checked::Unchanged;
+        }
+        if self.pausing(Some(version), now) {
+            return Checked::Waiting;
+        }
+        let begun = Instant::now();
+        match guarded(|| self.loader.load(version)) {
+            Ok(model) => {
+                self.metrics.reload_seconds.observe(begun.elapsed().as_secs_f64());
+                self.swap(version, model);
+                Checked::Swapped(version)
+            }
+            Err(error) => self.fail(Some(version), now, &error),
+        }
+    }
+
+    fn swap(&mut self, version: u64, model: Arc<dyn Model>) {
+        let before = self.slot.version();
+        self.slot.swap(model);
+        self.failed = None;
+        self.metrics.swaps.inc();
+        self.metrics.model_version.set(i64::try_from(version).unwrap_or(i64::MAX));
+        tracing::info!(version, before, "snapshot in force");
+    }
+
+    fn pausing(&self, version: Option<u64>, now: Instant) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.version == version && now < failed.until)
+    }
+
+    fn fail(&mut self, version: Option<u64>, now: Instant, error: &LoadError) -> Checked {
+        let pause = match &self.failed {
+            Some(failed) if failed.version == version => (failed.pause * 2).min(MAX_BACKOFF),
+            _ => self.interval,
+        };
+        self.failed = Some(Failure { version, pause, until: now + pause });
+        self.metrics.reload_failures.inc();
+        let serving = self.slot.version();
+        let again_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        match version {
+            Some(version) => {
+                tracing::error!(version, serving, again_ms, "snapshot not loaded: {error}");
+            }
+            None => tracing::error!(serving, again_ms, "newest snapshot not found: {error}"),
+        }
+        Checked::Failed
+    }
+
+    fn note_age(&self) {
+        if let Some(model) = self.slot.current() {
+            self.metrics.snapshot_age_seconds.set(age_seconds(model.info().created_ms));
+        }
+    }
+
+    /// Looks every interval until `stop` is set.
+    pub fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            self.check();
+            let next = Instant::now() + self.interval;
+            while !stop.load(Ordering::Relaxed) && Instant::now() < next {
+                std::thread::sleep(STOP_CHECK.min(next.saturating_duration_since(Instant::now())));
+            }
+        }
+    }
+
+    /// Runs in a thread of its own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system gives no thread.
+    pub fn spawn(self, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, Error> {
+        std::thread::Builder::new()
+            .name("hmisr-reload".to_owned())
+            .spawn(move || self.run(&stop))
+            .map_err(|source| Error::Io { doing: "cannot start the thread that loads snapshots", source })
+    }
+}
+
+/// Seconds since `created_ms`, an epoch time in milliseconds; 0 where it lies in the future.
+pub(crate) fn age_seconds(created_ms: i64) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_secs_f64() - created_ms as f64 / 1_000.0).max(0.0)
+}
+
+/// A panic in a loader (in tensor code, on shapes that no check foresaw) must not end the
+/// watcher: the old model would serve for ever, unnoticed.
+fn guarded<T>(load: impl FnOnce() -> Result<T, LoadError>) -> Result<T, LoadError> {
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(LoadError::new(format!("loading panicked: {text}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use hmisr_stream::contract::Id;
+
+    use super::*;
+    use crate::{ModelInfo, Recommendation, RecommendationSource};
+
+    struct Plain(ModelInfo);
+
+    impl Model for Plain {
+        fn info(&self) -> &ModelInfo {
+            &self.0
+        }
+
+        fn recommend(&self, _: &[(Id, i64)], _: usize, _: &dyn Fn(&Id) -> bool) -> Recommendation {
+            Recommendation { items: Vec::new(), source: RecommendationSource::Popularity }
+        }
+    }
+
+    #[derive(Default)]
+    struct Shelf {
+        latest: Mutex<Option<u64>>,
+        tried: Mutex<Vec<u64>>,
+    }
+
+    impl ModelLoader for Shelf {
+        fn latest(&self) -> Result<Option<u64>, LoadError> {
+            Ok(*self.latest.lock().unwrap())
+        }
+
+        fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError> {
+            self.tried.lock().unwrap().push(version);
+            match version % 10 {
+                7 => Err(LoadError::new("damaged")),
+                9 => panic!("shape"),
+                _ => Ok(Arc::new(Plain(ModelInfo {
+                    version,
+                    created_ms: 0,
+                    step: 0,
+                    items: 0,
+                    offsets: Default::default(),
+                    config: Default::default(),
+                    metrics: Default::default(),
+                }))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_version_is_tried_again_ever_more_seldom() {
+        let shelf = Arc::new(Shelf::default());
+        let slot = Arc::new(ModelSlot::new());
+        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).unwrap());
+        let interval = Duration::from_secs(1);
+        let mut watcher = Watcher::new(shelf.clone(), slot.clone(), metrics.clone(), interval);
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+
+        assert_eq!(watcher.look(at(0)), Checked::Empty);
+        *shelf.latest.lock().unwrap() = Some(1);
+        assert_eq!(watcher.look(at(0)), Checked::Swapped(1));
+        assert_eq!(watcher.look(at(1)), Checked::Unchanged);
+
+        *shelf.latest.lock().unwrap() = Some(7);
+        let failed: Vec<u64> =
+            (0..200).filter(|second| watcher.look(at(*second)) == Checked::Failed).collect();
+        assert_eq!(failed, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        assert_eq!(slot.version(), Some(1));
+        assert_eq!(metrics.reload_failures.get(), 9);
+
+        // Another version is tried at once, also one that panics, also a lower one.
+        *shelf.latest.lock().unwrap() = Some(9);
+        assert_eq!(watcher.look(at(200)), Checked::Failed);
+        *shelf.latest.lock().unwrap() = Some(8);
+        assert_eq!(watcher.look(at(200)), Checked::Swapped(8));
+        *shelf.latest.lock().unwrap() = Some(2);
+        assert_eq!(watcher.look(at(200)), Checked::Swapped(2));
+        assert_eq!((slot.version(), metrics.swaps.get()), (Some(2), 3));
+    }
+}

@@ -1,0 +1,280 @@
+//! Models, look-ups and a client for the tests of the server.
+#![allow(dead_code)] // Each test file uses a part.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use hmisr_serving::{
+    Api, Ended, HttpServer, LoadError, LookupError, Metrics, Model, ModelInfo, ModelLoader, ModelSlot,
+    Recommendation, RecommendationSource, Scored, Settings, UserLookup,
+};
+use hmisr_stream::contract::{Id, UserView, VisitView};
+use prometheus::Registry;
+use serde_json::Value;
+
+/// A door that work waits at while it is shut.
+#[derive(Default)]
+pub struct Door {
+    shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Door {
+    pub fn shut(&self) {
+        *self.shut.lock().unwrap() = true;
+    }
+
+    pub fn open(&self) {
+        *self.shut.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.shut.lock().unwrap();
+        drop(self.opened.wait_while(shut, |shut| *shut).unwrap());
+    }
+}
+
+/// Version v with the catalogue `v<v>-0` … `v<v>-149`, best first; items seen count only by name.
+pub struct Catalogue {
+    info: ModelInfo,
+    door: Arc<Door>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Drop for Catalogue {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Model for Catalogue {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn recommend(&self, history: &[(Id, i64)], k: usize, exclude: &dyn Fn(&Id) -> bool) -> Recommendation {
+        self.door.pass();
+        let items = (0..self.info.items)
+            .map(|at| Scored {
+                item_id: item(self.info.version, at),
+                category: Id::from(7),
+                score: -(at as f32),
+            })
+            .filter(|scored| !exclude(&scored.item_id))
+            .take(k)
+            .collect();
+        let known = !history.is_empty();
+        let source = if known { RecommendationSource::Model } else { RecommendationSource::Popularity };
+        Recommendation { items, source }
+    }
+}
+
+pub fn item(version: u64, at: u64) -> Id {
+    Id::text(&format!("v{version}-{at}")).unwrap()
+}
+
+/// A snapshot folder whose newest version the test sets; versions ending in 7 are damaged.
+#[derive(Default)]
+pub struct Shelf {
+    pub latest: AtomicU64,
+    pub door: Arc<Door>,
+    /// Models that are not freed.
+    pub alive: Arc<AtomicUsize>,
+}
+
+impl ModelLoader for Shelf {
+    fn latest(&self) -> Result<Option<u64>, LoadError> {
+        Ok(Some(self.latest.load(Ordering::SeqCst)).filter(|version| *version > 0))
+    }
+
+    fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError> {
+        if version % 10 == 7 {
+            return Err(LoadError::new(format!("version {version}: checksum of items.safetensors differs")));
+        }
+        self.alive.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(Catalogue {
+            info: ModelInfo {
+                version,
+                created_ms: 1_700_000_000_000,
+                step: version * 100,
+                items: 150,
+                offsets: BTreeMap::from([(0, 5), (1, i64::try_from(version).unwrap())]),
+                config: serde_json::json!({"dim": 64}),
+                metrics: serde_json::json!({"hr_at_10": 0.25}),
+            },
+            door: self.door.clone(),
+            alive: self.alive.clone(),
+        }))
+    }
+}
+
+/// Users held in memory, and a switch that makes every look-up fail.
+#[derive(Default)]
+pub struct Users {
+    users: HashMap<Id, UserView>,
+    pub down: AtomicBool,
+}
+
+impl Users {
+    /// Each user with the items visited, oldest first.
+    pub fn new(users: &[(&str, &[Id])]) -> Self {
+        let users = users.iter().map(|(user, items)| {
+            let id = Id::parse(user).unwrap();
+            (id.clone(), view(id, items))
+        });
+        Self { users: users.collect(), down: AtomicBool::new(false) }
+    }
+}
+
+fn view(user_id: Id, items: &[Id]) -> UserView {
+    let visit = |(at, item): (usize, &Id)| VisitView {
+        item_id: item.clone(),
+        category: Id::from(7),
+        ts: 1_000 * at as i64,
+        tail: false,
+    };
+    UserView {
+        user_id,
+        partition: 1,
+        next_offset: 99,
+        newest_ts: 5_000,
+        lifetime: Default::default(),
+        window: Default::default(),
+        recent_diversity: 0.5,
+        visits: items.iter().enumerate().map(visit).collect(),
+    }
+}
+
+impl UserLookup for Users {
+    fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
+        self.ready()?;
+        Ok(self.users.get(id).cloned())
+    }
+
+    fn ready(&self) -> Result<(), LookupError> {
+        if self.down.load(Ordering::SeqCst) {
+            Err(LookupError::new("partition 1 is replayed"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A server on a free port, stopped at the end of the test.
+pub struct Running {
+    pub base: String,
+    pub metrics: Arc<Metrics>,
+    pub slot: Arc<ModelSlot>,
+    stop: Arc<AtomicBool>,
+    server: Option<HttpServer>,
+}
+
+pub fn settings() -> Settings {
+    Settings { listen: "127.0.0.1:0".to_owned(), reload_interval_ms: 10, ..Settings::default() }
+}
+
+impl Running {
+    /// With the model endpoints; nothing is loaded yet.
+    pub fn serving(settings: Settings, lookup: Arc<dyn UserLookup>) -> Self {
+        let slot = Arc::new(ModelSlot::new());
+        Self::start(settings, lookup, slot, |api, slot| api.with_models(slot))
+    }
+
+    /// As a pipeline serves it.
+    pub fn pipeline(lookup: Arc<dyn UserLookup>) -> Self {
+        Self::start(settings(), lookup, Arc::new(ModelSlot::new()), |api, _| api)
+    }
+
+    pub fn start(
+        settings: Settings,
+        lookup: Arc<dyn UserLookup>,
+        slot: Arc<ModelSlot>,
+        compose: impl FnOnce(Api, Arc<ModelSlot>) -> Api,
+    ) -> Self {
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).unwrap());
+        let api = Api::new(settings.clone(), registry, metrics.clone(), lookup).unwrap();
+        let router = compose(api, slot.clone()).router();
+        let stop = Arc::new(AtomicBool::new(false));
+        let server = HttpServer::start(router, settings, stop.clone()).unwrap();
+        let base = format!("http://{}", server.address());
+        Self { base, metrics, slot, stop, server: Some(server) }
+    }
+
+    pub fn begin_stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    pub fn stop(mut self) -> Ended {
+        self.begin_stop();
+        self.server.take().unwrap().join().unwrap()
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        get(&client(), &format!("{}{path}", self.base)).unwrap()
+    }
+
+    /// The value of a metric without labels, or with them as written.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").text;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.begin_stop();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+    pub headers: ureq::http::HeaderMap,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn error_kind(&self) -> String {
+        let json = self.json();
+        assert!(json["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{json}");
+        json["error"]["kind"].as_str().unwrap().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+pub fn client() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .new_agent()
+}
+
+pub fn get(client: &ureq::Agent, url: &str) -> Result<Answer, ureq::Error> {
+    let mut response = client.get(url).call()?;
+    let text = response.body_mut().read_to_string()?;
+    Ok(Answer { status: response.status().as_u16(), text, headers: response.headers().clone() })
+}
+
+/// Waits until something holds; a minute without it fails the test.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < give_up, "still waiting: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

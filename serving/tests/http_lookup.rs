@@ -1,0 +1,102 @@
+//! Look-ups over HTTP: several pipelines, one of them dead, and servers that are none.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use common::{Running, Users, item, settings};
+use hmisr_serving::{HttpLookup, Settings, UserLookup};
+use hmisr_stream::contract::Id;
+
+fn lookup(urls: &[&str]) -> HttpLookup {
+    let lookup_urls = urls.iter().map(|url| (*url).to_owned()).collect();
+    HttpLookup::new(&Settings { lookup_urls, lookup_timeout_ms: 10_000, ..settings() }).unwrap()
+}
+
+fn id(text: &str) -> Id {
+    Id::parse(text).unwrap()
+}
+
+/// A URL where nothing listens any more.
+fn dead() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn each_pipeline_is_asked_until_one_knows_the_user() {
+    let odd = "a/../b c?#%&+ü";
+    let first = Running::pipeline(Arc::new(Users::new(&[("1", &[item(1, 1)])])));
+    let second = Running::pipeline(Arc::new(Users::new(&[("2", &[]), (odd, &[]), ("..", &[])])));
+    let both = lookup(&[&first.base, &format!("{}/", second.base)]);
+    both.ready().unwrap();
+    assert_eq!(both.user(&id("1")).unwrap().unwrap().visits[0].item_id, item(1, 1));
+    for user in ["2", odd, ".."] {
+        assert_eq!(both.user(&id(user)).unwrap().unwrap().user_id, id(user));
+    }
+    assert_eq!(both.user(&id("3")).unwrap(), None);
+}
+
+#[test]
+fn a_dead_pipeline_hides_nobody() {
+    let alive = Running::pipeline(Arc::new(Users::new(&[("1", &[])])));
+    let gone = dead();
+    let both = lookup(&[&gone, &alive.base]);
+    both.ready().unwrap();
+    assert_eq!(both.user(&id("1")).unwrap().unwrap().user_id, id("1"));
+    let error = both.user(&id("2")).unwrap_err().to_string();
+    assert!(error.contains(&gone) && error.contains("lookup_urls"), "{error}");
+    assert!(lookup(&[&gone]).ready().is_err());
+
+    // The server says so with a 503, not with a false 404.
+    let server = Running::pipeline(Arc::new(lookup(&[&gone, &alive.base])));
+    assert_eq!(server.get("/v1/users/1").status, 200);
+    let answer = server.get("/v1/users/2");
+    assert_eq!((answer.status, answer.error_kind().as_str()), (503, "lookup_unavailable"));
+}
+
+#[test]
+fn a_pipeline_that_is_not_ready_is_an_error() {
+    let users = Arc::new(Users::default());
+    users.down.store(true, Ordering::SeqCst);
+    let pipeline = Running::pipeline(users);
+    let lookup = lookup(&[&pipeline.base]);
+    let error = lookup.user(&id("1")).unwrap_err().to_string();
+    assert!(error.contains("partition 1 is replayed"), "{error}");
+    assert!(lookup.ready().unwrap_err().to_string().contains("503"));
+}
+
+#[test]
+fn a_server_that_is_no_pipeline_is_an_error() {
+    for answer in [
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\nconnection: close\r\n\r\nnot found",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+        "HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4_096]);
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        let error = lookup(&[&url]).user(&id("1")).unwrap_err().to_string();
+        assert!(error.contains(&url), "{answer:?}: {error}");
+    }
+}
+
+#[test]
+fn a_silent_pipeline_runs_into_the_time_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let settings = Settings { lookup_urls: vec![url.clone()], lookup_timeout_ms: 100, ..settings() };
+    let error = HttpLookup::new(&settings).unwrap().user(&id("1")).unwrap_err().to_string();
+    assert!(error.contains(&url) && error.contains("timeout"), "{error}");
+}
