@@ -1,1 +1,30 @@
-//! Skeleton.
+//! Where events come from, and how they get into the log.
+//!
+//! * [`EventSource`]: a stream of [`EventLine`]s, with three kinds of files behind it ([`open`]) and
+//!   a seeded [`Generator`] whose [`GroundTruth`] is kept.
+//! * [`Numbered`]: the partition and the offset that each line gets; the same for a feed and for
+//!   a backfill.
+//! * [`Feeder`]: writes a source into the topic `events`, goes on exactly where it stopped, and
+//!   waits for those who read.
+//! * [`FeedIdentity`]: what a data folder was fed from, so that another source is refused.
+
+mod error;
+mod feeder;
+mod files;
+pub mod generator;
+mod identity;
+mod line;
+mod metrics;
+mod pace;
+mod progress;
+mod settings;
+
+pub use error::FeedError;
+pub use feeder::{EventWriter, Fed, Feeder};
+pub use files::{Format, MAX_LINE_BYTES, open};
+pub use generator::{Generator, GeneratorSettings, GroundTruth};
+pub use identity::FeedIdentity;
+pub use line::{EventLine, EventSource, Numbered, NumberedLine, partition_of};
+pub use metrics::FeedMetrics;
+pub use progress::FeedProgress;
+pub use settings::Settings;

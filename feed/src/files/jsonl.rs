@@ -1,0 +1,142 @@
+//! One event a line, passed on as it stands.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use hmisr_stream::contract::Id;
+use serde::Deserialize;
+
+use super::Format;
+use super::fingerprint::fingerprint;
+use super::lines::Lines;
+use crate::{EventLine, EventSource, FeedError};
+
+/// Streams the files of a path, one after the other.
+pub(super) struct Jsonl {
+    path: PathBuf,
+    current: Option<Lines>,
+    waiting: VecDeque<PathBuf>,
+    /// Bytes of all files, and of those that are finished.
+    size: u64,
+    finished_bytes: u64,
+    /// The first line, read at opening to tell a file without events.
+    first: Option<EventLine>,
+    fingerprint: String,
+}
+
+impl Jsonl {
+    pub(super) fn open(path: &Path) -> Result<Self, FeedError> {
+        let files = if path.is_dir() { list(path)? } else { vec![path.to_owned()] };
+        let (fingerprint, size) = fingerprint(Format::Jsonl, &files)?;
+        let mut source = Self {
+            path: path.to_owned(),
+            current: None,
+            waiting: files.into(),
+            size,
+            finished_bytes: 0,
+            first: None,
+            fingerprint,
+        };
+        source.first = source.read().transpose()?;
+        match source.first {
+            Some(_) => Ok(source),
+            None => Err(FeedError::Empty { path: path.to_owned() }),
+        }
+    }
+
+    fn read(&mut self) -> Option<Result<EventLine, FeedError>> {
+        self.try_read()
+            .inspect_err(|_| {
+                self.current = None;
+                self.waiting.clear();
+            })
+            .transpose()
+    }
+
+    fn try_read(&mut self) -> Result<Option<EventLine>, FeedError> {
+        loop {
+            if let Some(lines) = &mut self.current {
+                if let Some((_, line)) = lines.next()? {
+                    return Ok(Some(EventLine { key: user_of(line), payload: line.to_vec() }));
+                }
+                self.finished_bytes += lines.bytes_read();
+            }
+            match self.waiting.pop_front() {
+                Some(path) => self.current = Some(Lines::open(&path)?),
+                None => {
+                    self.current = None;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+impl EventSource for Jsonl {
+    fn next(&mut self) -> Option<Result<EventLine, FeedError>> {
+        self.first.take().map(Ok).or_else(|| self.read())
+    }
+
+    fn total(&self) -> Option<u64> {
+        None
+    }
+
+    fn share_read(&self) -> Option<f64> {
+        let read = self.finished_bytes + self.current.as_ref().map_or(0, Lines::bytes_read);
+        Some(if self.size == 0 { 1.0 } else { read as f64 / self.size as f64 }.min(1.0))
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn describe(&self) -> String {
+        format!("events of {} (jsonl)", self.path.display())
+    }
+}
+
+/// The text of `user_id`, where the line is one JSON object with an id there. The rest of the
+/// event may be wrong: that is for whoever reads it from the log to say.
+fn user_of(line: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct OfUser {
+        user_id: Id,
+    }
+    // serde would read an array as well.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    let event: OfUser = serde_json::from_slice(line).ok()?;
+    Some(event.user_id.to_string().into_bytes())
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, FeedError> {
+    let mut files = super::rows::list(folder, &["jsonl", "ndjson"])?;
+    files.sort();
+    if files.is_empty() {
+        return Err(FeedError::input(folder, "no *.jsonl file in it", Format::Jsonl.expected()));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_the_users_text() {
+        for (line, key) in [
+            (r#"{"user_id": 42, "item_id": true}"#, Some("42")),
+            (r#" {"item_id": [1, {"user_id": 3}], "user_id": "42"}"#, Some("42")),
+            (r#"{"user_id": "ü"}"#, Some("ü")),
+            (r#"{"user_id": -1}"#, None),
+            (r#"{"item_id": 1}"#, None),
+            (r#"[42]"#, None),
+            (r#"{"user_id": 42"#, None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(user_of(line.as_bytes()).as_deref(), key.map(str::as_bytes), "{line}");
+        }
+        assert_eq!(user_of(b"{\"user_id\": \"\xff\"}"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! One event on its way to the log, and where it will lie there.
+
+use hmisr_stream::partition_for_key;
+
+use crate::{FeedError, GroundTruth};
+
+/// What goes to the topic `events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventLine {
+    /// The text of the event's `user_id`; none where the payload does not tell it.
+    pub key: Option<Vec<u8>>,
+    /// The event as JSON, or whatever stood in its place.
+    pub payload: Vec<u8>,
+}
+
+/// A stream of events, the same ones in the same order whenever it is opened.
+pub trait EventSource: Send {
+    /// The next event; none at the end. After an error there is nothing more.
+    fn next(&mut self) -> Option<Result<EventLine, FeedError>>;
+
+    /// Events in all; none where that is not known, or where there is no end.
+    fn total(&self) -> Option<u64>;
+
+    /// The share that was read, 0 to 1; none where there is no end.
+    fn share_read(&self) -> Option<f64>;
+
+    /// A text that is equal for the same stream: a restart with another one is refused.
+    fn fingerprint(&self) -> String;
+
+    /// The source in a few words, for people.
+    fn describe(&self) -> String;
+
+    /// What is true of the users up to here, where the source knows it.
+    fn truth(&self) -> Option<GroundTruth> {
+        None
+    }
+}
+
+/// The partition of a line: by its key as Kafka's Java client decides it; a line without a key
+/// goes by its payload, so that it lies in the same place each time.
+pub fn partition_of(line: &EventLine, partitions: i32) -> i32 {
+    partition_for_key(line.key.as_ref().unwrap_or(&line.payload), partitions)
+}
+
+/// A line with the place that it has in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedLine {
+    /// The partition.
+    pub partition: i32,
+    /// The line's index within its partition, counted from 0: its offset in a log that holds
+    /// nothing else. A malformed line takes one, a blank line does not.
+    pub offset: i64,
+    /// The line.
+    pub line: EventLine,
+}
+
+/// Gives each line of a source its partition and offset.
+pub struct Numbered<'a> {
+    source: &'a mut dyn EventSource,
+    next_offsets: Vec<i64>,
+}
+
+impl<'a> Numbered<'a> {
+    /// Numbers a source that was not read from yet, over `partitions` (at least one is taken).
+    pub fn new(source: &'a mut dyn EventSource, partitions: i32) -> Self {
+        let partitions = usize::try_from(partitions).unwrap_or(0).max(1);
+        Self { source, next_offsets: vec![0; partitions] }
+    }
+
+    /// Lines seen so far, per partition.
+    pub fn counts(&self) -> &[i64] {
+        &self.next_offsets
+    }
+
+    /// The source.
+    pub fn source(&self) -> &dyn EventSource {
+        self.source
+    }
+}
+
+impl Iterator for Numbered<'_> {
+    type Item = Result<NumberedLine, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = match self.source.next()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error)),
+        };
+        let partitions = i32::try_from(self.next_offsets.len()).unwrap_or(i32::MAX);
+        let partition = partition_of(&line, partitions);
+        // partition_for_key answers within 0..partitions.
+        let next = &mut self.next_offsets[usize::try_from(partition).unwrap_or(0)];
+        let offset = *next;
+        *next += 1;
+        Some(Ok(NumberedLine { partition, offset, line }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Three(u8);
+
+    impl EventSource for Three {
+        fn next(&mut self) -> Option<Result<EventLine, FeedError>> {
+            self.0 += 1;
+            (self.0 <= 3).then(|| {
+                let key = (self.0 != 2).then(|| b"42".to_vec());
+                Ok(EventLine { key, payload: b"nonsense".to_vec() })
+            })
+        }
+        fn total(&self) -> Option<u64> {
+            Some(3)
+        }
+        fn share_read(&self) -> Option<f64> {
+            None
+        }
+        fn fingerprint(&self) -> String {
+            String::new()
+        }
+        fn describe(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn offsets_count_within_each_partition() {
+        let partitions = 1_000;
+        let (keyed, plain) =
+            (partition_for_key(b"42", partitions), partition_for_key(b"nonsense", partitions));
+        assert_ne!(keyed, plain);
+        let mut source = Three(0);
+        let places: Vec<_> = Numbered::new(&mut source, partitions)
+            .map(|line| line.unwrap())
+            .map(|line| (line.partition, line.offset))
+            .collect();
+        assert_eq!(places, [(keyed, 0), (plain, 0), (keyed, 1)]);
+        let mut source = Three(0);
+        let offsets: Vec<_> = Numbered::new(&mut source, 1).map(|line| line.unwrap().offset).collect();
+        assert_eq!(offsets, [0, 1, 2]);
+    }
+}
