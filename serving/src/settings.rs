@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn a_setting_out_of_range_is_named() {
         Settings::default().validate().unwrap();
-        let bad: [(&str, fn(&mut Settings)); 8] = [
+        type Spoil = fn(&mut Settings);
+        let bad: [(&str, Spoil); 8] = [
             ("listen", |s| s.listen = "8080".to_owned()),
             ("listen", |s| s.listen = ":8080".to_owned()),
             ("listen", |s| s.listen = "localhost:http".to_owned()),

@@ -1,4 +1,5 @@
 //! What cannot be answered gets the right status, and an error that says what to do.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -10,9 +11,13 @@ use std::time::Duration;
 
 use common::{Running, Shelf, Users, client, settings};
 use hmisr_serving::Watcher;
+use hmisr_stream::contract::Id;
 
 fn served() -> Running {
-    let server = Running::serving(settings(), Arc::new(Users::new(&[("42", &[])])));
+    let server = Running::serving(
+        settings(),
+        Arc::new(Users::new(&[("42", &[]), ("43", &[Id::text("panic").unwrap()])])),
+    );
     let shelf = Arc::new(Shelf::default());
     shelf.latest.store(1, Ordering::SeqCst);
     Watcher::new(shelf, server.slot.clone(), server.metrics.clone(), Duration::from_secs(1)).check();
@@ -40,7 +45,7 @@ fn every_bad_request_is_told_what_is_wrong() {
         (&format!("/v1/users/{long}"), 400, "bad_parameter", "129 bytes"),
         ("/v1/users/%ff", 400, "bad_parameter", "UTF-8"),
         ("/v1/users/%4", 400, "bad_parameter", "hexadecimal"),
-        ("/v1/users/43", 404, "unknown_user", "\"43\""),
+        ("/v1/users/44", 404, "unknown_user", "\"44\""),
         ("/v1/users/9223372036854775808", 404, "unknown_user", "9223372036854775808"),
         ("/v1/users/-1", 404, "unknown_user", "\"-1\""),
         ("/v1/users/042", 404, "unknown_user", "\"042\""),
@@ -71,6 +76,14 @@ fn other_methods_and_bodies_are_refused() {
     assert_eq!(response.status().as_u16(), 413);
     assert!(response.body_mut().read_to_string().unwrap().contains("10000 bytes"));
     assert_eq!(client().head(&url).call().unwrap().status().as_u16(), 200);
+}
+
+#[test]
+fn a_panic_in_the_model_is_an_answer() {
+    let server = served();
+    let answer = server.get("/v1/recommend?user_id=43");
+    assert_eq!((answer.status, answer.error_kind().as_str()), (500, "internal"));
+    assert_eq!(server.get("/v1/recommend?user_id=42").status, 200);
 }
 
 #[test]

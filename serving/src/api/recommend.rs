@@ -46,9 +46,12 @@ pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         .await?;
     shared.metrics.recommended(source);
     let answer = RecommendAnswer { user_id, model_version: version, source, known_user, items };
-    let mut response = Json(answer).into_response();
-    response.headers_mut().insert(VERSION_HEADER, HeaderValue::from(version));
-    Ok(response)
+    Ok(versioned(version, Json(answer)))
+}
+
+/// An answer with the header that names the model's version.
+fn versioned(version: u64, answer: impl IntoResponse) -> Response {
+    ([(VERSION_HEADER, HeaderValue::from(version))], answer).into_response()
 }
 
 fn from_view(model: &dyn Model, view: Option<UserView>, k: usize, filter_seen: bool) -> Recommendation {
@@ -71,7 +74,7 @@ struct ModelAnswer<'a> {
 pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
     let model = current(&shared)?;
     let info = model.info();
-    Ok(Json(ModelAnswer { info, age_seconds: age_seconds(info.created_ms) }).into_response())
+    Ok(versioned(info.version, Json(ModelAnswer { info, age_seconds: age_seconds(info.created_ms) })))
 }
 
 fn current(shared: &Shared) -> Result<Arc<dyn Model>, ApiError> {
