@@ -72,8 +72,7 @@ impl UserState {
             let switched = at > start && visits[at].category != visits[at - 1].category;
             run.push(&visits[at].category, visits[at].tail, switched);
         }
-        let window =
-            Accumulator::from_parts(run.counts().to_vec(), run.switches(), run.tails(), window_s);
+        let window = Accumulator::from_parts(run.counts().to_vec(), run.switches(), run.tails(), window_s);
         Self { newest_ts, lifetime, window, visits }
     }
 

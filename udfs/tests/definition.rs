@@ -46,7 +46,12 @@ struct Reference {
 }
 
 impl Reference {
-    fn apply(&mut self, s: &FeatureSettings, e: &Event, ts: i64) -> Option<(Diversity, Diversity, f64, bool)> {
+    fn apply(
+        &mut self,
+        s: &FeatureSettings,
+        e: &Event,
+        ts: i64,
+    ) -> Option<(Diversity, Diversity, f64, bool)> {
         let run = self.users.entry(e.user).or_default();
         let newest = |run: &Vec<(u32, i64, bool)>| run.iter().map(|event| event.1).max();
         if newest(run).is_some_and(|newest| self.watermark.max(ts) - newest > s.ttl_ms) {
@@ -67,10 +72,8 @@ impl Reference {
         if self.applied % s.popularity_epoch == 0 {
             let total: u64 = self.counts.values().sum();
             let head = |c: u64| self.counts.values().filter(|&&count| count >= c).sum::<u64>();
-            self.threshold = (1..=total)
-                .rev()
-                .find(|&c| head(c) as f64 >= s.head_share * total as f64)
-                .unwrap_or(0);
+            self.threshold =
+                (1..=total).rev().find(|&c| head(c) as f64 >= s.head_share * total as f64).unwrap_or(0);
         }
         let window = &run[run.len().saturating_sub(s.window)..];
         let recent: Vec<u32> = run.iter().rev().take(s.recent).map(|event| event.0).collect();

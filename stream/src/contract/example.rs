@@ -115,11 +115,8 @@ impl TrainingExample {
     /// [`ExampleError`] names the field and its value.
     pub fn read(payload: &[u8]) -> Result<Self, ExampleError> {
         let example = Self::decode(payload)?;
-        let (items, categories, times) = (
-            example.history_items.len(),
-            example.history_categories.len(),
-            example.history_ts_deltas.len(),
-        );
+        let (items, categories, times) =
+            (example.history_items.len(), example.history_categories.len(), example.history_ts_deltas.len());
         if items != categories || items != times {
             return Err(ExampleError::Field {
                 field: "history_items",

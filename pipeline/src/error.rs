@@ -1,0 +1,81 @@
+//! The crate's one public error.
+
+use std::fmt;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A setting, topic or store does not fit the rest; starting again without a change will not help.
+    Refused,
+    /// Broker or disk failed; starting again goes on from the last commit.
+    Unavailable,
+    /// Another instance took over.
+    Fenced,
+}
+
+/// A failure of the job. Nothing uncommitted survives it, and nothing committed is lost.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Refused, message: message.into(), source: None }
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+impl From<hmisr_stream::Error> for Error {
+    fn from(error: hmisr_stream::Error) -> Self {
+        use hmisr_stream::ErrorKind as Stream;
+        let kind = match error.kind() {
+            Stream::Fenced => ErrorKind::Fenced,
+            Stream::Unavailable | Stream::Aborted | Stream::UnknownOutcome => ErrorKind::Unavailable,
+            Stream::Configuration
+            | Stream::MissingTopic
+            | Stream::OffsetOutOfRange
+            | Stream::TooLarge
+            | Stream::Corrupt => ErrorKind::Refused,
+        };
+        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+    }
+}
+
+impl From<hmisr_state::Error> for Error {
+    fn from(error: hmisr_state::Error) -> Self {
+        use hmisr_state::ErrorKind as State;
+        let kind = match error.kind() {
+            State::Foreign | State::UnknownFormat | State::Corrupt => ErrorKind::Refused,
+            State::Unavailable => ErrorKind::Unavailable,
+        };
+        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self { kind: ErrorKind::Unavailable, message: error.to_string(), source: Some(Box::new(error)) }
+    }
+}

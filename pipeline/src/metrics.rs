@@ -1,0 +1,91 @@
+//! The job's metrics.
+
+use hmisr_stream::contract::Reason;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// Counters, gauges and histograms of the job, labels resolved once.
+pub struct PipelineMetrics {
+    pub(crate) events: IntCounter,
+    pub(crate) replayed: IntCounter,
+    pub(crate) unknown_actions: IntCounter,
+    pub(crate) forgotten: IntCounter,
+    pub(crate) features: IntCounter,
+    pub(crate) examples: IntCounter,
+    pub(crate) dead_letters: Vec<IntCounter>,
+    pub(crate) batch_records: Histogram,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) commit_records: Histogram,
+    pub(crate) latency_seconds: Histogram,
+    pub(crate) state_bytes_written: IntCounter,
+    pub(crate) failed_commits: IntCounter,
+    pub(crate) lag: IntGauge,
+    pub(crate) partitions: IntGauge,
+    pub(crate) cache_bytes: IntGauge,
+    pub(crate) ready: IntGauge,
+}
+
+impl PipelineMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// Where one of the names is taken.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
+            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let seconds = || prometheus::exponential_buckets(0.000_5, 2.0, 16);
+        let records = || prometheus::exponential_buckets(1.0, 4.0, 10);
+        let by_reason = IntCounterVec::new(
+            Opts::new("hmisr_pipeline_dead_letters_total", "Dead letters committed, by reason."),
+            &["reason"],
+        )?;
+        registry.register(Box::new(by_reason.clone()))?;
+        Ok(Self {
+            events: counter("hmisr_pipeline_events_total", "Events applied and committed.")?,
+            replayed: counter("hmisr_pipeline_replayed_total", "Records replayed with outputs muted.")?,
+            unknown_actions: counter(
+                "hmisr_pipeline_unknown_actions_total",
+                "Events applied whose action is in no configured list.",
+            )?,
+            forgotten: counter("hmisr_pipeline_forgotten_total", "Users deleted on request.")?,
+            features: counter("hmisr_pipeline_features_total", "Feature records committed.")?,
+            examples: counter("hmisr_pipeline_examples_total", "Training examples committed.")?,
+            dead_letters: Reason::ALL.iter().map(|reason| by_reason.with_label_values(&[reason.as_str()])).collect(),
+            batch_records: histogram("hmisr_pipeline_batch_records", "Records of one poll.", records()?)?,
+            commit_seconds: histogram(
+                "hmisr_pipeline_commit_seconds",
+                "Time of a commit: outputs, offsets, state.",
+                seconds()?,
+            )?,
+            commit_records: histogram("hmisr_pipeline_commit_records", "Records of one commit.", records()?)?,
+            latency_seconds: histogram(
+                "hmisr_pipeline_latency_seconds",
+                "From the timestamp of a commit's oldest record to the end of the commit.",
+                seconds()?,
+            )?,
+            state_bytes_written: counter("hmisr_pipeline_state_written_bytes_total", "Bytes of state committed.")?,
+            failed_commits: counter("hmisr_pipeline_failed_commits_total", "Transactions that did not commit.")?,
+            lag: gauge("hmisr_pipeline_lag_records", "Input records not yet processed, over owned partitions.")?,
+            partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
+            cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
+            ready: gauge("hmisr_pipeline_ready", "1 where all owned partitions have caught up with their commits.")?,
+        })
+    }
+
+    pub(crate) fn dead_letter(&self, reason: Reason) -> &IntCounter {
+        // One counter for each of `Reason::ALL`, in its order, which is the order of the variants.
+        &self.dead_letters[reason as usize]
+    }
+}

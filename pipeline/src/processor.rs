@@ -1,0 +1,178 @@
+//! From one record to its outcome: a function of the state and the record alone.
+
+use hmisr_features::{FeatureSettings, Features, UserState, Visit};
+use hmisr_state::PartitionStore;
+use hmisr_stream::Record;
+use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
+
+use crate::{PipelineSettings, Result};
+
+/// What a record turned out to be, before any state was read.
+#[derive(Debug)]
+pub enum Decoded {
+    /// An event to apply.
+    Event(Event),
+    /// A tombstone: the user's state is to be deleted.
+    Forget(Id),
+    /// Neither.
+    Rejected(Reason, String),
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The event was applied.
+    Applied {
+        /// The user's features after it.
+        features: Box<FeatureRecord>,
+        /// What the model can learn from it, where it is positive and has a history.
+        example: Option<Box<TrainingExample>>,
+        /// Whether its action is configured.
+        known_action: bool,
+    },
+    /// The user was deleted.
+    Forgotten(Id),
+    /// The record changed nothing.
+    DeadLetter(Reason, String),
+}
+
+/// Applies records to a partition's store.
+pub struct Processor {
+    features: FeatureSettings,
+    settings: PipelineSettings,
+}
+
+impl Processor {
+    /// A processor under these settings.
+    pub fn new(features: FeatureSettings, settings: PipelineSettings) -> Self {
+        Self { features, settings }
+    }
+
+    /// Applies the records of one partition in their order; `visit` gets each with its outcome.
+    ///
+    /// # Errors
+    /// Where the store fails, or `visit` does. The store must then be rolled back.
+    pub fn apply_all<'r>(
+        &self,
+        store: &mut PartitionStore,
+        partition: i32,
+        records: impl Iterator<Item = &'r Record>,
+        mut visit: impl FnMut(&'r Record, Outcome) -> Result<()>,
+    ) -> Result<()> {
+        let decoded: Vec<_> = records.map(|record| (record, self.decode(record))).collect();
+        store.prefetch(decoded.iter().filter_map(|(_, decoded)| match decoded {
+            Decoded::Event(event) => Some((&event.user_id, &event.item_id)),
+            _ => None,
+        }))?;
+        for (record, decoded) in decoded {
+            let outcome = self.apply(store, partition, record.offset, decoded)?;
+            visit(record, outcome)?;
+        }
+        Ok(())
+    }
+
+    fn decode(&self, record: &Record) -> Decoded {
+        let Some(payload) = &record.payload else {
+            let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+            return match key.and_then(|key| Id::parse(key).ok()) {
+                Some(user) => Decoded::Forget(user),
+                None => Decoded::Rejected(Reason::Invalid, "a null value without a user's key".into()),
+            };
+        };
+        if payload.len() > self.settings.max_event_bytes {
+            let message = format!(
+                "{} bytes; pipeline.max_event_bytes allows {}",
+                payload.len(),
+                self.settings.max_event_bytes
+            );
+            return Decoded::Rejected(Reason::TooLarge, message);
+        }
+        let event = match Event::decode(payload) {
+            Ok(event) => event,
+            Err((reason, message)) => return Decoded::Rejected(reason, message),
+        };
+        let user = event.user_id.to_string();
+        if record.key.as_deref() != Some(user.as_bytes()) {
+            let key = match &record.key {
+                Some(key) => format!("`{}`", String::from_utf8_lossy(key)),
+                None => "missing".to_owned(),
+            };
+            return Decoded::Rejected(Reason::KeyMismatch, format!("the record's key is {key}, its user_id `{user}`"));
+        }
+        let latest = record.timestamp_ms.saturating_add(self.settings.max_future_ms);
+        if record.timestamp_ms >= 0 && event.ts > latest {
+            let message = format!(
+                "field `ts`: {} is {} ms after the record's timestamp {}; pipeline.max_future_ms allows {}",
+                event.ts,
+                event.ts - record.timestamp_ms,
+                record.timestamp_ms,
+                self.settings.max_future_ms
+            );
+            return Decoded::Rejected(Reason::Future, message);
+        }
+        Decoded::Event(event)
+    }
+
+    fn apply(&self, store: &mut PartitionStore, partition: i32, offset: i64, decoded: Decoded) -> Result<Outcome> {
+        let event = match decoded {
+            Decoded::Event(event) => event,
+            Decoded::Rejected(reason, message) => return Ok(Outcome::DeadLetter(reason, message)),
+            Decoded::Forget(user) => {
+                store.forget(&user)?;
+                return Ok(Outcome::Forgotten(user));
+            }
+        };
+        let slots = store.slots(&event.user_id, &event.item_id)?;
+        if let Err(late) = slots.partition.admit(&self.features, slots.user, event.ts) {
+            return Ok(Outcome::DeadLetter(Reason::Late, late.to_string()));
+        }
+        let positive = self.settings.positive_actions.contains(&event.action);
+        let known_action = positive || self.settings.neutral_actions.contains(&event.action);
+        let example = (positive && self.settings.training_examples && !slots.user.is_empty())
+            .then(|| Box::new(self.example(slots.user, &event)));
+        let keep = self.settings.history;
+        let Features { tail, lifetime, window, recent_diversity } =
+            slots.partition.update(&self.features, keep, slots.user, slots.item, event.interaction());
+        store.changed(&event.user_id, &event.item_id);
+        let features = Box::new(FeatureRecord {
+            user_id: event.user_id,
+            item_id: event.item_id,
+            category: event.category,
+            tail,
+            ts: event.ts,
+            partition,
+            offset,
+            lifetime,
+            window,
+            recent_diversity,
+        });
+        Ok(Outcome::Applied { features, example, known_action })
+    }
+
+    /// The example of a positive event, from the user's state before it.
+    fn example(&self, user: &UserState, event: &Event) -> TrainingExample {
+        let features = user.features(&self.features);
+        let visits = user.visits();
+        let history = visits.range(visits.len().saturating_sub(self.settings.history)..);
+        let later = history.clone().skip(1).map(|visit| visit.ts).chain([event.ts]);
+        TrainingExample {
+            user: (&event.user_id).into(),
+            item: (&event.item_id).into(),
+            category: (&event.category).into(),
+            label: 1.0,
+            weight: event.weight.unwrap_or(1.0),
+            ts: event.ts,
+            history_items: history.clone().map(|visit| WireId::from(&visit.item)).collect(),
+            history_categories: history.clone().map(|visit| WireId::from(&visit.category)).collect(),
+            history_ts_deltas: history.zip(later).map(|(Visit { ts, .. }, next)| ts - next).collect(),
+            features: FeatureVector {
+                events: features.lifetime.events,
+                entropy: features.window.entropy,
+                evenness: features.window.evenness,
+                switch_rate: features.window.switch_rate,
+                tail_ratio: features.window.tail_ratio,
+                recent_diversity: features.recent_diversity,
+            },
+        }
+    }
+}

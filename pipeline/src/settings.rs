@@ -1,0 +1,111 @@
+//! How the job runs. What changes a feature's value stands in `FeatureSettings`.
+
+use serde::{Deserialize, Serialize};
+
+/// Which feature records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emit {
+    /// One per applied event.
+    EveryEvent,
+    /// The newest per user and commit.
+    PerCommit,
+}
+
+/// Settings of the job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineSettings {
+    /// Consumer group, and the name to which state is bound.
+    pub group: String,
+    /// Transactional id; each instance of the job needs its own.
+    pub transactional_id: String,
+    /// Which feature records are written: `every_event` or `per_commit`.
+    pub emit: Emit,
+    /// Whether training examples are written.
+    pub training_examples: bool,
+    /// Events of history in a training example, at most; the model's length.
+    pub history: usize,
+    /// Actions that make a training example.
+    pub positive_actions: Vec<String>,
+    /// Actions that are known and make none. An action in neither list makes none and is counted.
+    pub neutral_actions: Vec<String>,
+    /// Records of one poll, at most.
+    pub batch_records: usize,
+    /// Bytes of one poll, at most.
+    pub batch_bytes: usize,
+    /// A commit comes this long after the first record that it holds, in milliseconds.
+    pub commit_interval_ms: u64,
+    /// A commit comes at the latest after so many records.
+    pub commit_records: usize,
+    /// A longer event is a dead letter, in bytes.
+    pub max_event_bytes: usize,
+    /// An event this much later than its record's timestamp is a dead letter, in milliseconds.
+    pub max_future_ms: i64,
+    /// Transactions that may fail one after the other before the job stops.
+    pub max_failed_commits: u32,
+    /// Accept the store's own offset where the group's is missing, as after a group was deleted.
+    pub adopt_store_offset: bool,
+}
+
+impl Default for PipelineSettings {
+    fn default() -> Self {
+        let actions = |actions: &[&str]| actions.iter().map(|&action| action.to_owned()).collect();
+        Self {
+            group: "hmisr-pipeline".into(),
+            transactional_id: "hmisr-pipeline-0".into(),
+            emit: Emit::EveryEvent,
+            training_examples: true,
+            history: 50,
+            positive_actions: actions(&["click", "like", "purchase", "rate", "pv", "cart", "fav", "buy"]),
+            neutral_actions: actions(&["impression", "skip", "dislike"]),
+            batch_records: 4_096,
+            batch_bytes: 8 << 20,
+            commit_interval_ms: 200,
+            commit_records: 20_000,
+            max_event_bytes: 64 << 10,
+            max_future_ms: 60 * 60 * 1000,
+            max_failed_commits: 10,
+            adopt_store_offset: false,
+        }
+    }
+}
+
+impl PipelineSettings {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// A text naming field, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        for (field, value) in [("group", &self.group), ("transactional_id", &self.transactional_id)] {
+            if value.is_empty() || value.len() > 249 {
+                return Err(format!("pipeline.{field} = {value:?}: expected 1 to 249 bytes"));
+            }
+        }
+        for (field, value, most) in [
+            ("history", self.history, 10_000),
+            ("batch_records", self.batch_records, 1_000_000),
+            ("batch_bytes", self.batch_bytes, 1 << 30),
+            ("commit_records", self.commit_records, 10_000_000),
+            ("max_event_bytes", self.max_event_bytes, 16 << 20),
+        ] {
+            if value == 0 || value > most {
+                return Err(format!("pipeline.{field} = {value}: expected 1 to {most}"));
+            }
+        }
+        if self.commit_interval_ms > 60_000 {
+            let value = self.commit_interval_ms;
+            return Err(format!("pipeline.commit_interval_ms = {value}: expected 0 to 60000 milliseconds"));
+        }
+        if self.max_future_ms < 0 {
+            let value = self.max_future_ms;
+            return Err(format!("pipeline.max_future_ms = {value}: expected 0 or more milliseconds"));
+        }
+        if let Some(both) = self.positive_actions.iter().find(|action| self.neutral_actions.contains(action)) {
+            return Err(format!(
+                "pipeline.positive_actions: {both:?} stands in pipeline.neutral_actions too; an action is one or the other"
+            ));
+        }
+        Ok(())
+    }
+}

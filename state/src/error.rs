@@ -1,0 +1,58 @@
+//! The crate's one public error.
+
+use std::fmt;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The store belongs to another topic, group, partitioning or feature definition.
+    Foreign,
+    /// The store was written in a format that this version does not know.
+    UnknownFormat,
+    /// Stored bytes are not what was written.
+    Corrupt,
+    /// The disk failed, is full, or another process holds the store.
+    Unavailable,
+}
+
+/// A failure of a store.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<rocksdb::Error>,
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn disk(doing: &str, error: rocksdb::Error) -> Self {
+        let kind = match error.kind() {
+            rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
+            _ => ErrorKind::Unavailable,
+        };
+        Self { kind, message: format!("state store, {doing}: {error}"), source: Some(error) }
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,84 @@
+//! What a store belongs to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// The version of the stored form; a store of another one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a store was built from and by which rules. A store opened under another identity would
+/// silently mix two histories, so it is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format: u32,
+    /// The input topic's id.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    /// The partition.
+    pub partition: i32,
+    /// Partitions of the input topic: users move when it changes.
+    pub partitions: i32,
+    /// `FeatureSettings::identity`.
+    pub features: String,
+}
+
+impl Identity {
+    /// Refuses a store whose `found` identity is not this one.
+    ///
+    /// # Errors
+    /// Kinds `UnknownFormat` or `Foreign`, naming the field, both values and the remedy.
+    pub(crate) fn check(&self, found: &Self, path: &str) -> Result<()> {
+        if found.format != self.format {
+            return Err(Error::new(
+                ErrorKind::UnknownFormat,
+                format!(
+                    "state store {path}: format version {} was written by another version of this program, which reads {}; run that version, or rebuild the state in an empty data folder",
+                    found.format, self.format
+                ),
+            ));
+        }
+        let differ = |field: &str, found: &dyn ToString, expected: &dyn ToString, remedy: &str| {
+            let (found, expected) = (found.to_string(), expected.to_string());
+            if found == expected {
+                return Ok(());
+            }
+            Err(Error::new(
+                ErrorKind::Foreign,
+                format!("state store {path}: `{field}` is `{found}`, now `{expected}`; {remedy}"),
+            ))
+        };
+        differ(
+            "topic",
+            &found.topic,
+            &self.topic,
+            "the topic was made anew or is another one: use an empty data folder",
+        )?;
+        differ(
+            "group",
+            &found.group,
+            &self.group,
+            "set the group that it belongs to, or use another data folder",
+        )?;
+        differ(
+            "partition",
+            &found.partition,
+            &self.partition,
+            "the folder holds another partition's store: move it back, or use another data folder",
+        )?;
+        differ(
+            "partitions",
+            &found.partitions,
+            &self.partitions,
+            "users have moved between partitions: rebuild the state from the first event in an empty data folder",
+        )?;
+        differ(
+            "features",
+            &found.features,
+            &self.features,
+            "set the features as they were, or rebuild the state from the first event in an empty data folder",
+        )
+    }
+}

@@ -1,0 +1,73 @@
+//! RocksDB's figures for Prometheus.
+
+use prometheus::{IntGauge, Registry};
+
+use crate::{Result, StoreReader};
+
+/// Gauges over all stores of a process, as sums; there is no label.
+#[derive(Clone)]
+pub struct StateMetrics {
+    stores: IntGauge,
+    users: IntGauge,
+    items: IntGauge,
+    disk_bytes: IntGauge,
+    memtable_bytes: IntGauge,
+    block_cache_bytes: IntGauge,
+    pending_compaction_bytes: IntGauge,
+    write_stopped: IntGauge,
+    background_errors: IntGauge,
+}
+
+impl StateMetrics {
+    /// Registers the gauges.
+    ///
+    /// # Errors
+    /// Where one of the names is taken.
+    pub fn new(registry: &Registry) -> std::result::Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            stores: gauge("hmisr_state_stores", "Partition stores that are open.")?,
+            users: gauge("hmisr_state_users", "Users with state, estimated by RocksDB.")?,
+            items: gauge(
+                "hmisr_state_items",
+                "Items counted, summed over partitions, estimated by RocksDB.",
+            )?,
+            disk_bytes: gauge("hmisr_state_disk_bytes", "Bytes of live table files.")?,
+            memtable_bytes: gauge("hmisr_state_memtable_bytes", "Bytes of memtables.")?,
+            block_cache_bytes: gauge("hmisr_state_block_cache_bytes", "Bytes in the shared block cache.")?,
+            pending_compaction_bytes: gauge(
+                "hmisr_state_pending_compaction_bytes",
+                "Bytes that compaction has yet to rewrite.",
+            )?,
+            write_stopped: gauge(
+                "hmisr_state_write_stopped",
+                "Column families to which writes are stopped.",
+            )?,
+            background_errors: gauge("hmisr_state_background_errors", "Errors of flush and compaction.")?,
+        })
+    }
+
+    /// Reads the figures of `stores` anew.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    pub fn observe(&self, stores: &[StoreReader]) -> Result<()> {
+        let figures = stores.iter().map(StoreReader::figures).collect::<Result<Vec<_>>>()?;
+        let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.stores, figures.len() as u64);
+        set(&self.users, figures.iter().map(|store| store.users).sum());
+        set(&self.items, figures.iter().map(|store| store.items).sum());
+        set(&self.disk_bytes, figures.iter().map(|store| store.disk_bytes).sum());
+        set(&self.memtable_bytes, figures.iter().map(|store| store.memtable_bytes).sum());
+        // One cache serves all stores: each reports the same number.
+        set(&self.block_cache_bytes, figures.iter().map(|store| store.block_cache_bytes).max().unwrap_or(0));
+        set(&self.pending_compaction_bytes, figures.iter().map(|store| store.pending_compaction_bytes).sum());
+        set(&self.write_stopped, figures.iter().map(|store| store.write_stopped).sum());
+        set(&self.background_errors, figures.iter().map(|store| store.background_errors).sum());
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! Committed state, for look-ups from other threads.
+
+use std::sync::Arc;
+
+use hmisr_features::{FeatureSettings, Id, UserState};
+use rocksdb::properties::{
+    BACKGROUND_ERRORS, BLOCK_CACHE_USAGE, CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS,
+    ESTIMATE_PENDING_COMPACTION_BYTES, IS_WRITE_STOPPED, LIVE_SST_FILES_SIZE,
+};
+use rocksdb::{DB, IteratorMode};
+
+use crate::codec::decode_user;
+use crate::store::{ITEMS, USERS, corrupt, family, read_progress};
+use crate::{Error, Result};
+
+/// Reads what the last commit left, while the owner goes on writing.
+#[derive(Clone)]
+pub struct StoreReader {
+    db: Arc<DB>,
+    features: FeatureSettings,
+}
+
+/// A user's committed state, with the offset up to which the store was built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserSnapshot {
+    /// The state.
+    pub user: UserState,
+    /// The store's next input offset.
+    pub next_offset: i64,
+}
+
+/// RocksDB's own figures of one store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreFigures {
+    /// Users, estimated.
+    pub users: u64,
+    /// Items counted, estimated.
+    pub items: u64,
+    /// Bytes of live table files.
+    pub disk_bytes: u64,
+    /// Bytes of memtables.
+    pub memtable_bytes: u64,
+    /// Bytes in the block cache, which all stores of a process share.
+    pub block_cache_bytes: u64,
+    /// Bytes that compaction has yet to rewrite.
+    pub pending_compaction_bytes: u64,
+    /// Column families to which writes are stopped.
+    pub write_stopped: u64,
+    /// Errors of flush and compaction.
+    pub background_errors: u64,
+}
+
+impl StoreReader {
+    pub(crate) fn new(db: Arc<DB>, features: FeatureSettings) -> Self {
+        Self { db, features }
+    }
+
+    /// The user's state; none where there is no such user, or the state has expired by the
+    /// committed watermark (whatever compaction has removed by then).
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn user(&self, id: &Id) -> Result<Option<UserSnapshot>> {
+        // A RocksDB snapshot, so that user and watermark are of the same commit.
+        let snapshot = self.db.snapshot();
+        let stored = snapshot
+            .get_pinned_cf(family(&self.db, USERS)?, id.key())
+            .map_err(|error| Error::disk("reading", error))?;
+        let Some(stored) = stored else { return Ok(None) };
+        let user = decode_user(&self.features, &stored).ok_or_else(|| corrupt(USERS, id))?;
+        let progress = read_progress(&self.db, &snapshot)?.unwrap_or_default();
+        let expired =
+            progress.partition.watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark));
+        Ok((!expired).then_some(UserSnapshot { user, next_offset: progress.next_offset }))
+    }
+
+    /// The next input offset as committed.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn next_offset(&self) -> Result<i64> {
+        Ok(read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default().next_offset)
+    }
+
+    /// Calls `visit` with every user that has not expired, in the order of the keys.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn for_each_user<E: From<Error>>(
+        &self,
+        mut visit: impl FnMut(Id, &UserState) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let watermark = read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default().partition.watermark;
+        for entry in self.db.iterator_cf(family(&self.db, USERS)?, IteratorMode::Start) {
+            let (key, value) = entry.map_err(|error| Error::disk("reading", error))?;
+            let id = Id::from_key(&key).ok_or_else(|| corrupt(USERS, &format!("{key:02x?}")))?;
+            let user = decode_user(&self.features, &value).ok_or_else(|| corrupt(USERS, &id))?;
+            if !watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark)) {
+                visit(id, &user)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// RocksDB's own figures.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    pub fn figures(&self) -> Result<StoreFigures> {
+        let of = |name: &str, property: &rocksdb::properties::PropName| -> Result<u64> {
+            let value = self.db.property_int_value_cf(family(&self.db, name)?, property);
+            Ok(value.map_err(|error| Error::disk("reading a property", error))?.unwrap_or_default())
+        };
+        let both = |property| -> Result<u64> { Ok(of(USERS, property)? + of(ITEMS, property)?) };
+        Ok(StoreFigures {
+            users: of(USERS, ESTIMATE_NUM_KEYS)?,
+            items: of(ITEMS, ESTIMATE_NUM_KEYS)?,
+            disk_bytes: both(LIVE_SST_FILES_SIZE)?,
+            memtable_bytes: both(CUR_SIZE_ALL_MEM_TABLES)?,
+            block_cache_bytes: of(USERS, BLOCK_CACHE_USAGE)?,
+            pending_compaction_bytes: both(ESTIMATE_PENDING_COMPACTION_BYTES)?,
+            write_stopped: both(IS_WRITE_STOPPED)?,
+            background_errors: of(USERS, BACKGROUND_ERRORS)?,
+        })
+    }
+}

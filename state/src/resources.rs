@@ -1,0 +1,86 @@
+//! One memory budget over all the stores of a process.
+
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager};
+use serde::{Deserialize, Serialize};
+
+/// How state is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateSettings {
+    /// RocksDB's block cache and memtables together, over all partitions, in bytes.
+    pub memory_bytes: usize,
+    /// The write-back cache of decoded users, over all partitions, in bytes. What is not yet
+    /// committed cannot be evicted, so a commit comes at the latest when half of it is dirty.
+    pub cache_bytes: usize,
+    /// Whether a commit of state waits for the disk. Without it state survives `kill -9`; after
+    /// a power failure it may be older than the committed offset and is then rebuilt by replay.
+    pub sync: bool,
+}
+
+impl Default for StateSettings {
+    fn default() -> Self {
+        Self { memory_bytes: 256 << 20, cache_bytes: 256 << 20, sync: false }
+    }
+}
+
+impl StateSettings {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// A text naming field, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        for (field, value) in [("memory_bytes", self.memory_bytes), ("cache_bytes", self.cache_bytes)] {
+            if value < 8 << 20 {
+                return Err(format!("state.{field} = {value}: expected at least {} (8 MiB)", 8 << 20));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the stores of a process share. Clones share it.
+#[derive(Clone)]
+pub struct Resources {
+    pub(crate) settings: StateSettings,
+    pub(crate) cache: Cache,
+    write_buffers: WriteBufferManager,
+}
+
+impl Resources {
+    /// Sets the budget aside.
+    pub fn new(settings: StateSettings) -> Self {
+        let cache = Cache::new_lru_cache(settings.memory_bytes);
+        // Memtables are charged to the cache, so that one number bounds both.
+        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            settings.memory_bytes / 2,
+            false,
+            cache.clone(),
+        );
+        Self { settings, cache, write_buffers }
+    }
+
+    pub(crate) fn database(&self) -> Options {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_write_buffer_manager(&self.write_buffers);
+        options.set_max_total_wal_size(64 << 20);
+        options.set_keep_log_file_num(4);
+        options.enable_statistics();
+        options
+    }
+
+    /// Options of a column family of point reads. Every family is opened with them: RocksDB
+    /// would otherwise give it defaults, without filter or shared cache.
+    pub(crate) fn family(&self) -> Options {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&self.cache);
+        blocks.set_bloom_filter(10.0, false);
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        let mut options = Options::default();
+        options.set_block_based_table_factory(&blocks);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options
+    }
+}

@@ -1,0 +1,272 @@
+//! The store that the engine writes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
+
+use crate::cache::{Cache, Stored};
+use crate::codec::{Progress, decode_progress, encode_progress};
+use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
+
+pub(crate) const USERS: &str = "users";
+pub(crate) const ITEMS: &str = "items";
+const META: &str = "meta";
+const IDENTITY: &[u8] = b"identity";
+const PROGRESS: &[u8] = b"progress";
+
+/// What a commit wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Users written or deleted.
+    pub users: usize,
+    /// Item counts written.
+    pub items: usize,
+    /// Bytes of the batch.
+    pub bytes: usize,
+}
+
+/// What one event reads and changes.
+pub struct Slots<'a> {
+    /// The event's user; empty for one without state.
+    pub user: &'a mut UserState,
+    /// The count of the event's item.
+    pub item: &'a mut ItemCount,
+    /// What the users of the partition share.
+    pub partition: &'a mut PartitionState,
+}
+
+/// One partition's state: RocksDB, and a write-back cache before it.
+///
+/// Changes stay in memory until [`PartitionStore::commit`]; until then
+/// [`PartitionStore::rollback`] goes back to the last commit.
+pub struct PartitionStore {
+    db: Arc<DB>,
+    features: FeatureSettings,
+    resources: Resources,
+    users: Cache<UserState>,
+    items: Cache<ItemCount>,
+    progress: Progress,
+}
+
+impl PartitionStore {
+    /// Opens the store in `path`, or makes it.
+    ///
+    /// # Errors
+    /// Kinds `Foreign` or `UnknownFormat` where it belongs to something else, `Unavailable` where
+    /// the disk fails or another process holds it.
+    pub fn open(
+        path: &Path,
+        identity: &Identity,
+        features: &FeatureSettings,
+        resources: &Resources,
+    ) -> Result<Self> {
+        let families = [USERS, ITEMS, META].map(|name| ColumnFamilyDescriptor::new(name, resources.family()));
+        let db = DB::open_cf_descriptors(&resources.database(), path, families)
+            .map_err(|error| Error::disk(&format!("opening {}", path.display()), error))?;
+        claim(&db, identity, path)?;
+        let progress = read_progress(&db, &db.snapshot())?.unwrap_or_default();
+        Ok(Self {
+            progress,
+            db: Arc::new(db),
+            features: features.clone(),
+            resources: resources.clone(),
+            users: Cache::default(),
+            items: Cache::default(),
+        })
+    }
+
+    /// The next input offset as last committed: the store holds all events before it.
+    pub fn next_offset(&self) -> i64 {
+        self.progress.next_offset
+    }
+
+    /// Whether nothing was ever committed.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    pub fn is_new(&self) -> Result<bool> {
+        Ok(read_progress(&self.db, &self.db.snapshot())?.is_none())
+    }
+
+    /// Loads users and items that are about to be read, with one sorted look-up each.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn prefetch<'a>(&mut self, wanted: impl Iterator<Item = (&'a Id, &'a Id)> + Clone) -> Result<()> {
+        load(&self.db, &self.features, &mut self.users, wanted.clone().map(|(user, _)| user))?;
+        load(&self.db, &self.features, &mut self.items, wanted.map(|(_, item)| item))
+    }
+
+    /// What an event of `user` with `item` reads and changes. After a change the two must be
+    /// marked with [`PartitionStore::changed`].
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn slots(&mut self, user: &Id, item: &Id) -> Result<Slots<'_>> {
+        self.prefetch(std::iter::once((user, item)))?;
+        let lost =
+            || Error::new(ErrorKind::Corrupt, "state store: an entry that was just loaded is not cached");
+        Ok(Slots {
+            user: self.users.get_mut(user).ok_or_else(lost)?,
+            item: self.items.get_mut(item).ok_or_else(lost)?,
+            partition: &mut self.progress.partition,
+        })
+    }
+
+    /// Marks what [`PartitionStore::slots`] lent out as changed.
+    pub fn changed(&mut self, user: &Id, item: &Id) {
+        self.users.mark_dirty(user);
+        self.items.mark_dirty(item);
+    }
+
+    /// Forgets a user; item counts keep what the user contributed.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn forget(&mut self, user: &Id) -> Result<()> {
+        load(&self.db, &self.features, &mut self.users, std::iter::once(user))?;
+        if let Some(state) = self.users.get_mut(user) {
+            *state = UserState::default();
+        }
+        self.users.mark_dirty(user);
+        Ok(())
+    }
+
+    /// Memory that is not committed, in bytes, about.
+    pub fn dirty_bytes(&self) -> usize {
+        self.users.dirty_bytes() + self.items.dirty_bytes()
+    }
+
+    /// Memory of the write-back cache, in bytes, about.
+    pub fn cached_bytes(&self) -> usize {
+        self.users.bytes() + self.items.bytes()
+    }
+
+    /// Writes every change and the next input offset in one `WriteBatch`, then trims the cache
+    /// to `cache_limit` bytes.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`; then nothing is written, and a rollback or a second try is possible.
+    pub fn commit(&mut self, next_offset: i64, cache_limit: usize) -> Result<Committed> {
+        let mut batch = WriteBatch::default();
+        let mut value = Vec::new();
+        let users = put_dirty(&self.db, &mut self.users, &mut batch, &mut value)?;
+        let items = put_dirty(&self.db, &mut self.items, &mut batch, &mut value)?;
+        let before = std::mem::replace(&mut self.progress.next_offset, next_offset);
+        value.clear();
+        encode_progress(&self.progress, &mut value);
+        batch.put_cf(family(&self.db, META)?, PROGRESS, &value);
+        let bytes = batch.size_in_bytes();
+        let mut options = WriteOptions::default();
+        options.set_sync(self.resources.settings.sync);
+        if let Err(error) = self.db.write_opt(batch, &options) {
+            self.progress.next_offset = before;
+            return Err(Error::disk("committing", error));
+        }
+        // Items are small and shared by all users: they get the smaller part.
+        self.users.settle(cache_limit / 4 * 3);
+        self.items.settle(cache_limit / 4);
+        Ok(Committed { users, items, bytes })
+    }
+
+    /// Drops everything that is not committed.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn rollback(&mut self) -> Result<()> {
+        self.users.clear();
+        self.items.clear();
+        self.progress = read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default();
+        Ok(())
+    }
+
+    /// A reader of committed state, for other threads.
+    pub fn reader(&self) -> StoreReader {
+        StoreReader::new(self.db.clone(), self.features.clone())
+    }
+}
+
+fn put_dirty<V: Stored>(
+    db: &DB,
+    cache: &mut Cache<V>,
+    batch: &mut WriteBatch,
+    value: &mut Vec<u8>,
+) -> Result<usize> {
+    let family = family(db, V::FAMILY)?;
+    let (mut key, mut count) = (Vec::new(), 0);
+    for (id, entry) in cache.dirty() {
+        key.clear();
+        id.write_key(&mut key);
+        if entry.is_absent() {
+            batch.delete_cf(family, &key);
+        } else {
+            value.clear();
+            entry.encode(value);
+            batch.put_cf(family, &key, &value);
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn load<'a, V: Stored>(
+    db: &DB,
+    settings: &FeatureSettings,
+    cache: &mut Cache<V>,
+    ids: impl Iterator<Item = &'a Id>,
+) -> Result<()> {
+    let absent = cache.absent(ids);
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Vec<u8>> = absent.iter().map(Id::key).collect();
+    let found = db.batched_multi_get_cf(family(db, V::FAMILY)?, &keys, true);
+    for (id, bytes) in absent.into_iter().zip(found) {
+        let value = match bytes.map_err(|error| Error::disk("reading", error))? {
+            None => V::default(),
+            Some(bytes) => V::decode(settings, &bytes).ok_or_else(|| corrupt(V::FAMILY, &id))?,
+        };
+        cache.insert_clean(id, value);
+    }
+    Ok(())
+}
+
+fn claim(db: &DB, identity: &Identity, path: &Path) -> Result<()> {
+    let meta = family(db, META)?;
+    let stored = db.get_cf(meta, IDENTITY).map_err(|error| Error::disk("reading identity", error))?;
+    let Some(stored) = stored else {
+        let text = serde_json::to_vec_pretty(identity).unwrap_or_default();
+        return db.put_cf(meta, IDENTITY, text).map_err(|error| Error::disk("writing identity", error));
+    };
+    let found: Identity = serde_json::from_slice(&stored).map_err(|error| {
+        Error::new(
+            ErrorKind::UnknownFormat,
+            format!("state store {}: its identity cannot be read ({error}); it was written by another version of this program: run that version, or rebuild the state in an empty data folder", path.display()),
+        )
+    })?;
+    identity.check(&found, &path.display().to_string())
+}
+
+pub(crate) fn read_progress(db: &DB, at: &rocksdb::Snapshot<'_>) -> Result<Option<Progress>> {
+    let stored = at
+        .get_pinned_cf(family(db, META)?, PROGRESS)
+        .map_err(|error| Error::disk("reading progress", error))?;
+    stored.map(|bytes| decode_progress(&bytes).ok_or_else(|| corrupt(META, &"progress"))).transpose()
+}
+
+pub(crate) fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily> {
+    db.cf_handle(name).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, format!("state store: column family `{name}` is missing"))
+    })
+}
+
+pub(crate) fn corrupt(family: &str, key: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!(
+            "state store: the entry {key} of `{family}` cannot be read; rebuild the state in an empty data folder"
+        ),
+    )
+}

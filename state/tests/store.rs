@@ -1,0 +1,143 @@
+//! Commit, rollback and refusal of a partition's store, on a real RocksDB.
+
+use std::path::Path;
+
+use hmisr_features::{FeatureSettings, Id, Interaction, MATHS_VERSION};
+use hmisr_state::{ErrorKind, FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
+
+const CACHE: usize = 16 << 20;
+
+fn identity() -> Identity {
+    Identity {
+        format: FORMAT_VERSION,
+        topic: "events".into(),
+        group: "job".into(),
+        partition: 0,
+        partitions: 1,
+        features: FeatureSettings::default().identity(),
+    }
+}
+
+fn open_as(path: &Path, identity: &Identity) -> hmisr_state::Result<PartitionStore> {
+    let resources = Resources::new(StateSettings::default());
+    PartitionStore::open(path, identity, &FeatureSettings::default(), &resources)
+}
+
+fn apply(store: &mut PartitionStore, user: u32, ts: i64) {
+    let settings = FeatureSettings::default();
+    let (user, item) = (Id::from(user), Id::from(7));
+    let event = Interaction { item: item.clone(), category: Id::from(1), ts, is_tail: None };
+    let slots = store.slots(&user, &item).unwrap();
+    slots.partition.admit(&settings, slots.user, ts).unwrap();
+    slots.partition.update(&settings, 0, slots.user, slots.item, event);
+    store.changed(&user, &item);
+}
+
+fn events(store: &PartitionStore, user: u32) -> Option<u64> {
+    store.reader().user(&Id::from(user)).unwrap().map(|snapshot| snapshot.user.lifetime().events())
+}
+
+#[test]
+fn only_what_is_committed_is_seen_and_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let mut store = open_as(folder.path(), &identity()).unwrap();
+        assert!(store.is_new().unwrap());
+        apply(&mut store, 1, 10);
+        assert_eq!(events(&store, 1), None);
+        let committed = store.commit(1, CACHE).unwrap();
+        assert_eq!((committed.users, committed.items), (1, 1));
+        assert_eq!(events(&store, 1), Some(1));
+        apply(&mut store, 1, 20);
+        apply(&mut store, 2, 20);
+        assert_eq!(events(&store, 1), Some(1));
+    }
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    assert!(!store.is_new().unwrap());
+    assert_eq!((store.next_offset(), events(&store, 1), events(&store, 2)), (1, Some(1), None));
+    apply(&mut store, 2, 30);
+    store.rollback().unwrap();
+    assert_eq!(store.dirty_bytes(), 0);
+    apply(&mut store, 1, 30);
+    store.commit(9, CACHE).unwrap();
+    assert_eq!((store.next_offset(), events(&store, 1), events(&store, 2)), (9, Some(2), None));
+}
+
+#[test]
+fn the_cache_can_be_trimmed_to_nothing_without_a_difference() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut states = Vec::new();
+    for (folder, limit) in folders.iter().zip([0, CACHE]) {
+        let mut store = open_as(folder.path(), &identity()).unwrap();
+        for n in 0..2_000 {
+            apply(&mut store, n % 7, i64::from(n));
+            if n % 31 == 0 {
+                store.commit(i64::from(n) + 1, limit).unwrap();
+                assert!(limit > 0 || store.cached_bytes() == 0);
+            }
+        }
+        store.commit(2_000, limit).unwrap();
+        let state = |user: u32| store.reader().user(&Id::from(user)).unwrap();
+        states.push((0..7).map(state).collect::<Vec<_>>());
+    }
+    assert_eq!(states[0], states[1]);
+}
+
+#[test]
+fn a_forgotten_user_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    apply(&mut store, 1, 10);
+    store.commit(1, CACHE).unwrap();
+    store.forget(&Id::from(1)).unwrap();
+    store.commit(2, CACHE).unwrap();
+    assert_eq!(events(&store, 1), None);
+    apply(&mut store, 1, 5);
+    store.commit(3, CACHE).unwrap();
+    assert_eq!(events(&store, 1), Some(1), "and may come back, with no memory of newer events");
+}
+
+#[test]
+fn an_expired_user_is_not_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    let ttl = FeatureSettings::default().ttl_ms;
+    apply(&mut store, 1, 10);
+    apply(&mut store, 2, 10 + ttl);
+    store.commit(2, CACHE).unwrap();
+    assert_eq!(events(&store, 1), Some(1), "exactly the TTL is not beyond it");
+    apply(&mut store, 2, 11 + ttl);
+    store.commit(3, CACHE).unwrap();
+    assert_eq!(events(&store, 1), None);
+    let mut users = Vec::new();
+    store
+        .reader()
+        .for_each_user::<hmisr_state::Error>(|id, _| {
+            users.push(id);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(users, [Id::from(2)]);
+}
+
+#[test]
+fn a_store_of_something_else_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open_as(folder.path(), &identity()).unwrap());
+    let other_window = FeatureSettings { window: 8, ..FeatureSettings::default() };
+    for (field, identity, kind) in [
+        ("format", Identity { format: FORMAT_VERSION + 1, ..identity() }, ErrorKind::UnknownFormat),
+        ("topic", Identity { topic: "other".into(), ..identity() }, ErrorKind::Foreign),
+        ("group", Identity { group: "other".into(), ..identity() }, ErrorKind::Foreign),
+        ("partition", Identity { partition: 3, ..identity() }, ErrorKind::Foreign),
+        ("partitions", Identity { partitions: 9, ..identity() }, ErrorKind::Foreign),
+        ("features", Identity { features: other_window.identity(), ..identity() }, ErrorKind::Foreign),
+    ] {
+        let error = open_as(folder.path(), &identity).err().unwrap();
+        assert_eq!(error.kind(), kind, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(field) && text.contains("data folder"), "{text}");
+    }
+    assert!(open_as(folder.path(), &identity()).is_ok());
+    assert!(identity().features.contains(&format!("maths={MATHS_VERSION}")));
+}

@@ -1,0 +1,128 @@
+//! Keys and values of the log's RocksDB.
+
+use crate::{Error, ErrorKind, Header, Outgoing, Record, Result};
+
+/// Topic number, partition and offset, big-endian: a partition's records lie in offset order.
+pub(super) fn record_key(topic: u32, partition: i32, offset: i64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&topic.to_be_bytes());
+    key[4..8].copy_from_slice(&partition.to_be_bytes());
+    key[8..].copy_from_slice(&offset.to_be_bytes());
+    key
+}
+
+/// The offset in a key of [`record_key`].
+pub(super) fn offset_of(key: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(key.get(8..16)?.try_into().ok()?))
+}
+
+/// Key of a group's committed offset.
+pub(super) fn offset_key(group: &str, topic: u32, partition: i32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(8 + group.len());
+    key.extend_from_slice(&topic.to_be_bytes());
+    key.extend_from_slice(&partition.to_be_bytes());
+    key.extend_from_slice(group.as_bytes());
+    key
+}
+
+const HAS_KEY: u8 = 1;
+const HAS_PAYLOAD: u8 = 2;
+
+/// Timestamp, flags, key, headers, then the payload to the value's end.
+pub(super) fn encode(record: &Outgoing, timestamp_ms: i64) -> Vec<u8> {
+    let payload = record.payload.as_deref().unwrap_or_default();
+    let key = record.key.as_deref().unwrap_or_default();
+    let mut out = Vec::with_capacity(payload.len() + key.len() + 32);
+    out.extend_from_slice(&timestamp_ms.to_le_bytes());
+    let has_key = if record.key.is_some() { HAS_KEY } else { 0 };
+    let has_payload = if record.payload.is_some() { HAS_PAYLOAD } else { 0 };
+    out.push(has_key | has_payload);
+    put(&mut out, key);
+    out.extend_from_slice(&(record.headers.len() as u32).to_le_bytes());
+    for header in &record.headers {
+        put(&mut out, header.name.as_bytes());
+        put(&mut out, &header.value);
+    }
+    out.extend_from_slice(payload);
+    out
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Reads what [`encode`] wrote.
+pub(super) fn decode(partition: i32, key: &[u8], value: &[u8]) -> Result<Record> {
+    read(partition, key, value).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("embedded log: the record at key {key:02x?} cannot be read; restore the data folder from a copy, or start with an empty one"),
+        )
+    })
+}
+
+fn read(partition: i32, key: &[u8], value: &[u8]) -> Option<Record> {
+    let offset = offset_of(key)?;
+    let mut rest = value;
+    let timestamp_ms = i64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?);
+    let flags = *take(&mut rest, 1)?.first()?;
+    let key = get(&mut rest)?.to_vec();
+    let headers = (0..length(&mut rest)?)
+        .map(|_| {
+            let name = String::from_utf8(get(&mut rest)?.to_vec()).ok()?;
+            Some(Header { name, value: get(&mut rest)?.to_vec() })
+        })
+        .collect::<Option<_>>()?;
+    Some(Record {
+        partition,
+        offset,
+        timestamp_ms,
+        key: (flags & HAS_KEY != 0).then_some(key),
+        payload: (flags & HAS_PAYLOAD != 0).then(|| rest.to_vec()),
+        headers,
+    })
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (head, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    Some(head)
+}
+
+fn length(rest: &mut &[u8]) -> Option<usize> {
+    Some(u32::from_le_bytes(take(rest, 4)?.try_into().ok()?) as usize)
+}
+
+fn get<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = length(rest)?;
+    take(rest, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_record_reads_back(
+            key in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+            payload in prop::option::of(prop::collection::vec(any::<u8>(), 0..200)),
+            headers in prop::collection::vec((".{0,9}", prop::collection::vec(any::<u8>(), 0..20)), 0..4),
+            offset in 0..i64::MAX,
+            timestamp_ms in any::<i64>(),
+        ) {
+            let headers = headers.iter().map(|(name, value)| Header::new(name, value)).collect();
+            let sent = Outgoing { topic: "t", partition: 3, key, payload, headers };
+            let read = decode(3, &record_key(7, 3, offset), &encode(&sent, timestamp_ms)).unwrap();
+            prop_assert_eq!((read.offset, read.timestamp_ms), (offset, timestamp_ms));
+            prop_assert_eq!((read.key, read.payload, read.headers), (sent.key, sent.payload, sent.headers));
+        }
+
+        #[test]
+        fn rubbish_is_refused_without_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode(0, &record_key(1, 0, 0), &value);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The embedded log: what is committed is there, all of it and nothing else, also after a restart.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hmisr_stream::log::{Log, LogSettings};
+use hmisr_stream::{ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source};
+
+const LIMITS: Limits = Limits { records: 1_000, bytes: 1 << 20 };
+
+fn open(path: &Path) -> Log {
+    Log::open(path, LogSettings::default()).unwrap()
+}
+
+fn record(topic: &'static str, partition: i32, payload: &str) -> Outgoing {
+    Outgoing { topic, partition, key: None, payload: Some(payload.into()), headers: Vec::new() }
+}
+
+/// Reads `topic` from where the group stands until nothing more comes.
+fn drain(log: &Log, topic: &str, group: &str) -> Vec<Record> {
+    let mut source = log.source(topic, group).unwrap();
+    let mut records = Vec::new();
+    loop {
+        match source.poll(LIMITS, Duration::ZERO).unwrap() {
+            Polled::Assigned(partitions) => {
+                for partition in partitions {
+                    let offset = source.committed(partition).unwrap();
+                    let (start, _) = source.bounds(partition).unwrap();
+                    source.seek(partition, offset.unwrap_or(start)).unwrap();
+                }
+            }
+            Polled::Records(more) if more.is_empty() => return records,
+            Polled::Records(more) => records.extend(more),
+            Polled::Revoked(_) => unreachable!("a log's group has one member"),
+        }
+    }
+}
+
+fn texts(records: &[Record]) -> Vec<String> {
+    let text = |record: &Record| String::from_utf8(record.payload.clone().unwrap()).unwrap();
+    records.iter().map(text).collect()
+}
+
+#[test]
+fn a_commit_is_all_or_nothing_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let log = open(folder.path());
+        log.create_topic("in", 2).unwrap();
+        log.create_topic("out", 1).unwrap();
+        log.append(&[record("in", 0, "a"), record("in", 1, "b"), record("in", 0, "c")]).unwrap();
+        let mut sink = log.sink("job");
+        sink.begin().unwrap();
+        sink.produce(record("out", 0, "lost")).unwrap();
+        sink.send_offsets(&"g".into(), "in", &[(0, 2)]).unwrap();
+        sink.abort().unwrap();
+        sink.begin().unwrap();
+        sink.produce(record("out", 0, "kept")).unwrap();
+        sink.send_offsets(&"g".into(), "in", &[(0, 1)]).unwrap();
+        assert_eq!(drain(&log, "out", "reader").len(), 0);
+        sink.commit().unwrap();
+        sink.begin().unwrap();
+        sink.produce(record("out", 0, "never committed")).unwrap();
+    }
+    let log = open(folder.path());
+    assert_eq!(texts(&drain(&log, "out", "reader")), ["kept"]);
+    assert_eq!(log.committed("g", "in", 0).unwrap(), Some(1));
+    assert_eq!(log.committed("g", "in", 1).unwrap(), None);
+    let mut rest = texts(&drain(&log, "in", "g"));
+    rest.sort();
+    assert_eq!(rest, ["b", "c"]);
+    assert_eq!(log.ends("in").unwrap(), [2, 1]);
+}
+
+#[test]
+fn a_refused_record_takes_the_whole_transaction_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log =
+        Log::open(folder.path(), LogSettings { max_record_bytes: 64, ..LogSettings::default() }).unwrap();
+    log.create_topic("out", 1).unwrap();
+    let mut sink = log.sink("job");
+    sink.begin().unwrap();
+    sink.produce(record("out", 0, "small")).unwrap();
+    sink.produce(record("out", 0, &"x".repeat(65))).unwrap();
+    assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(log.ends("out").unwrap(), [0]);
+    let error = log.append(&[record("nowhere", 0, "x")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MissingTopic);
+    assert!(log.append(&[record("out", 1, "x")]).is_err());
+}
+
+#[test]
+fn a_newer_sink_fences_the_older() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    log.create_topic("out", 1).unwrap();
+    let mut old = log.sink("job");
+    old.begin().unwrap();
+    old.produce(record("out", 0, "zombie")).unwrap();
+    let mut new = log.sink("job");
+    assert_eq!(old.commit().unwrap_err().kind(), ErrorKind::Fenced);
+    new.begin().unwrap();
+    new.produce(record("out", 0, "alive")).unwrap();
+    new.commit().unwrap();
+    assert_eq!(texts(&drain(&log, "out", "reader")), ["alive"]);
+}
+
+#[test]
+fn a_poll_wakes_up_for_a_record_that_comes_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    log.create_topic("in", 3).unwrap();
+    let mut source = log.source("in", "g").unwrap();
+    assert!(matches!(source.poll(LIMITS, Duration::ZERO).unwrap(), Polled::Assigned(p) if p == [0, 1, 2]));
+    (0..3).for_each(|partition| source.seek(partition, 0).unwrap());
+    let writer = std::thread::spawn({
+        let log = log.clone();
+        move || log.append(&[record("in", 2, "late")]).unwrap()
+    });
+    let polled = source.poll(LIMITS, Duration::from_secs(60)).unwrap();
+    assert!(matches!(polled, Polled::Records(records) if texts(&records) == ["late"]));
+    writer.join().unwrap();
+    source.seek(0, 5).unwrap();
+    assert_eq!(source.poll(LIMITS, Duration::ZERO).unwrap_err().kind(), ErrorKind::OffsetOutOfRange);
+}
+
+#[test]
+fn a_poll_keeps_to_its_limits_and_shares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    log.create_topic("in", 2).unwrap();
+    let many: Vec<_> = (0..40).map(|n| record("in", n % 2, "x")).collect();
+    log.append(&many).unwrap();
+    let mut source = log.source("in", "g").unwrap();
+    source.poll(LIMITS, Duration::ZERO).unwrap();
+    (0..2).for_each(|partition| source.seek(partition, 0).unwrap());
+    let limits = Limits { records: 10, bytes: 1 << 20 };
+    let Polled::Records(records) = source.poll(limits, Duration::ZERO).unwrap() else { panic!() };
+    assert_eq!(records.len(), 10);
+    assert_eq!(records.iter().filter(|record| record.partition == 0).count(), 5);
+    let one_byte = Limits { records: 10, bytes: 1 };
+    let Polled::Records(records) = source.poll(one_byte, Duration::ZERO).unwrap() else { panic!() };
+    assert_eq!(records.len(), 2, "one record of each partition, however large");
+}
+
+#[test]
+fn retention_never_passes_a_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = LogSettings { retention_ms: 0, ..LogSettings::default() };
+    let log = Log::open(folder.path(), settings).unwrap();
+    log.create_topic("in", 1).unwrap();
+    let many: Vec<_> = (0..10).map(|n| record("in", 0, &n.to_string())).collect();
+    log.append(&many).unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    let mut source = log.source("in", "slow").unwrap();
+    assert_eq!(log.retain().unwrap().records, 0, "a group that never committed needs everything");
+    let mut sink = log.sink("job");
+    sink.begin().unwrap();
+    sink.send_offsets(&"slow".into(), "in", &[(0, 4)]).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(log.retain().unwrap().records, 4);
+    assert_eq!(source.bounds(0).unwrap(), (4, 10));
+    assert_eq!(texts(&drain(&log, "in", "slow")), ["4", "5", "6", "7", "8", "9"]);
+    drop((log, source, sink));
+    let log = Log::open(folder.path(), LogSettings::default()).unwrap();
+    assert_eq!(log.source("in", "slow").unwrap().bounds(0).unwrap(), (4, 10));
+}
+
+#[test]
+fn a_second_process_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let _held = open(folder.path());
+    let error = Log::open(folder.path(), LogSettings::default()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("stop the other one"), "{error}");
+}
