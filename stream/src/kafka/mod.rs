@@ -1,1 +1,30 @@
 //! Apache Kafka, through librdkafka.
+//!
+//! * [`KafkaSettings`]: where the brokers are, and how to speak with them.
+//! * [`KafkaSource`] and [`KafkaSink`]: the crate's two traits; a sink is a transactional producer.
+//! * [`KafkaProducer`]: plain idempotent writing, for whoever feeds events.
+//! * [`Admin`]: topics are made and described.
+//! * [`read_committed`]: what stands in a topic, for tools and tests.
+//!
+//! Every call has a time limit: an unreachable broker or a missing topic is an error within
+//! [`KafkaSettings::request_timeout_ms`], never an endless wait.
+
+mod admin;
+mod client;
+mod errors;
+mod ffi;
+mod producer;
+mod reader;
+mod rebalance;
+mod settings;
+mod sink;
+mod source;
+mod writer;
+
+pub use admin::{Admin, TopicSpec, standard_topics};
+pub use producer::KafkaProducer;
+pub use rdkafka::consumer::ConsumerGroupMetadata;
+pub use reader::read_committed;
+pub use settings::KafkaSettings;
+pub use sink::KafkaSink;
+pub use source::KafkaSource;

@@ -1,0 +1,127 @@
+//! Two things that librdkafka offers and the `rdkafka` crate does not: a topic's id, and headers
+//! whose names are not UTF-8 (the crate panics on those).
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::bindings as c;
+use rdkafka::client::Client;
+use rdkafka::message::BorrowedMessage;
+
+use crate::Header;
+
+/// The headers of a message; bytes of a name that are not UTF-8 become U+FFFD, a header without
+/// a value has an empty one.
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<Header> {
+    let mut list = ptr::null_mut();
+    // SAFETY: the message is alive; librdkafka sets `list` where it returns no error, and keeps
+    // it for as long as the message.
+    let error = unsafe { c::rd_kafka_message_headers(message.ptr(), &mut list) };
+    if error != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || list.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: `list` is a valid header list, see above.
+    let count = unsafe { c::rd_kafka_header_cnt(list) };
+    let mut headers = Vec::with_capacity(count);
+    for at in 0..count {
+        let (mut name, mut value, mut bytes) = (ptr::null(), ptr::null::<c_void>(), 0usize);
+        // SAFETY: `at` is below the count; the three out-pointers are valid for writes.
+        let error = unsafe { c::rd_kafka_header_get_all(list, at, &mut name, &mut value, &mut bytes) };
+        if error != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
+            continue;
+        }
+        // SAFETY: the name is NUL-terminated and lives as long as the message.
+        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+        let value = if value.is_null() {
+            Vec::new()
+        } else {
+            // SAFETY: librdkafka says that `bytes` bytes lie at `value`, as long as the message lives.
+            unsafe { std::slice::from_raw_parts(value.cast::<u8>(), bytes) }.to_vec()
+        };
+        headers.push(Header { name, value });
+    }
+    headers
+}
+
+/// Frees what it points at when it goes.
+struct Owned<T>(*mut T, unsafe extern "C" fn(*mut T));
+
+impl<T> Owned<T> {
+    fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
+        (!pointer.is_null()).then_some(Self(pointer, free))
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: the pointer is not null, is owned by this value alone, and `free` is the
+        // function that librdkafka names for it.
+        unsafe { (self.1)(self.0) }
+    }
+}
+
+/// The id that a broker gave the topic when it was made (KIP-516), base64; none where the broker
+/// is older than Kafka 3.1, or does not answer in time.
+pub(super) fn topic_id<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    timeout: Duration,
+) -> Option<String> {
+    let name = CString::new(topic).ok()?;
+    let mut names: [*const c_char; 1] = [name.as_ptr()];
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let rk = client.native_ptr();
+    // SAFETY: `rk` lives as long as `client`; `names` holds one NUL-terminated string, which
+    // librdkafka copies. Each object is freed by its own function, in the reverse order.
+    unsafe {
+        let topics = Owned::new(
+            c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len()),
+            c::rd_kafka_TopicCollection_destroy,
+        )?;
+        let queue = Owned::new(c::rd_kafka_queue_new(rk), c::rd_kafka_queue_destroy)?;
+        let options = Owned::new(
+            c::rd_kafka_AdminOptions_new(rk, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
+            c::rd_kafka_AdminOptions_destroy,
+        )?;
+        let mut text: [c_char; 256] = [0; 256];
+        c::rd_kafka_AdminOptions_set_request_timeout(options.0, timeout_ms, text.as_mut_ptr(), text.len());
+        c::rd_kafka_DescribeTopics(rk, topics.0, options.0, queue.0);
+        let event = Owned::new(c::rd_kafka_queue_poll(queue.0, timeout_ms), c::rd_kafka_event_destroy)?;
+        described_id(event.0)
+    }
+}
+
+/// The id in a DescribeTopics event.
+///
+/// # Safety
+/// `event` is alive, and of no type but what librdkafka itself made.
+unsafe fn described_id(event: *mut c::rd_kafka_event_t) -> Option<String> {
+    // SAFETY: librdkafka returns null where the event is of another type; what it returns
+    // otherwise lives as long as the event.
+    unsafe {
+        if c::rd_kafka_event_error(event) != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        let result = c::rd_kafka_event_DescribeTopics_result(event);
+        if result.is_null() {
+            return None;
+        }
+        let mut count = 0;
+        let described = c::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        if described.is_null() || count == 0 {
+            return None;
+        }
+        let id = c::rd_kafka_TopicDescription_topic_id(*described);
+        if id.is_null()
+            || (c::rd_kafka_Uuid_most_significant_bits(id), c::rd_kafka_Uuid_least_significant_bits(id))
+                == (0, 0)
+        {
+            return None;
+        }
+        let text = c::rd_kafka_Uuid_base64str(id);
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
+}

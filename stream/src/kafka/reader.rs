@@ -1,0 +1,70 @@
+//! What stands in a topic.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Reporting, missing_topic, partitions, unanswered};
+use super::{KafkaSettings, errors, ffi};
+use crate::{Error, ErrorKind, Record, Result};
+
+impl rdkafka::consumer::ConsumerContext for Reporting {}
+
+/// All committed records that a topic holds now, by partition and offset, without a group.
+///
+/// For tools and tests: the records are kept in memory.
+///
+/// # Errors
+/// Kinds `MissingTopic`, `Configuration`, `Unavailable`; the last also where reading takes longer
+/// than `within`.
+pub fn read_committed(settings: &KafkaSettings, topic: &str, within: Duration) -> Result<Vec<Record>> {
+    let deadline = Instant::now() + within;
+    let mut config = settings.for_source()?;
+    // Needed by librdkafka, but never joined: partitions are assigned by hand.
+    config.set("group.id", "hmisr-reader").set("enable.partition.eof", "true");
+    let consumer: BaseConsumer<Reporting> =
+        config.create_with_context(Reporting::default()).map_err(errors::creation)?;
+    let (brokers, timeout) = (&settings.brokers, settings.request_timeout());
+    let failed = |error| unanswered(consumer.client(), brokers, &format!("reading {topic}"), error);
+    let Some(count) = partitions(consumer.client(), brokers, topic, timeout)? else {
+        return Err(missing_topic(topic, brokers));
+    };
+    let mut list = TopicPartitionList::new();
+    for partition in 0..count {
+        list.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed)?;
+    }
+    consumer.assign(&list).map_err(failed)?;
+    let mut records = Vec::new();
+    let mut ended = std::collections::BTreeSet::new();
+    while i32::try_from(ended.len()).is_ok_and(|ended| ended < count) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("reading {topic} to its end takes longer than {} ms", within.as_millis()),
+            ));
+        }
+        match consumer.poll(left.min(Duration::from_millis(100))) {
+            None => {}
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                ended.insert(partition);
+            }
+            Some(Err(error)) if error.rdkafka_error_code().and_then(errors::queue_kind).is_some() => {
+                return Err(failed(error));
+            }
+            Some(Err(_)) => {}
+            Some(Ok(message)) => records.push(Record {
+                partition: message.partition(),
+                offset: message.offset(),
+                timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+                key: message.key().map(<[u8]>::to_vec),
+                payload: message.payload().map(<[u8]>::to_vec),
+                headers: ffi::headers(&message),
+            }),
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}

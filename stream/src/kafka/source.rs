@@ -1,0 +1,370 @@
+//! [`Source`] over a consumer group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Reports, missing_topic, partitions, unanswered};
+use super::rebalance::{Change, SourceContext};
+use super::{KafkaSettings, errors, ffi};
+use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
+
+/// How long leaving the group may take when a source is dropped.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A member of a consumer group that reads one topic, committed records only.
+///
+/// * A partition is read from its first [`Source::seek`] on, never before.
+/// * A revoked partition is let go at the poll *after* the one that returned it, so that whoever
+///   polls can end its transaction and put its state away first. Poll again within
+///   `max_poll_interval_ms`.
+/// * Offsets are those of records. Transaction markers take offsets too: [`Source::bounds`] and
+///   [`Source::known_end`] return the last stable offset, which lies behind the markers, until
+///   this source has read over them; from then on they return the position behind the last record
+///   that was returned (or the offset that was sought). So a reader has all there is when its
+///   position is at least `known_end`, but an end taken earlier may never be reached.
+/// * The assignment is cooperative: a rebalance does not stop the partitions that stay.
+pub struct KafkaSource {
+    /// None once it is being dropped.
+    consumer: Option<BaseConsumer<SourceContext>>,
+    topic: TopicInfo,
+    group_id: String,
+    brokers: String,
+    timeout: Duration,
+    assigned: BTreeSet<i32>,
+    /// Per sought partition the offset from which the next record comes.
+    positions: BTreeMap<i32, i64>,
+    /// Records that were read in a poll that had to return a change of the assignment.
+    held: Vec<Record>,
+}
+
+impl KafkaSource {
+    /// Joins the group `settings.group_id` for `topic`. Partitions come with the polls.
+    ///
+    /// # Errors
+    /// Kinds `Configuration`, `Unavailable`, `MissingTopic`.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Result<Self> {
+        let consumer: BaseConsumer<SourceContext> = settings
+            .for_source()?
+            .create_with_context(SourceContext::new(topic))
+            .map_err(errors::creation)?;
+        let timeout = settings.request_timeout();
+        let found = partitions(consumer.client(), &settings.brokers, topic, timeout).map_err(|error| {
+            // Why no broker could be reached waits on the queue.
+            while consumer.poll(Duration::ZERO).is_some() {}
+            match consumer.context().reporting().complaint() {
+                Some(_) if error.kind() == ErrorKind::Unavailable => {
+                    let again = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+                    unanswered(
+                        consumer.client(),
+                        &settings.brokers,
+                        &format!("asking for the topic {topic}"),
+                        again,
+                    )
+                }
+                _ => error,
+            }
+        })?;
+        let Some(partitions) = found else { return Err(missing_topic(topic, &settings.brokers)) };
+        let id = ffi::topic_id(consumer.client(), topic, timeout).unwrap_or_else(|| topic.to_owned());
+        consumer.subscribe(&[topic]).map_err(|error| {
+            unanswered(consumer.client(), &settings.brokers, &format!("subscribing to {topic}"), error)
+        })?;
+        Ok(Self {
+            consumer: Some(consumer),
+            topic: TopicInfo { name: topic.to_owned(), id, partitions },
+            group_id: settings.group_id.clone(),
+            brokers: settings.brokers.clone(),
+            timeout,
+            assigned: BTreeSet::new(),
+            positions: BTreeMap::new(),
+            held: Vec::new(),
+        })
+    }
+
+    #[expect(clippy::expect_used, reason = "only `drop` takes the consumer out")]
+    fn consumer(&self) -> &BaseConsumer<SourceContext> {
+        self.consumer.as_ref().expect("the consumer is there until drop")
+    }
+
+    fn unanswered(&self, question: &str, error: KafkaError) -> Error {
+        unanswered(self.consumer().client(), &self.brokers, question, error)
+    }
+
+    fn at(&self, partition: i32, offset: Offset) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic.name, partition, offset).map_err(|error| {
+            Error::caused(ErrorKind::Configuration, format!("{offset:?} is not an offset"), error)
+        })?;
+        Ok(list)
+    }
+
+    /// The next change of the assignment, applied to what is kept here.
+    fn change(&mut self) -> Option<Polled> {
+        match self.consumer().context().take_change()? {
+            Change::Gained(partitions) => {
+                self.assigned.extend(&partitions);
+                Some(Polled::Assigned(partitions))
+            }
+            Change::Lost(partitions) => {
+                for partition in &partitions {
+                    self.assigned.remove(partition);
+                    self.positions.remove(partition);
+                }
+                self.held.retain(|record| !partitions.contains(&record.partition));
+                Some(Polled::Revoked(partitions))
+            }
+        }
+    }
+
+    /// The next record of a sought partition; none where the message is an older one, read before
+    /// a seek or of a partition that has gone.
+    fn accept(positions: &mut BTreeMap<i32, i64>, message: &BorrowedMessage<'_>) -> Option<Record> {
+        let position = positions.get_mut(&message.partition())?;
+        if message.offset() < *position {
+            return None;
+        }
+        *position = message.offset() + 1;
+        Some(Record {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
+            headers: ffi::headers(message),
+        })
+    }
+
+    /// An error on the queue; none where librdkafka goes on by itself.
+    fn queue_error(&self, error: KafkaError) -> Option<Error> {
+        let (code, fatal) = match error {
+            KafkaError::MessageConsumption(code) => (code, false),
+            KafkaError::MessageConsumptionFatal(code) => (code, true),
+            KafkaError::PartitionEOF(_) => return None,
+            other => return Some(self.unanswered("reading", other)),
+        };
+        let reason = self.consumer().context().reporting().reason();
+        let kind = match errors::queue_kind(code) {
+            Some(kind) => kind,
+            None if fatal => ErrorKind::Configuration,
+            None => {
+                tracing::warn!(topic = self.topic.name, %error, reason, "reading goes on when this has passed");
+                return None;
+            }
+        };
+        let name = &self.topic.name;
+        let text = match kind {
+            ErrorKind::OffsetOutOfRange => format!(
+                "an offset of the topic {name} is not in its log ({}): its records were deleted or the topic was made anew",
+                self.out_of_range()
+            ),
+            ErrorKind::MissingTopic => {
+                format!("the topic {name} is not there any more ({reason}): make it again")
+            }
+            ErrorKind::Corrupt => format!("the topic {name} holds bytes that are not records ({reason})"),
+            ErrorKind::Fenced => format!(
+                "another member of the group {} has the same kafka.group_instance_id ({reason}): stop one of them",
+                self.group_id
+            ),
+            _ => format!(
+                "reading the topic {name} in the group {} was refused: {error} ({reason})",
+                self.group_id
+            ),
+        };
+        Some(Error::caused(kind, text, error))
+    }
+
+    /// The partitions whose position is outside of their log, for people.
+    fn out_of_range(&self) -> String {
+        let outside: Vec<String> = self
+            .positions
+            .iter()
+            .filter_map(|(&partition, position)| {
+                let (low, high) =
+                    self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout).ok()?;
+                (*position < low || *position > high)
+                    .then(|| format!("partition {partition}: {position} is not in {low} to {high}"))
+            })
+            .collect();
+        if outside.is_empty() { self.consumer().context().reporting().reason() } else { outside.join(", ") }
+    }
+
+    /// Whether librdkafka has handed out, or read over, everything below `end`.
+    fn has_read_to(&self, partition: i32, end: i64) -> bool {
+        self.consumer()
+            .position()
+            .ok()
+            .and_then(|list| Some(list.find_partition(&self.topic.name, partition)?.offset()))
+            .is_some_and(|offset| matches!(offset, Offset::Offset(position) if position >= end))
+    }
+
+    /// An end as it concerns who reads records: markers that were read over do not count.
+    fn end_for_reader(&self, partition: i32, end: i64) -> i64 {
+        match self.positions.get(&partition) {
+            Some(&position) if position >= end || self.has_read_to(partition, end) => position,
+            _ => end,
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    type Group = ConsumerGroupMetadata;
+
+    fn topic(&self) -> &TopicInfo {
+        &self.topic
+    }
+
+    fn group_id(&self) -> &str {
+        &self.group_id
+    }
+
+    #[expect(clippy::expect_used, reason = "a consumer that was made with a group has its metadata")]
+    fn group(&self) -> ConsumerGroupMetadata {
+        self.consumer().group_metadata().expect("the consumer has a group")
+    }
+
+    fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled> {
+        let deadline = Instant::now() + timeout;
+        let consumer = self.consumer();
+        consumer
+            .context()
+            .release(consumer)
+            .map_err(|error| self.unanswered("letting partitions go", error))?;
+        if let Some(change) = self.change() {
+            return Ok(change);
+        }
+        let mut records = std::mem::take(&mut self.held);
+        let mut bytes: usize = records.iter().map(Record::bytes).sum();
+        while records.len() < limits.records && bytes < limits.bytes {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let wait = if records.is_empty() { left } else { Duration::ZERO };
+            // The field, not the method: positions are written while a message is borrowed.
+            let Some(consumer) = &self.consumer else { break };
+            let polled = match consumer.poll(wait) {
+                Some(Ok(message)) => Some(Ok(Self::accept(&mut self.positions, &message))),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            };
+            let idle = polled.is_none();
+            match polled {
+                Some(Ok(Some(record))) => {
+                    bytes += record.bytes();
+                    records.push(record);
+                }
+                Some(Err(error)) => {
+                    if let Some(error) = self.queue_error(error) {
+                        self.held = records;
+                        return Err(error);
+                    }
+                }
+                Some(Ok(None)) | None => {}
+            }
+            if idle {
+                self.held = std::mem::take(&mut records);
+                if let Some(change) = self.change() {
+                    return Ok(change);
+                }
+                records = std::mem::take(&mut self.held);
+            }
+            if (idle && !records.is_empty()) || Instant::now() >= deadline {
+                break;
+            }
+        }
+        Ok(Polled::Records(records))
+    }
+
+    fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
+        if !self.assigned.contains(&partition) {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "partition {partition} of the topic {} is not assigned to this member",
+                    self.topic.name
+                ),
+            ));
+        }
+        let start = self.at(partition, Offset::Offset(offset))?;
+        let started = self.positions.contains_key(&partition);
+        self.held.retain(|record| record.partition != partition);
+        let consumer = self.consumer();
+        let sought = started
+            && consumer.seek(&self.topic.name, partition, Offset::Offset(offset), self.timeout).is_ok();
+        if !sought {
+            // A partition that is not fetched (not yet, or no more after an error) cannot be
+            // sought, but be assigned where to start.
+            if started {
+                // That it is not assigned is no reason not to assign it.
+                let _ = consumer.incremental_unassign(&start);
+            }
+            consumer.incremental_assign(&start).map_err(|error| {
+                self.unanswered(
+                    &format!("seeking {offset} in partition {partition} of {}", self.topic.name),
+                    error,
+                )
+            })?;
+        }
+        self.positions.insert(partition, offset);
+        Ok(())
+    }
+
+    fn committed(&mut self, partition: i32) -> Result<Option<i64>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic.name, partition);
+        let question =
+            format!("asking for the group {}'s offset of {} [{partition}]", self.group_id, self.topic.name);
+        let answer = self
+            .consumer()
+            .committed_offsets(list, self.timeout)
+            .map_err(|error| self.unanswered(&question, error))?;
+        let Some(element) = answer.find_partition(&self.topic.name, partition) else { return Ok(None) };
+        element.error().map_err(|error| self.unanswered(&question, error))?;
+        match element.offset() {
+            Offset::Offset(offset) => Ok(Some(offset)),
+            _ => Ok(None),
+        }
+    }
+
+    fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
+        // For a reader of committed records the brokers answer with the last stable offset.
+        let (low, end) =
+            self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout).map_err(|error| {
+                self.unanswered(&format!("asking for the bounds of {} [{partition}]", self.topic.name), error)
+            })?;
+        self.consumer().context().learn_end(partition, end);
+        Ok((low, self.end_for_reader(partition, end).max(low)))
+    }
+
+    fn known_end(&self, partition: i32) -> Option<i64> {
+        let end = self.consumer().context().end(partition)?;
+        Some(self.end_for_reader(partition, end))
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        let Some(consumer) = self.consumer.take() else { return };
+        let context = consumer.context();
+        context.close();
+        if let Err(error) = context.release(&consumer) {
+            tracing::debug!(%error, "partitions could not be let go");
+        }
+        // Leaving the group speaks with its coordinator, which may be gone.
+        let (closed, wait) = mpsc::channel();
+        let closing = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
+            drop(consumer);
+            let _ = closed.send(());
+        });
+        if closing.is_ok() && wait.recv_timeout(CLOSE_WITHIN) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                group = self.group_id,
+                "leaving the group takes more than {} s; it goes on in the background",
+                CLOSE_WITHIN.as_secs()
+            );
+        }
+    }
+}
