@@ -75,7 +75,8 @@ impl FromStr for Format {
 /// Opens a file or folder of events.
 ///
 /// `movielens` and `taobao` are sorted by time, stably over the file's order, so they are read
-/// whole: 32 bytes a row (up to 64 while the table grows), and each distinct id once.
+/// whole: 32 bytes a row (up to 64 while the table grows), and each distinct id once. The million
+/// ratings of MovieLens-1M take 33 MB. `jsonl` takes one line.
 ///
 /// # Errors
 /// Where the path is not what the format expects, where there is no event in it, and, for

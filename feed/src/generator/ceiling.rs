@@ -33,7 +33,7 @@ pub fn ceiling(settings: &GeneratorSettings, events: u64) -> Result<Ceiling, Fee
         let at = generator.truth.events;
         let judge = at >= events / 2;
         if judge {
-            for (rank, probability) in (1_u32..).zip(generator.best(session)) {
+            for (rank, (_, probability)) in (1_u32..).zip(generator.best(session)) {
                 hits += probability;
                 gain += probability / f64::from(rank + 1).log2();
             }
@@ -67,8 +67,9 @@ fn top(counts: &[u64]) -> Vec<usize> {
 }
 
 impl Generator {
-    /// The probabilities of the ten likeliest next items of a session's user, falling.
-    fn best(&self, session: usize) -> Vec<f64> {
+    /// The ten likeliest next items of a session's user (indices from 0) and their probabilities,
+    /// falling.
+    fn best(&self, session: usize) -> Vec<(u32, f64)> {
         let session = &self.sessions[session];
         let user = &self.users[session.user];
         let categories = self.catalogue.categories();
@@ -101,9 +102,43 @@ impl Generator {
                 }
             }
         }
-        let mut probabilities: Vec<f64> = items.into_values().collect();
-        probabilities.sort_by(|a, b| b.total_cmp(a));
-        probabilities.truncate(K);
-        probabilities
+        let mut best: Vec<(u32, f64)> = items.into_iter().collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        best.truncate(K);
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An oracle that were wrong about the process would hit less (or more) than it expects to.
+    #[test]
+    fn the_oracle_hits_as_often_as_it_expects() {
+        for settings in [
+            GeneratorSettings::default(),
+            GeneratorSettings { drift: 0.5, switch: 0.6, exploration: 0.3, ..GeneratorSettings::default() },
+            GeneratorSettings { follow: 0.2, session_events: 2.0, ..GeneratorSettings::default() },
+        ] {
+            let n = 20_000;
+            let mut generator = Generator::new(settings).unwrap();
+            let (mut hits, mut expected) = ([0.0; 2], [0.0; 2]);
+            for _ in 0..n {
+                let session = generator.pick_session().unwrap();
+                let best = generator.best(session);
+                let item = generator.act(session).item_id.as_int().unwrap() - 1;
+                for (at, k) in [1, K].into_iter().enumerate() {
+                    hits[at] +=
+                        f64::from(u8::from(best[..k].iter().any(|(best, _)| u64::from(*best) == item)));
+                    expected[at] += best[..k].iter().map(|(_, probability)| probability).sum::<f64>();
+                }
+            }
+            for (hits, expected) in hits.into_iter().zip(expected) {
+                // Four standard deviations of a share of 20,000 draws are at most 0.0142.
+                let (hits, expected) = (hits / f64::from(n), expected / f64::from(n));
+                assert!((hits - expected).abs() < 0.0142, "{hits} instead of {expected}");
+            }
+        }
     }
 }

@@ -19,8 +19,8 @@
 //! So there is more to learn than popularity: which interests a user has, which one is in force,
 //! and which items follow which. [`ceiling`] computes how much: the expected HR@10 and NDCG@10 of
 //! an oracle that knows everything but the draws to come, which no learner can beat, and beside it
-//! what running popularity reaches. With the default settings the oracle has HR@10 = 0.62 and
-//! running popularity 0.06. Users meet items again, so items that a user has seen must not be
+//! what running popularity reaches. With the default settings, over the second half of 400,000
+//! events: the oracle 0.70 and 0.47, popularity an HR@10 of 0.048. Users meet items again, so items that a user has seen must not be
 //! filtered from the ranking.
 //!
 //! Ids are integers from 1. The same settings give the same bytes.
