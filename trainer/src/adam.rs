@@ -1,0 +1,76 @@
+//! AdamW (Loshchilov and Hutter 2019) over slices, for encoder and embedding rows alike.
+
+use crate::settings::LearningSettings;
+
+/// One step's constants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adam {
+    beta1: f32,
+    beta2: f32,
+    decay: f32,
+}
+
+const EPSILON: f32 = 1e-8;
+
+impl Adam {
+    pub(crate) fn new(settings: &LearningSettings) -> Self {
+        Self { beta1: settings.beta1, beta2: settings.beta2, decay: settings.weight_decay }
+    }
+
+    /// Rate and scale of √v with both bias corrections of step `step` (from 1) folded in.
+    pub(crate) fn corrected(&self, rate: f32, step: u64) -> (f32, f32) {
+        // From here on the corrections are 1 in f32.
+        let step = step.min(1_000_000) as i32;
+        let first = 1.0 - self.beta1.powi(step);
+        let second = 1.0 - self.beta2.powi(step);
+        (rate / first, 1.0 / second.sqrt())
+    }
+
+    /// Updates `weights` and both moments; `gradient` is multiplied by `scale` first.
+    #[inline]
+    pub(crate) fn update(
+        &self,
+        rate: f32,
+        step: u64,
+        scale: f32,
+        gradient: &[f32],
+        weights: &mut [f32],
+        first: &mut [f32],
+        second: &mut [f32],
+    ) {
+        let (corrected, root) = self.corrected(rate, step);
+        let keep = 1.0 - rate * self.decay;
+        for (((w, m), v), g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
+            let g = g * scale;
+            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
+            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+            *w = keep * *w - corrected * *m / (v.sqrt() * root + EPSILON);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_moves_by_the_rate_against_the_gradient() {
+        let adam = Adam { beta1: 0.9, beta2: 0.999, decay: 0.0 };
+        let (mut w, mut m, mut v) = ([1.0, -1.0, 0.5], [0.0; 3], [0.0; 3]);
+        adam.update(0.1, 1, 1.0, &[3.0, -0.001, 0.0], &mut w, &mut m, &mut v);
+        for (got, expected) in w.iter().zip([0.9, -0.9, 0.5]) {
+            assert!((got - expected).abs() < 1e-4, "{w:?}");
+        }
+    }
+
+    #[test]
+    fn it_finds_the_minimum_of_a_parabola() {
+        let adam = Adam { beta1: 0.9, beta2: 0.99, decay: 0.0 };
+        let (mut w, mut m, mut v) = ([4.0f32], [0.0], [0.0]);
+        for step in 1..=500 {
+            let gradient = [2.0 * (w[0] - 1.5)];
+            adam.update(0.05, step, 1.0, &gradient, &mut w, &mut m, &mut v);
+        }
+        assert!((w[0] - 1.5).abs() < 0.02, "{w:?}");
+    }
+}

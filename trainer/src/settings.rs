@@ -1,0 +1,237 @@
+//! What can be set, with its unit and its default.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Settings of the trainer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The folder that trainer and servers share: snapshots, their pointer, and the journal.
+    pub folder: PathBuf,
+    /// The model's sizes. A snapshot of other sizes is refused.
+    pub model: ModelSettings,
+    /// How it learns.
+    pub learning: LearningSettings,
+    /// How it is evaluated before it learns.
+    pub evaluation: EvaluationSettings,
+    /// Examples that form a micro-batch, at most.
+    pub batch_examples: usize,
+    /// How long the first example of a micro-batch waits for more, milliseconds.
+    pub batch_ms: u64,
+    /// A snapshot is published this often, where anything was learnt, seconds.
+    pub snapshot_every_s: u64,
+    /// A snapshot is published after this many examples, too; 0: by time only.
+    pub snapshot_every_examples: u64,
+    /// Snapshots kept, the newest ones.
+    pub keep_snapshots: usize,
+    /// Go on at the log's start where it begins after the snapshot's position. The examples
+    /// between are lost to the model, which is why it is off.
+    pub skip_lost_examples: bool,
+}
+
+/// Sizes of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Width of embeddings and of the encoder, d.
+    pub width: usize,
+    /// Attention heads; they divide the width.
+    pub heads: usize,
+    /// Encoder layers.
+    pub layers: usize,
+    /// Width of the feed-forward network.
+    pub feed_forward: usize,
+    /// Events that the encoder reads, at most.
+    pub max_len: usize,
+    /// Seed of every initial weight.
+    pub seed: u64,
+}
+
+/// How the model learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearningSettings {
+    /// Learning rate of the encoder (AdamW).
+    pub encoder_rate: f32,
+    /// Learning rate of the embedding rows (AdamW, each row with its own step count).
+    pub table_rate: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Steps over which the encoder's rate rises to its full value.
+    pub warmup_steps: u64,
+    /// Norm above which a step's gradient is scaled down; 0: never.
+    pub clip_norm: f32,
+    /// Catalogue size, in items, up to which the loss is the full softmax.
+    pub full_softmax_items: usize,
+    /// Negatives shared by a batch above it.
+    pub negatives: usize,
+    /// Largest block of logits in memory, bytes.
+    pub logits_bytes: usize,
+    /// Tokens of one pass through the encoder, padding included, at most.
+    pub pass_tokens: usize,
+}
+
+/// How the model is evaluated before it learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Leave items that the user has already seen out of the ranking (data without repeats).
+    pub filter_seen: bool,
+    /// Seen items kept over all users, 4 bytes each; above it the users seen longest ago go.
+    pub seen_entries: usize,
+    /// Examples of the rolling window.
+    pub rolling_examples: u64,
+    /// Above `full_softmax_items` a batch is ranked for as many evenly spaced examples as fit
+    /// into this many scores; the others are counted as not evaluated.
+    pub sampled_scores: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("data/snapshots"),
+            model: ModelSettings::default(),
+            learning: LearningSettings::default(),
+            evaluation: EvaluationSettings::default(),
+            batch_examples: 512,
+            batch_ms: 200,
+            snapshot_every_s: 10,
+            snapshot_every_examples: 0,
+            keep_snapshots: 5,
+            skip_lost_examples: false,
+        }
+    }
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { width: 64, heads: 2, layers: 2, feed_forward: 256, max_len: 50, seed: 1 }
+    }
+}
+
+impl Default for LearningSettings {
+    fn default() -> Self {
+        Self {
+            encoder_rate: 2e-3,
+            table_rate: 2e-3,
+            weight_decay: 1e-5,
+            beta1: 0.9,
+            beta2: 0.99,
+            warmup_steps: 100,
+            clip_norm: 5.0,
+            full_softmax_items: 65_536,
+            negatives: 4_096,
+            logits_bytes: 16 << 20,
+            pass_tokens: 8_192,
+        }
+    }
+}
+
+impl Default for EvaluationSettings {
+    fn default() -> Self {
+        Self {
+            filter_seen: true,
+            seen_entries: 50_000_000,
+            rolling_examples: 20_000,
+            sampled_scores: 64_000_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] names field, value and range.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        self.learning.validate()?;
+        let evaluation = &self.evaluation;
+        within("evaluation.seen_entries", evaluation.seen_entries, 1_000, usize::MAX)?;
+        within("evaluation.rolling_examples", evaluation.rolling_examples, 1, u64::MAX)?;
+        within("evaluation.sampled_scores", evaluation.sampled_scores, 1, usize::MAX)?;
+        within("batch_examples", self.batch_examples, 1, 1 << 16)?;
+        within("batch_ms", self.batch_ms, 1, 60_000)?;
+        within("snapshot_every_s", self.snapshot_every_s, 1, 7 * 86_400)?;
+        within("keep_snapshots", self.keep_snapshots, 1, 10_000)?;
+        if self.folder.as_os_str().is_empty() {
+            return Err(refused("folder", "\"\"", "a path"));
+        }
+        Ok(())
+    }
+}
+
+impl ModelSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] names field, value and range.
+    pub fn validate(&self) -> Result<()> {
+        within("model.width", self.width, 4, 1_024)?;
+        within("model.heads", self.heads, 1, 64)?;
+        within("model.layers", self.layers, 1, 24)?;
+        within("model.feed_forward", self.feed_forward, 1, 8_192)?;
+        within("model.max_len", self.max_len, 2, 1_000)?;
+        if self.width % 2 != 0 || self.width % self.heads != 0 {
+            return Err(refused("model.width", self.width, "an even multiple of model.heads"));
+        }
+        Ok(())
+    }
+}
+
+impl LearningSettings {
+    fn validate(&self) -> Result<()> {
+        within("learning.encoder_rate", self.encoder_rate, 0.0, 1.0)?;
+        within("learning.table_rate", self.table_rate, 0.0, 1.0)?;
+        within("learning.weight_decay", self.weight_decay, 0.0, 1.0)?;
+        within("learning.beta1", self.beta1, 0.0, 0.9999)?;
+        within("learning.beta2", self.beta2, 0.0, 0.999_99)?;
+        within("learning.clip_norm", self.clip_norm, 0.0, 1e6)?;
+        within("learning.full_softmax_items", self.full_softmax_items, 0, 10_000_000)?;
+        within("learning.negatives", self.negatives, 1, 1 << 20)?;
+        within("learning.logits_bytes", self.logits_bytes, 1 << 16, 16 << 30)?;
+        within("learning.pass_tokens", self.pass_tokens, 64, 1 << 20)
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
+    // Written so that NaN is outside.
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(refused(field, value, &format!("{least} to {most}")))
+}
+
+fn refused(field: &str, value: impl std::fmt::Display, range: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("trainer setting `{field}`: {value} is not {range}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_errors_name_the_field() {
+        Settings::default().validate().unwrap();
+        let mut bad = Settings::default();
+        bad.model.heads = 3;
+        assert!(bad.validate().unwrap_err().to_string().contains("model.width"));
+        let mut bad = Settings::default();
+        bad.learning.beta2 = f32::NAN;
+        assert!(bad.validate().unwrap_err().to_string().contains("learning.beta2"));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let error = serde_json::from_str::<Settings>(r#"{"learning": {"rate": 1}}"#).unwrap_err();
+        assert!(error.to_string().contains("rate"), "{error}");
+    }
+}

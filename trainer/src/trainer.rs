@@ -1,0 +1,534 @@
+//! One step: evaluate a batch, then learn from it, with one forward pass for both.
+
+use std::time::{Duration, Instant};
+
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use hmisr_stream::contract::{Id, TrainingExample};
+
+use crate::adam::Adam;
+use crate::batch::{Chunk, chunks, passes};
+use crate::catalogue::Catalogue;
+use crate::model::{Encoder, Parameters, SampledRows, full_softmax, pair_buckets, sampled_softmax, specs};
+use crate::prequential::{Marks, Means, Popularity, Prequential, Ranked, rank};
+use crate::seen::Seen;
+use crate::settings::Settings;
+use crate::table::Table;
+use crate::{Error, ErrorKind, Result};
+
+/// All that learning changes: what a snapshot holds, and nothing else.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) table: Table,
+    pub(crate) parameters: Parameters,
+    pub(crate) seen: Seen,
+    pub(crate) prequential: Prequential,
+    /// Examples learnt from.
+    pub(crate) examples: u64,
+    /// Batches learnt from.
+    pub(crate) batches: u64,
+}
+
+/// The model in training, on backend `B`.
+#[derive(Debug)]
+pub struct Trainer<B: Backend> {
+    settings: Settings,
+    adam: Adam,
+    device: B::Device,
+    state: State,
+    marks: Marks,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Default)]
+pub struct StepReport {
+    /// Examples learnt from.
+    pub examples: usize,
+    /// Steps taken in all, this one included.
+    pub step: u64,
+    /// Mean cross-entropy of the batch before learning from it, nats.
+    pub loss: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Ranks of the examples, in their order.
+    pub ranked: Vec<Ranked>,
+    /// Examples that were not ranked.
+    pub not_ranked: usize,
+    /// Tokens encoded, without padding.
+    pub tokens: usize,
+    /// Tokens of padding.
+    pub padding: usize,
+    /// Passes through the encoder.
+    pub passes: usize,
+    /// Items of the catalogue after the step.
+    pub items: usize,
+    /// Time of each part.
+    pub times: StepTimes,
+}
+
+/// Where a step's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepTimes {
+    /// Merging, cutting, admitting items, gathering rows.
+    pub prepare: Duration,
+    /// The encoder's forward pass.
+    pub forward: Duration,
+    /// Logits, ranks, loss and its gradients.
+    pub loss: Duration,
+    /// The encoder's backward pass.
+    pub backward: Duration,
+    /// The optimizer.
+    pub update: Duration,
+}
+
+impl StepTimes {
+    /// Adds another step's.
+    pub fn add(&mut self, other: &Self) {
+        self.prepare += other.prepare;
+        self.forward += other.forward;
+        self.loss += other.loss;
+        self.backward += other.backward;
+        self.update += other.update;
+    }
+}
+
+/// Gradients of a step: the encoder's in the parameters' order, the table's `[items, d]` for
+/// the full softmax, or for the rows touched.
+struct Gradients {
+    encoder: Vec<Vec<f32>>,
+    table: TableGradients,
+    loss: f64,
+}
+
+enum TableGradients {
+    All(Vec<f32>),
+    Touched(SampledRows),
+}
+
+impl Settings {
+    /// The state before the first example.
+    pub(crate) fn fresh_state(&self) -> State {
+        let model = &self.model;
+        State {
+            catalogue: Catalogue::default(),
+            table: Table::new(model.width, model.seed),
+            parameters: Parameters::new(&specs(model), model.seed),
+            seen: Seen::default(),
+            prequential: Prequential::default(),
+            examples: 0,
+            batches: 0,
+        }
+    }
+}
+
+impl<B: Backend> Trainer<B> {
+    /// An untrained model.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] names the setting that is out of range.
+    pub fn new(settings: Settings, device: B::Device) -> Result<Self> {
+        settings.validate()?;
+        let state = settings.fresh_state();
+        Ok(Self::with_state(settings, state, device))
+    }
+
+    pub(crate) fn with_state(settings: Settings, state: State, device: B::Device) -> Self {
+        let adam = Adam::new(&settings.learning);
+        Self { settings, adam, device, state, marks: Marks::default() }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What has been learnt.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The evaluation so far.
+    pub fn prequential(&self) -> &Prequential {
+        &self.state.prequential
+    }
+
+    /// The evaluation over the newest examples.
+    pub fn rolling(&self) -> Means {
+        self.state.prequential.rolling()
+    }
+
+    /// Evaluates the batch, then learns from it. Examples of a user must stand in order.
+    ///
+    /// Every example weighs 1/`batch_examples`, however few came together: a quiet stream makes
+    /// small steps, not noisy ones.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Diverged`] where a loss or gradient is not finite; the step is not applied,
+    /// and the trainer must not go on or publish.
+    pub fn learn(&mut self, batch: &[TrainingExample]) -> Result<StepReport> {
+        let begun = Instant::now();
+        let mut report = StepReport { examples: batch.len(), ..StepReport::default() };
+        let known = self.state.catalogue.len();
+        let prepared = self.prepare(batch);
+        let passes = passes(
+            chunks(batch, &prepared.users, &prepared.histories, self.settings.model.max_len),
+            self.settings.learning.pass_tokens,
+        );
+        let counts = self.state.catalogue.items()[..known].iter().map(|item| item.count).collect();
+        let mut evaluation = Evaluation {
+            popularity: Popularity::new(counts),
+            known,
+            ranked: vec![None; batch.len()],
+            stride: self.stride(batch.len()),
+        };
+        report.passes = passes.len();
+        report.times.prepare += begun.elapsed();
+        let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
+        let begun = Instant::now();
+        self.apply(gradients, &mut report)?;
+        for target in &prepared.targets {
+            self.state.catalogue.count(*target);
+        }
+        let rolling = self.settings.evaluation.rolling_examples;
+        report.ranked = evaluation.ranked.into_iter().flatten().collect();
+        report.not_ranked = batch.len() - report.ranked.len();
+        self.state.prequential.add(&report.ranked, report.not_ranked as u64, rolling);
+        self.state.seen.settle(prepared.users.iter(), self.settings.evaluation.seen_entries);
+        self.state.examples += batch.len() as u64;
+        self.state.batches += 1;
+        report.step = self.state.parameters.step;
+        report.items = self.state.catalogue.len();
+        report.times.update += begun.elapsed();
+        Ok(report)
+    }
+
+    /// Forgets what a user has seen. What the weights learnt from the user stays.
+    pub fn forget(&mut self, user: &Id) {
+        self.state.seen.forget(user);
+    }
+
+    /// Gives rows to new items, in the order of their sight, and notes what was seen.
+    fn prepare(&mut self, batch: &[TrainingExample]) -> Prepared {
+        let mut prepared = Prepared::default();
+        let State { catalogue, table, seen, .. } = &mut self.state;
+        let mut admit = |id: Id, category: &dyn Fn() -> Id| {
+            let row = catalogue.admit(&id, category);
+            if row as usize == table.len() {
+                table.grow(&id);
+            }
+            row
+        };
+        for example in batch {
+            let history: Vec<u32> = (example.history_items.iter().zip(&example.history_categories))
+                .map(|(item, category)| admit(item.id(), &|| category.id()))
+                .collect();
+            let target = admit(example.item.id(), &|| example.category.id());
+            let user = example.user.id();
+            let position = example.features.events.max(history.len() as u64);
+            prepared.seen.push(match self.settings.evaluation.filter_seen {
+                true => seen.note(&user, position, &history, target),
+                false => 0..0,
+            });
+            prepared.users.push(user);
+            prepared.targets.push(target);
+            prepared.histories.push(history);
+        }
+        prepared
+    }
+
+    fn stride(&self, examples: usize) -> usize {
+        let items = self.state.catalogue.len().max(1);
+        if items <= self.settings.learning.full_softmax_items {
+            return 1;
+        }
+        let ranked = (self.settings.evaluation.sampled_scores / items).max(1);
+        examples.div_ceil(ranked).max(1)
+    }
+
+    fn gradients(
+        &mut self,
+        passes: &[Vec<Chunk>],
+        prepared: &Prepared,
+        evaluation: &mut Evaluation,
+        report: &mut StepReport,
+    ) -> Result<Gradients> {
+        let (items, d) = (self.state.table.len(), self.settings.model.width);
+        let full = items <= self.settings.learning.full_softmax_items;
+        let mut gradients = Gradients {
+            encoder: self.state.parameters.list.iter().map(|p| vec![0.0; p.weights.len()]).collect(),
+            table: match full {
+                true => TableGradients::All(vec![0.0; items * d]),
+                false => TableGradients::Touched(SampledRows::default()),
+            },
+            loss: 0.0,
+        };
+        let all = full.then(|| self.state.table.tensor::<B>(&self.device));
+        for (nth, pass) in passes.iter().enumerate() {
+            let begun = Instant::now();
+            let len = pass.iter().map(|chunk| chunk.rows.len()).max().unwrap_or(0);
+            let embeddings = self.embeddings(pass, len);
+            let tokens: usize = pass.iter().map(|chunk| chunk.rows.len()).sum();
+            report.tokens += tokens;
+            report.padding += pass.len() * len - tokens;
+            let buckets = pair_buckets(pass.iter().map(|chunk| chunk.times.as_slice()), len);
+            report.times.prepare += begun.elapsed();
+
+            let begun = Instant::now();
+            let bound = self.state.parameters.bind::<Autodiff<B>>(&self.device);
+            let encoder = Encoder::new(&self.settings.model, bound).tracked();
+            let input = Tensor::<Autodiff<B>, 3>::from_data(embeddings, &self.device).require_grad();
+            let output = encoder.forward(input.clone(), buckets);
+            let states = output.clone().inner().into_data();
+            report.times.forward += begun.elapsed();
+
+            let begun = Instant::now();
+            let states = states.as_slice::<f32>().map_err(not_f32)?;
+            let (mut hidden, mut targets, mut examples, mut at) =
+                (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            for (sequence, chunk) in pass.iter().enumerate() {
+                for (token, example) in &chunk.targets {
+                    let start = (sequence * len + token) * d;
+                    hidden.extend_from_slice(&states[start..start + d]);
+                    targets.push(prepared.targets[*example]);
+                    examples.push(*example);
+                    at.push(start);
+                }
+            }
+            let by_hidden = self.loss(
+                &hidden,
+                &targets,
+                &examples,
+                all.as_ref(),
+                prepared,
+                evaluation,
+                nth,
+                &mut gradients,
+            );
+            let mut by_output = vec![0.0; pass.len() * len * d];
+            for (gradient, start) in by_hidden.chunks_exact(d).zip(at) {
+                by_output[start..start + d].copy_from_slice(gradient);
+            }
+            report.times.loss += begun.elapsed();
+
+            let begun = Instant::now();
+            // The gradient by the output is known: the sum of their product has it as derivative.
+            let by_output = TensorData::new(by_output, [pass.len(), len, d]);
+            let surrogate = output * Tensor::from_data(by_output, &self.device);
+            let mut by = surrogate.sum().backward();
+            encoder.add_gradients(&mut by, &mut gradients.encoder);
+            if let Some(by_input) = input.grad_remove(&mut by) {
+                let by_input = by_input.into_data();
+                gradients.table.add_inputs(pass, len, d, by_input.as_slice::<f32>().map_err(not_f32)?);
+            }
+            report.times.backward += begun.elapsed();
+        }
+        Ok(gradients)
+    }
+
+    /// The rows of a pass, `[sequences, len, d]`, zeros where it is padded.
+    fn embeddings(&self, pass: &[Chunk], len: usize) -> TensorData {
+        let d = self.settings.model.width;
+        let mut values = Vec::with_capacity(pass.len() * len * d);
+        for chunk in pass {
+            for row in &chunk.rows {
+                values.extend_from_slice(self.state.table.weights(*row));
+            }
+            values.resize(values.len() + (len - chunk.rows.len()) * d, 0.0);
+        }
+        TensorData::new(values, [pass.len(), len, d])
+    }
+
+    /// Ranks the targets and returns the loss's gradient by their hidden states.
+    #[allow(clippy::too_many_arguments)]
+    fn loss(
+        &mut self,
+        hidden: &[f32],
+        targets: &[u32],
+        examples: &[usize],
+        all: Option<&Tensor<B, 2>>,
+        prepared: &Prepared,
+        evaluation: &mut Evaluation,
+        pass: usize,
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let learning = &self.settings.learning;
+        let (seen, marks) = (&self.state.seen, &mut self.marks);
+        let (known, stride) = (evaluation.known, evaluation.stride);
+        let mut look = |nth: usize, scores: &[f32]| {
+            let example = examples[nth];
+            let seen = seen.rows(&prepared.users[example], prepared.seen[example].clone());
+            evaluation.rank(example, targets[nth], scores, seen, marks);
+        };
+        let (scores, touched) = match (&mut gradients.table, all) {
+            (TableGradients::All(rows), Some(all)) => {
+                (full_softmax(hidden, targets, all, learning.logits_bytes, rows, look), None)
+            }
+            (_, _) => {
+                let d = self.settings.model.width;
+                for nth in (0..targets.len()).filter(|nth| examples[*nth] % stride == 0) {
+                    let state = &hidden[nth * d..(nth + 1) * d];
+                    look(nth, &scores_of(&self.state.table, state, known));
+                }
+                let seed = self.settings.model.seed ^ (self.state.batches << 20) ^ pass as u64;
+                let negatives = learning.negatives;
+                let (scores, touched) =
+                    sampled_softmax::<B>(hidden, targets, &self.state.table, negatives, seed, &self.device);
+                (scores, Some(touched))
+            }
+        };
+        gradients.loss += scores.loss;
+        if let (TableGradients::Touched(rows), Some(touched)) = (&mut gradients.table, touched) {
+            rows.rows.extend(touched.rows);
+            rows.gradients.extend(touched.gradients);
+        }
+        scores.hidden
+    }
+
+    /// Checks, clips and applies the gradients.
+    fn apply(&mut self, gradients: Gradients, report: &mut StepReport) -> Result<()> {
+        let d = self.settings.model.width;
+        let learning = &self.settings.learning;
+        let step = self.state.parameters.step + 1;
+        let weight = 1.0 / self.settings.batch_examples.max(report.examples) as f64;
+        report.loss = gradients.loss / report.examples.max(1) as f64;
+        let rows = gradients.table.into_rows(d);
+        let squares: f64 =
+            gradients.encoder.iter().map(|values| squares(values)).sum::<f64>() + squares(&rows.gradients);
+        report.gradient_norm = squares.sqrt() * weight;
+        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Diverged,
+                format!(
+                    "step {step}, batch {}: the loss is {} and the gradient's norm {}; nothing was learnt from the \
+                     batch and nothing will be published; start again from the last snapshot, with smaller \
+                     learning.encoder_rate and learning.table_rate where it happens again",
+                    self.state.batches + 1,
+                    report.loss,
+                    report.gradient_norm
+                ),
+            ));
+        }
+        let clip = f64::from(learning.clip_norm);
+        let clipped =
+            if clip > 0.0 && report.gradient_norm > clip { clip / report.gradient_norm } else { 1.0 };
+        let scale = (weight * clipped) as f32;
+        let warm = (step as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
+        let State { parameters, table, .. } = &mut self.state;
+        parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.encoder);
+        for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
+            table.update(&self.adam, learning.table_rate, *row, scale, gradient);
+        }
+        Ok(())
+    }
+}
+
+/// Each example's rows, in the batch's order.
+#[derive(Debug, Default)]
+struct Prepared {
+    users: Vec<Id>,
+    histories: Vec<Vec<u32>>,
+    targets: Vec<u32>,
+    seen: Vec<std::ops::Range<usize>>,
+}
+
+/// Ranks of a batch as they come.
+#[derive(Debug)]
+struct Evaluation {
+    popularity: Popularity,
+    /// Rows known before the batch.
+    known: usize,
+    ranked: Vec<Option<Ranked>>,
+    /// Every how many examples one is ranked.
+    stride: usize,
+}
+
+impl Evaluation {
+    fn rank(&mut self, example: usize, target: u32, scores: &[f32], seen: &[u32], marks: &mut Marks) {
+        let row = target as usize;
+        self.ranked[example] = Some(if row < self.known {
+            let model = rank(&scores[..self.known], row, marks.distinct(seen, self.known, target));
+            let popularity = self.popularity.rank(row, marks.distinct(seen, self.known, target));
+            Ranked { model: Some(model), popularity: Some(popularity) }
+        } else {
+            Ranked { model: None, popularity: None }
+        });
+    }
+}
+
+impl TableGradients {
+    /// Adds the gradient by a pass's input `[sequences, len, d]`.
+    fn add_inputs(&mut self, pass: &[Chunk], len: usize, d: usize, by_input: &[f32]) {
+        for (chunk, by_input) in pass.iter().zip(by_input.chunks_exact(len * d)) {
+            for (row, gradient) in chunk.rows.iter().zip(by_input.chunks_exact(d)) {
+                match self {
+                    Self::All(all) => {
+                        let start = *row as usize * d;
+                        for (sum, value) in all[start..start + d].iter_mut().zip(gradient) {
+                            *sum += value;
+                        }
+                    }
+                    Self::Touched(touched) => {
+                        touched.rows.push(*row);
+                        touched.gradients.extend_from_slice(gradient);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One gradient per row, rows ascending.
+    fn into_rows(self, d: usize) -> SampledRows {
+        match self {
+            Self::All(gradients) => {
+                SampledRows { rows: (0..(gradients.len() / d) as u32).collect(), gradients }
+            }
+            Self::Touched(touched) => {
+                let mut order: Vec<usize> = (0..touched.rows.len()).collect();
+                // Stable, so that equal rows are summed in the order of their touch.
+                order.sort_by_key(|at| touched.rows[*at]);
+                let mut merged = SampledRows::default();
+                for at in order {
+                    let gradient = &touched.gradients[at * d..(at + 1) * d];
+                    if merged.rows.last() == Some(&touched.rows[at]) {
+                        let start = merged.gradients.len() - d;
+                        for (sum, value) in merged.gradients[start..].iter_mut().zip(gradient) {
+                            *sum += value;
+                        }
+                    } else {
+                        merged.rows.push(touched.rows[at]);
+                        merged.gradients.extend_from_slice(gradient);
+                    }
+                }
+                merged
+            }
+        }
+    }
+}
+
+/// Inner products of a hidden state with the first `rows` rows.
+fn scores_of(table: &Table, state: &[f32], rows: usize) -> Vec<f32> {
+    (0..rows as u32).map(|row| dot(table.weights(row), state)).collect()
+}
+
+/// An inner product in eight lanes, which the compiler can vectorise, in a fixed order.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (a_blocks, b_blocks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a_blocks.zip(b_blocks) {
+        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane += x * y;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+fn squares(values: &[f32]) -> f64 {
+    values.chunks(1_024).map(|block| f64::from(dot(block, block))).sum()
+}
+
+fn not_f32(error: impl std::fmt::Debug) -> Error {
+    Error::new(ErrorKind::Backend, format!("the backend does not compute in f32: {error:?}"))
+}
