@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -137,10 +137,23 @@ impl Admin {
             }
         }
         for spec in missing {
-            let found = self.describe(&spec.name)?.ok_or_else(|| missing_topic(&spec.name, &self.brokers))?;
-            check(spec, &found)?;
+            check(spec, &self.appeared(&spec.name)?)?;
         }
         Ok(made)
+    }
+
+    /// A topic that was just made: brokers know of it a moment later.
+    fn appeared(&self, topic: &str) -> Result<TopicInfo> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            if let Some(found) = self.describe(topic)? {
+                return Ok(found);
+            }
+            if Instant::now() >= deadline {
+                return Err(missing_topic(topic, &self.brokers));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// A topic's properties as they are in force, defaults included; those without a value are

@@ -16,8 +16,8 @@ const ABORT_SLICE: Duration = Duration::from_millis(500);
 
 /// A transactional producer.
 ///
-/// After an error of kind `UnknownOutcome` or `Fenced` it cannot be used any more: drop it. A new
-/// one with the same transactional id ends what the old one left open.
+/// After an error of any kind but `Aborted` and `TooLarge` it cannot be relied on any more: drop it.
+/// A new one with the same transactional id ends what the old one left open.
 pub struct KafkaSink {
     writer: Writer,
     transactional_id: String,

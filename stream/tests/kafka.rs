@@ -1,0 +1,19 @@
+//! The Kafka side against a real Apache Kafka, which the tests start themselves; without Java or
+//! Kafka's jars they are skipped, loudly (`make test` fetches both where it can).
+
+#[path = "kafka/broker.rs"]
+mod broker;
+#[path = "kafka/errors.rs"]
+mod errors;
+#[path = "kafka/groups.rs"]
+mod groups;
+#[path = "kafka/outage.rs"]
+mod outage;
+#[path = "kafka/round_trip.rs"]
+mod round_trip;
+#[path = "kafka/support.rs"]
+mod support;
+#[path = "kafka/topics.rs"]
+mod topics;
+#[path = "kafka/transactions.rs"]
+mod transactions;
