@@ -92,13 +92,10 @@ impl Generator {
                 }
             }
             let ranked = self.catalogue.by_rank(category);
-            let add_popularity = |items: &mut HashMap<u32, f64>, rank: usize| {
-                *items.entry(ranked[rank]).or_default() +=
-                    by_popularity * self.catalogue.popularity(category, rank);
-            };
-            for rank in 0..ranked.len() {
-                if rank < K || items.contains_key(&ranked[rank]) {
-                    add_popularity(&mut items, rank);
+            for (rank, item) in ranked.iter().enumerate() {
+                if rank < K || items.contains_key(item) {
+                    let drawn = by_popularity * self.catalogue.popularity(category, rank);
+                    *items.entry(*item).or_default() += drawn;
                 }
             }
         }
