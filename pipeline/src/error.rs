@@ -18,7 +18,17 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    fate: Option<Fate>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What became of a transaction that did not commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It has no effect.
+    Aborted,
+    /// It may or may not have taken effect.
+    Unknown,
 }
 
 /// The crate's result.
@@ -26,7 +36,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Refused, message: message.into(), source: None }
+        Self { kind: ErrorKind::Refused, message: message.into(), fate: None, source: None }
+    }
+
+    /// The fate of the transaction, where one failed in a way from which the engine can go on.
+    pub(crate) fn fate(&self) -> Option<Fate> {
+        self.fate
     }
 
     /// What the caller can do.
@@ -59,7 +74,12 @@ impl From<hmisr_stream::Error> for Error {
             | Stream::TooLarge
             | Stream::Corrupt => ErrorKind::Refused,
         };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+        let fate = match error.kind() {
+            Stream::Aborted => Some(Fate::Aborted),
+            Stream::UnknownOutcome => Some(Fate::Unknown),
+            _ => None,
+        };
+        Self { kind, message: error.to_string(), fate, source: Some(Box::new(error)) }
     }
 }
 
@@ -70,12 +90,17 @@ impl From<hmisr_state::Error> for Error {
             State::Foreign | State::UnknownFormat | State::Corrupt => ErrorKind::Refused,
             State::Unavailable => ErrorKind::Unavailable,
         };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+        Self { kind, message: error.to_string(), fate: None, source: Some(Box::new(error)) }
     }
 }
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self { kind: ErrorKind::Unavailable, message: error.to_string(), source: Some(Box::new(error)) }
+        Self {
+            kind: ErrorKind::Unavailable,
+            message: error.to_string(),
+            fate: None,
+            source: Some(Box::new(error)),
+        }
     }
 }

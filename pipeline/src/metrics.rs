@@ -62,7 +62,10 @@ impl PipelineMetrics {
             forgotten: counter("hmisr_pipeline_forgotten_total", "Users deleted on request.")?,
             features: counter("hmisr_pipeline_features_total", "Feature records committed.")?,
             examples: counter("hmisr_pipeline_examples_total", "Training examples committed.")?,
-            dead_letters: Reason::ALL.iter().map(|reason| by_reason.with_label_values(&[reason.as_str()])).collect(),
+            dead_letters: Reason::ALL
+                .iter()
+                .map(|reason| by_reason.with_label_values(&[reason.as_str()]))
+                .collect(),
             batch_records: histogram("hmisr_pipeline_batch_records", "Records of one poll.", records()?)?,
             commit_seconds: histogram(
                 "hmisr_pipeline_commit_seconds",
@@ -75,12 +78,24 @@ impl PipelineMetrics {
                 "From the timestamp of a commit's oldest record to the end of the commit.",
                 seconds()?,
             )?,
-            state_bytes_written: counter("hmisr_pipeline_state_written_bytes_total", "Bytes of state committed.")?,
-            failed_commits: counter("hmisr_pipeline_failed_commits_total", "Transactions that did not commit.")?,
-            lag: gauge("hmisr_pipeline_lag_records", "Input records not yet processed, over owned partitions.")?,
+            state_bytes_written: counter(
+                "hmisr_pipeline_state_written_bytes_total",
+                "Bytes of state committed.",
+            )?,
+            failed_commits: counter(
+                "hmisr_pipeline_failed_commits_total",
+                "Transactions that did not commit.",
+            )?,
+            lag: gauge(
+                "hmisr_pipeline_lag_records",
+                "Input records not yet processed, over owned partitions.",
+            )?,
             partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
             cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
-            ready: gauge("hmisr_pipeline_ready", "1 where all owned partitions have caught up with their commits.")?,
+            ready: gauge(
+                "hmisr_pipeline_ready",
+                "1 where all owned partitions have caught up with their commits.",
+            )?,
         })
     }
 

@@ -97,7 +97,10 @@ impl Processor {
                 Some(key) => format!("`{}`", String::from_utf8_lossy(key)),
                 None => "missing".to_owned(),
             };
-            return Decoded::Rejected(Reason::KeyMismatch, format!("the record's key is {key}, its user_id `{user}`"));
+            return Decoded::Rejected(
+                Reason::KeyMismatch,
+                format!("the record's key is {key}, its user_id `{user}`"),
+            );
         }
         let latest = record.timestamp_ms.saturating_add(self.settings.max_future_ms);
         if record.timestamp_ms >= 0 && event.ts > latest {
@@ -113,7 +116,13 @@ impl Processor {
         Decoded::Event(event)
     }
 
-    fn apply(&self, store: &mut PartitionStore, partition: i32, offset: i64, decoded: Decoded) -> Result<Outcome> {
+    fn apply(
+        &self,
+        store: &mut PartitionStore,
+        partition: i32,
+        offset: i64,
+        decoded: Decoded,
+    ) -> Result<Outcome> {
         let event = match decoded {
             Decoded::Event(event) => event,
             Decoded::Rejected(reason, message) => return Ok(Outcome::DeadLetter(reason, message)),

@@ -40,7 +40,9 @@ impl Situation {
     /// Kind `Refused`: the offsets do not fit together.
     pub fn start(self) -> Result<Start> {
         let Self { partition, store, committed, log_start, log_end, adopt_store_offset } = self;
-        let refuse = |what: String, remedy: &str| Err(Error::refused(format!("partition {partition}: {what}; {remedy}")));
+        let refuse = |what: String, remedy: &str| {
+            Err(Error::refused(format!("partition {partition}: {what}; {remedy}")))
+        };
         let start = match (store, committed) {
             (None, None) => Start { offset: log_start, mute_until: log_start },
             (Some(store), None) if adopt_store_offset => Start { offset: store, mute_until: store },
@@ -52,7 +54,9 @@ impl Situation {
             }
             (Some(store), Some(committed)) if store > committed => {
                 return refuse(
-                    format!("the store stands at offset {store}, ahead of the group's committed offset {committed}"),
+                    format!(
+                        "the store stands at offset {store}, ahead of the group's committed offset {committed}"
+                    ),
                     "restore the group's offset or an older checkpoint of the store, or rebuild in an empty data folder with a new group",
                 );
             }
@@ -66,7 +70,10 @@ impl Situation {
         }
         if start.offset.max(start.mute_until) > log_end {
             return refuse(
-                format!("offset {} was processed, but the log ends at {log_end}", start.offset.max(start.mute_until)),
+                format!(
+                    "offset {} was processed, but the log ends at {log_end}",
+                    start.offset.max(start.mute_until)
+                ),
                 "the topic was made anew or lost records: use an empty data folder and a new group",
             );
         }

@@ -101,7 +101,8 @@ impl PipelineSettings {
             let value = self.max_future_ms;
             return Err(format!("pipeline.max_future_ms = {value}: expected 0 or more milliseconds"));
         }
-        if let Some(both) = self.positive_actions.iter().find(|action| self.neutral_actions.contains(action)) {
+        if let Some(both) = self.positive_actions.iter().find(|action| self.neutral_actions.contains(action))
+        {
             return Err(format!(
                 "pipeline.positive_actions: {both:?} stands in pipeline.neutral_actions too; an action is one or the other"
             ));

@@ -1,0 +1,165 @@
+//! The processor over a file: one JSON line out for every event in.
+//!
+//! Partitions are those that the producer would choose, so the lines equal the records of a run
+//! over as many partitions. The state lives in the same stores as the job's, so a history larger
+//! than memory can be processed.
+
+use std::io::Write;
+use std::path::Path;
+
+use hmisr_features::FeatureSettings;
+use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
+use hmisr_stream::contract::{Reason, topic};
+use hmisr_stream::{Record, partition_for_key};
+
+use crate::processor::{Outcome, Processor};
+use crate::{Error, PipelineSettings, Result};
+
+/// Lines that are processed together.
+const CHUNK: usize = 4_096;
+
+/// What a backfill did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// Lines read.
+    pub lines: u64,
+    /// Events applied: feature lines written.
+    pub applied: u64,
+    /// Dead letters written.
+    pub dead_letters: u64,
+}
+
+/// How to run a backfill.
+pub struct Backfill<'a> {
+    /// What the features are.
+    pub features: FeatureSettings,
+    /// Actions, limits and the group to which the state will belong.
+    pub pipeline: PipelineSettings,
+    /// How state is kept.
+    pub state: StateSettings,
+    /// Partitions.
+    pub partitions: i32,
+    /// Folder of the stores, empty or absent at the start.
+    pub folder: &'a Path,
+}
+
+impl Backfill<'_> {
+    /// Processes `lines` (key and payload) in their order and writes a line for each: the
+    /// feature record, or `{"dead_letter": reason, "offset": n}` in its place.
+    ///
+    /// # Errors
+    /// Where a line cannot be read, the output not be written, or the store fails.
+    pub fn run<E>(
+        &self,
+        lines: impl Iterator<Item = std::result::Result<(Option<Vec<u8>>, Vec<u8>), E>>,
+        output: &mut impl Write,
+        mut progress: impl FnMut(Summary),
+    ) -> Result<Summary>
+    where
+        Error: From<E>,
+    {
+        self.features.validate().map_err(|error| Error::refused(error.to_string()))?;
+        self.pipeline.validate().map_err(Error::refused)?;
+        self.state.validate().map_err(Error::refused)?;
+        if !(1..=100_000).contains(&self.partitions) {
+            return Err(Error::refused(format!("--partitions {}: expected 1 to 100000", self.partitions)));
+        }
+        let pipeline = PipelineSettings { training_examples: false, ..self.pipeline.clone() };
+        let processor = Processor::new(self.features.clone(), pipeline);
+        let mut stores = self.open()?;
+        let mut offsets = vec![0_i64; stores.len()];
+        let mut summary = Summary::default();
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let mut lines = lines.peekable();
+        while lines.peek().is_some() {
+            for line in lines.by_ref().take(CHUNK) {
+                let (key, payload) = line?;
+                let partition = partition_for_key(key.as_deref().unwrap_or(&payload), self.partitions);
+                let offset = offsets[partition as usize];
+                offsets[partition as usize] += 1;
+                // A file's events have no timestamp but their own.
+                let timestamp_ms = -1;
+                let payload = Some(payload);
+                chunk.push(Record { partition, offset, timestamp_ms, key, payload, headers: Vec::new() });
+            }
+            for line in self.apply(&processor, &mut stores, &chunk, &mut summary)? {
+                output.write_all(&line)?;
+                output.write_all(b"\n")?;
+            }
+            for (store, offset) in stores.iter_mut().zip(&offsets) {
+                store.commit(*offset, self.state.cache_bytes / self.partitions as usize)?;
+            }
+            chunk.clear();
+            progress(summary);
+        }
+        output.flush()?;
+        Ok(summary)
+    }
+
+    /// The lines of a chunk's records, in the chunk's order.
+    fn apply(
+        &self,
+        processor: &Processor,
+        stores: &mut [PartitionStore],
+        chunk: &[Record],
+        summary: &mut Summary,
+    ) -> Result<Vec<Vec<u8>>> {
+        let mut lines = vec![Vec::new(); chunk.len()];
+        let mut places: Vec<Vec<usize>> = vec![Vec::new(); stores.len()];
+        for (place, record) in chunk.iter().enumerate() {
+            places[record.partition as usize].push(place);
+        }
+        for (partition, (store, places)) in stores.iter_mut().zip(&places).enumerate() {
+            let mut next = places.iter();
+            let records = places.iter().map(|place| &chunk[*place]);
+            processor.apply_all(store, partition as i32, records, |record, outcome| {
+                summary.lines += 1;
+                let line = match outcome {
+                    Outcome::Applied { features, .. } => {
+                        summary.applied += 1;
+                        serde_json::to_vec(&features).unwrap_or_default()
+                    }
+                    Outcome::DeadLetter(reason, _) => {
+                        summary.dead_letters += 1;
+                        dead_letter_line(reason, record.offset)
+                    }
+                    Outcome::Forgotten(_) => Vec::new(),
+                };
+                if let Some(place) = next.next() {
+                    lines[*place] = line;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(lines)
+    }
+
+    fn open(&self) -> Result<Vec<PartitionStore>> {
+        let resources = Resources::new(self.state.clone());
+        let open = |partition: i32| {
+            let path = self.folder.join(format!("partition-{partition:05}"));
+            std::fs::create_dir_all(&path)?;
+            let identity = Identity {
+                format: FORMAT_VERSION,
+                topic: topic::EVENTS.to_owned(),
+                group: self.pipeline.group.clone(),
+                partition,
+                partitions: self.partitions,
+                features: self.features.identity(),
+            };
+            let store = PartitionStore::open(&path, &identity, &self.features, &resources)?;
+            if !store.is_new()? {
+                return Err(Error::refused(format!(
+                    "{}: holds state already; a backfill starts from nothing: give it an empty folder",
+                    path.display()
+                )));
+            }
+            Ok(store)
+        };
+        (0..self.partitions).map(open).collect()
+    }
+}
+
+fn dead_letter_line(reason: Reason, offset: i64) -> Vec<u8> {
+    serde_json::json!({"dead_letter": reason.as_str(), "offset": offset}).to_string().into_bytes()
+}

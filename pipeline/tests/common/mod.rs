@@ -1,0 +1,165 @@
+//! An engine over an embedded log in a folder of its own.
+
+#![allow(dead_code, missing_docs)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hmisr_features::FeatureSettings;
+use hmisr_pipeline::engine::{Engine, Setup};
+use hmisr_pipeline::{PipelineMetrics, PipelineProgress, PipelineSettings, StateDirectory};
+use hmisr_state::StateSettings;
+use hmisr_stream::contract::{Event, Id, topic};
+use hmisr_stream::log::{Log, LogSettings, LogSink};
+use hmisr_stream::{Limits, Outgoing, Polled, Record, Sink, Source, partition_for_key};
+
+pub struct Bench {
+    pub log: Log,
+    pub folder: tempfile::TempDir,
+    pub features: FeatureSettings,
+    pub pipeline: PipelineSettings,
+}
+
+impl Bench {
+    pub fn new(partitions: i32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log =
+            Log::open(&folder.path().join("log"), LogSettings { sync: false, ..Default::default() }).unwrap();
+        log.create_topic(topic::EVENTS, partitions).unwrap();
+        for (name, partitions) in
+            [(topic::USER_FEATURES, 3), (topic::TRAINING_EXAMPLES, 2), (topic::DEAD_LETTERS, 1)]
+        {
+            log.create_topic(name, partitions).unwrap();
+        }
+        let pipeline =
+            PipelineSettings { commit_interval_ms: 0, batch_records: 16, history: 5, ..Default::default() };
+        Self { log, folder, features: FeatureSettings { window: 8, ..Default::default() }, pipeline }
+    }
+
+    pub fn state_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn setup(&self, folder: &Path) -> (Setup, Arc<PipelineProgress>, StateDirectory) {
+        let progress = Arc::new(PipelineProgress::default());
+        let directory = StateDirectory::new(self.features.clone());
+        let setup = Setup {
+            features: self.features.clone(),
+            pipeline: self.pipeline.clone(),
+            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, sync: false },
+            folder: folder.to_owned(),
+            metrics: PipelineMetrics::new(&prometheus::Registry::new()).unwrap(),
+            directory: directory.clone(),
+            progress: progress.clone(),
+        };
+        (setup, progress, directory)
+    }
+
+    /// Runs an engine whose sinks are made by `sink` until all input is committed or it fails.
+    pub fn run_with<K>(&self, mut sink: impl FnMut() -> K + Send) -> hmisr_pipeline::Result<StateDirectory>
+    where
+        K: Sink<Group = String>,
+    {
+        let (setup, progress, directory) = self.setup(&self.state_folder());
+        let source = self.log.source(topic::EVENTS, &self.pipeline.group)?;
+        let engine = Engine::new(setup, source, sink())?;
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| engine.run(&stop, || Ok(sink())));
+            let ends = self.log.ends(topic::EVENTS).unwrap();
+            while !running.is_finished() {
+                let done = progress.next_offsets();
+                if ends.iter().enumerate().all(|(at, end)| done.get(&(at as i32)) == Some(end)) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            running.join().unwrap()
+        })?;
+        Ok(directory)
+    }
+
+    pub fn sink(&self) -> LogSink {
+        self.log.sink(&self.pipeline.transactional_id)
+    }
+
+    pub fn run(&self) -> hmisr_pipeline::Result<StateDirectory> {
+        self.run_with(|| self.sink())
+    }
+
+    pub fn send(&self, events: &[Event]) {
+        let partitions = self.log.topic(topic::EVENTS).unwrap().partitions;
+        let records: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let key = event.user_id.to_string().into_bytes();
+                let partition = partition_for_key(&key, partitions);
+                outgoing(partition, Some(&key), Some(&event.encode()))
+            })
+            .collect();
+        self.log.append(&records).unwrap();
+    }
+
+    /// Everything committed to a topic, by partition and offset.
+    pub fn read(&self, name: &str) -> Vec<Record> {
+        let mut source = self.log.source(name, "test-reader").unwrap();
+        let mut records = Vec::new();
+        loop {
+            match source.poll(Limits { records: 10_000, bytes: 1 << 26 }, Duration::ZERO).unwrap() {
+                Polled::Assigned(partitions) => {
+                    partitions.into_iter().for_each(|partition| source.seek(partition, 0).unwrap());
+                }
+                Polled::Records(more) if more.is_empty() => break,
+                Polled::Records(more) => records.extend(more),
+                Polled::Revoked(_) => {}
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// Key and payload of everything committed to a topic.
+    pub fn contents(&self, name: &str) -> Vec<(i32, Option<Vec<u8>>, Option<Vec<u8>>)> {
+        self.read(name).into_iter().map(|record| (record.partition, record.key, record.payload)).collect()
+    }
+}
+
+pub fn outgoing(partition: i32, key: Option<&[u8]>, payload: Option<&[u8]>) -> Outgoing {
+    Outgoing {
+        topic: topic::EVENTS,
+        partition,
+        key: key.map(<[u8]>::to_vec),
+        payload: payload.map(<[u8]>::to_vec),
+        headers: Vec::new(),
+    }
+}
+
+pub fn event(user: u32, item: u32, ts: i64) -> Event {
+    Event {
+        user_id: Id::from(user),
+        item_id: Id::from(item),
+        category: Id::from(item % 5),
+        action: if item % 7 == 0 { "skip".into() } else { "click".into() },
+        ts,
+        weight: None,
+        request_id: None,
+        event_id: None,
+        is_tail: None,
+    }
+}
+
+/// A stream of a few users, with late events in it.
+pub fn events(seed: u64, count: usize) -> Vec<Event> {
+    let mut state = seed;
+    let mut random = move |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    (0..count)
+        .map(|n| {
+            event(random(9) as u32, random(40) as u32, 1_000_000 + n as i64 * 10 - random(2) as i64 * 15)
+        })
+        .collect()
+}

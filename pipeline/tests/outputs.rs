@@ -1,0 +1,177 @@
+//! What the job writes: features as the backfill's, examples without a leak, dead letters whole.
+
+mod common;
+
+use common::{Bench, event, events, outgoing};
+use hmisr_pipeline::Emit;
+use hmisr_pipeline::backfill::Backfill;
+use hmisr_state::StateSettings;
+use hmisr_stream::contract::{FeatureRecord, Id, TrainingExample, topic};
+
+#[test]
+fn features_and_state_equal_the_backfill() {
+    let bench = Bench::new(4);
+    let stream = events(11, 700);
+    bench.send(&stream);
+    let directory = bench.run().unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let backfill = Backfill {
+        features: bench.features.clone(),
+        pipeline: bench.pipeline.clone(),
+        state: StateSettings::default(),
+        partitions: 4,
+        folder: folder.path(),
+    };
+    let lines = stream
+        .iter()
+        .map(|event| Ok::<_, std::io::Error>((Some(event.user_id.to_string().into_bytes()), event.encode())));
+    let mut output = Vec::new();
+    let summary = backfill.run(lines, &mut output, |_| ()).unwrap();
+    let output = String::from_utf8(output).unwrap();
+    assert_eq!(summary.lines, 700);
+    assert!(summary.dead_letters > 0 && output.lines().count() == 700);
+
+    let mut expected: Vec<FeatureRecord> = output
+        .lines()
+        .filter(|line| !line.contains("dead_letter"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut given: Vec<FeatureRecord> = bench
+        .read(topic::USER_FEATURES)
+        .iter()
+        .map(|record| {
+            let features: FeatureRecord = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
+            assert_eq!(record.key.as_deref(), Some(features.user_id.to_string().as_bytes()));
+            features
+        })
+        .collect();
+    assert_eq!(given.len() as u64, summary.applied);
+    for records in [&mut expected, &mut given] {
+        records.sort_by_key(|record| (record.partition, record.offset));
+    }
+    assert_eq!(given, expected);
+
+    for user in 0..9 {
+        let last = given
+            .iter()
+            .rev()
+            .filter(|record| record.user_id == Id::from(user))
+            .max_by_key(|r| r.offset)
+            .unwrap();
+        let view = directory.user(&Id::from(user)).unwrap().unwrap();
+        // serde_json reads a float to the last bit but one.
+        let close = |given: f64, expected: f64| (given - expected).abs() < 1e-12;
+        for (given, expected) in [(view.lifetime, last.lifetime), (view.window, last.window)] {
+            assert_eq!(given.events, expected.events);
+            assert!(close(given.entropy, expected.entropy) && close(given.evenness, expected.evenness));
+            assert!(
+                close(given.switch_rate, expected.switch_rate)
+                    && close(given.tail_ratio, expected.tail_ratio)
+            );
+        }
+        assert!(close(view.recent_diversity, last.recent_diversity));
+        assert_eq!((view.partition, view.visits.len() as u64), (last.partition, last.window.events));
+        assert_eq!(view.visits.last().unwrap().item_id, last.item_id);
+    }
+    assert_eq!(directory.user(&Id::from(99)).unwrap(), None);
+}
+
+#[test]
+fn an_example_never_sees_its_target_or_later() {
+    let bench = Bench::new(1);
+    let stream: Vec<_> = (0..20).map(|n| event(1, n + 1, 1_000 + i64::from(n))).collect();
+    bench.send(&stream);
+    bench.run().unwrap();
+    let examples: Vec<_> = bench
+        .read(topic::TRAINING_EXAMPLES)
+        .iter()
+        .map(|record| TrainingExample::read(record.payload.as_ref().unwrap()).unwrap())
+        .collect();
+    // The first event has no history; multiples of 7 are not positive.
+    assert_eq!(examples.len(), 20 - 1 - 2);
+    for example in examples {
+        let target = example.item.id().as_int().unwrap();
+        let expected: Vec<u64> = (target.saturating_sub(5).max(1)..target).collect();
+        let history: Vec<u64> =
+            example.history_items.iter().map(|item| item.id().as_int().unwrap()).collect();
+        assert_eq!(history, expected, "every action before {target}, positive or not, and nothing else");
+        assert_eq!(example.features.events, target - 1);
+        assert_eq!(example.history_ts(), expected.iter().map(|item| 999 + *item as i64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn bad_input_is_a_dead_letter_with_the_bytes_untouched() {
+    let bench = Bench::new(1);
+    let good = event(1, 2, 5_000);
+    let late = event(1, 3, 4_999);
+    let future = event(2, 2, 4_102_444_800_000);
+    let long = format!(r#"{{"user_id": 1, "pad": "{}"}}"#, "x".repeat(70_000));
+    let cases: [(&[u8], &[u8], &str, &str); 8] = [
+        (b"1", b"{nonsense", "malformed", "key must be a string"),
+        (b"1", b"\xff\xfe", "malformed", "expected value"),
+        (b"1", br#"{"user_id": 1}"#, "invalid", "`ts`"),
+        (b"1", br#"{"user_id": 1.5, "ts": 1}"#, "invalid", "`user_id`"),
+        (b"7", &good.encode(), "key_mismatch", "`7`"),
+        (b"1", &late.encode(), "late", "4999"),
+        (b"2", &future.encode(), "future", "max_future_ms"),
+        (b"1", long.as_bytes(), "too_large", "max_event_bytes"),
+    ];
+    bench.send(std::slice::from_ref(&good));
+    let records: Vec<_> =
+        cases.iter().map(|(key, payload, ..)| outgoing(0, Some(key), Some(payload))).collect();
+    bench.log.append(&records).unwrap();
+    bench.log.append(&[outgoing(0, None, Some(&good.encode())), outgoing(0, None, None)]).unwrap();
+    bench.run().unwrap();
+    assert_eq!(bench.read(topic::USER_FEATURES).len(), 1, "only the good one counts");
+    let letters = bench.read(topic::DEAD_LETTERS);
+    assert_eq!(letters.len(), cases.len() + 2);
+    for (at, ((key, payload, reason, message), letter)) in cases.iter().zip(&letters).enumerate() {
+        let header = |name: &str| {
+            let header = letter.headers.iter().find(|header| header.name == name).unwrap();
+            String::from_utf8(header.value.clone()).unwrap()
+        };
+        assert_eq!((letter.key.as_deref(), letter.payload.as_deref()), (Some(*key), Some(*payload)));
+        assert_eq!(header("hmisr-reason"), *reason);
+        assert!(header("hmisr-message").contains(message), "{}", header("hmisr-message"));
+        assert_eq!(
+            (header("hmisr-topic").as_str(), header("hmisr-offset")),
+            ("events", (at + 1).to_string())
+        );
+    }
+}
+
+#[test]
+fn a_tombstone_forgets_the_user() {
+    let bench = Bench::new(1);
+    bench.send(&[event(1, 2, 10), event(2, 2, 10)]);
+    bench.log.append(&[outgoing(0, Some(b"1"), None)]).unwrap();
+    let directory = bench.run().unwrap();
+    assert_eq!(directory.user(&Id::from(1)).unwrap(), None);
+    assert!(directory.user(&Id::from(2)).unwrap().is_some());
+    let last = bench
+        .read(topic::USER_FEATURES)
+        .into_iter()
+        .filter(|record| record.key.as_deref() == Some(b"1"))
+        .last();
+    assert_eq!(last.unwrap().payload, None);
+}
+
+#[test]
+fn per_commit_writes_the_newest_of_each_user() {
+    let mut bench = Bench::new(1);
+    bench.pipeline.emit = Emit::PerCommit;
+    bench.pipeline.batch_records = 1_000;
+    let stream: Vec<_> = (0..60).map(|n| event(n % 3, 1, 1_000 + i64::from(n))).collect();
+    bench.send(&stream);
+    bench.run().unwrap();
+    let records = bench.read(topic::USER_FEATURES);
+    let events: Vec<u64> = records
+        .iter()
+        .map(|record| {
+            serde_json::from_slice::<FeatureRecord>(record.payload.as_ref().unwrap()).unwrap().lifetime.events
+        })
+        .collect();
+    assert_eq!(events, [20, 20, 20]);
+}
