@@ -1,0 +1,53 @@
+# The commands of this repository; `make` alone lists them.
+
+# Outside of the checkout, so that several checkouts, and clean ones, share one build: RocksDB and
+# burn take most of an hour of one core the first time.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hmisr/target
+
+# One profile and one selection of packages in every command: cargo then builds the dependencies
+# once for running, testing and linting.
+CARGO_BUILD := cargo build --release --workspace
+
+KAFKA_PORT ?= 9092
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up build test lint setup kafka kafka-stop
+
+help: ## this list
+	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+	@echo
+	@echo "First: 'make up' installs what is missing (apt), builds, and runs the whole loop on generated users."
+	@echo "The first build takes a while (about 20 minutes on two cores); later ones take seconds."
+	@echo
+	@echo "  make up ARGS='--events FILE --format movielens --until-drained'   real data instead"
+	@echo "  make kafka && make up ARGS='--brokers 127.0.0.1:$(KAFKA_PORT)'             over a real Apache Kafka"
+	@echo
+	@echo "Built into CARGO_TARGET_DIR = $(CARGO_TARGET_DIR)"
+
+up: build ## set up, build and run everything here; ARGS= goes to 'hmisr up'
+	@echo
+	@echo "Starting 'hmisr up $(ARGS)': it prints the addresses to open. Ctrl-C ends it cleanly."
+	@"$(CARGO_TARGET_DIR)/release/hmisr" up $(ARGS)
+
+build: setup ## the hmisr program, optimised
+	@$(CARGO_BUILD)
+	@echo "Built: $(CARGO_TARGET_DIR)/release/hmisr"
+
+test: ## every test; those against Apache Kafka where Java and Maven can be had
+	@scripts/test
+
+lint: setup ## formatting and clippy; warnings are errors
+	@cargo fmt --all --check
+	@cargo clippy --release --workspace --all-targets -- -D warnings
+
+setup: ## install what the build needs (apt)
+	@scripts/setup
+
+kafka: ## an Apache Kafka on 127.0.0.1:KAFKA_PORT (default 9092); needs Java 17 and Maven
+	@scripts/kafka start --port $(KAFKA_PORT)
+
+kafka-stop: ## stop that Kafka; its data stay
+	@scripts/kafka stop --port $(KAFKA_PORT)
