@@ -52,6 +52,11 @@ impl Table {
         Some(Self { width, seed, rows, steps })
     }
 
+    /// Weights of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Rows.
     pub fn len(&self) -> usize {
         self.steps.len()

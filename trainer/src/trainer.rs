@@ -62,6 +62,8 @@ pub struct StepReport {
     pub padding: usize,
     /// Passes through the encoder.
     pub passes: usize,
+    /// Histories longer than the model reads; their oldest events were left out.
+    pub truncated: usize,
     /// Items of the catalogue after the step.
     pub items: usize,
     /// Time of each part.
@@ -169,11 +171,16 @@ impl<B: Backend> Trainer<B> {
     /// and the trainer must not go on or publish.
     pub fn learn(&mut self, batch: &[TrainingExample]) -> Result<StepReport> {
         let begun = Instant::now();
-        let mut report = StepReport { examples: batch.len(), ..StepReport::default() };
+        let longest = self.settings.model.max_len;
+        let mut report = StepReport {
+            examples: batch.len(),
+            truncated: batch.iter().filter(|example| example.history_items.len() > longest).count(),
+            ..StepReport::default()
+        };
         let known = self.state.catalogue.len();
         let prepared = self.prepare(batch);
         let passes = passes(
-            chunks(batch, &prepared.users, &prepared.histories, self.settings.model.max_len),
+            chunks(batch, &prepared.users, &prepared.histories, longest),
             self.settings.learning.pass_tokens,
         );
         let counts = self.state.catalogue.items()[..known].iter().map(|item| item.count).collect();
@@ -187,7 +194,10 @@ impl<B: Backend> Trainer<B> {
         report.times.prepare += begun.elapsed();
         let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
-        self.apply(gradients, &mut report)?;
+        // Adam's momentum would move the weights where nothing was learnt.
+        if report.passes > 0 {
+            self.apply(gradients, &mut report)?;
+        }
         for target in &prepared.targets {
             self.state.catalogue.count(*target);
         }

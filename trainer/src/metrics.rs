@@ -1,0 +1,164 @@
+//! What Prometheus sees of the trainer.
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, exponential_buckets,
+};
+
+use crate::prequential::Means;
+use crate::snapshot::Manifest;
+use crate::trainer::StepReport;
+
+/// The trainer's metrics, labels resolved.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) steps: IntCounter,
+    pub(crate) examples: IntCounter,
+    pub(crate) bad_examples: IntCounter,
+    pub(crate) tombstones: IntCounter,
+    pub(crate) truncated: IntCounter,
+    pub(crate) not_ranked: IntCounter,
+    pub(crate) tokens: IntCounter,
+    pub(crate) padding: IntCounter,
+    pub(crate) replayed: IntCounter,
+    pub(crate) announce_failures: IntCounter,
+    pub(crate) loss: Gauge,
+    pub(crate) gradient_norm: Gauge,
+    model_hr: Gauge,
+    model_ndcg: Gauge,
+    popularity_hr: Gauge,
+    popularity_ndcg: Gauge,
+    unknown: Gauge,
+    pub(crate) catalogue: IntGauge,
+    pub(crate) seen_entries: IntGauge,
+    pub(crate) seen_dropped: IntGauge,
+    pub(crate) lag: IntGauge,
+    pub(crate) batch: Histogram,
+    pub(crate) step_seconds: Histogram,
+    snapshot_version: IntGauge,
+    snapshot_time: Gauge,
+    snapshot_bytes: IntGauge,
+    pub(crate) snapshot_seconds: Histogram,
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// Where one of the names is taken.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(format!("hmisr_trainer_{name}"), help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let integer = |name: &str, help: &str| {
+            let gauge = IntGauge::new(format!("hmisr_trainer_{name}"), help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = Gauge::new(format!("hmisr_trainer_{name}"), help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
+            let opts = HistogramOpts::new(format!("hmisr_trainer_{name}"), help).buckets(buckets);
+            let histogram = Histogram::with_opts(opts)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let by_ranker = |name: &str, help: &str| {
+            let vec = GaugeVec::new(Opts::new(format!("hmisr_trainer_{name}"), help), &["ranker"])?;
+            registry.register(Box::new(vec.clone()))?;
+            Ok::<_, prometheus::Error>([
+                vec.with_label_values(&["model"]),
+                vec.with_label_values(&["popularity"]),
+            ])
+        };
+        let [model_hr, popularity_hr] =
+            by_ranker("hr10_ratio", "HR@10 before learning, over the newest examples, by ranker")?;
+        let [model_ndcg, popularity_ndcg] =
+            by_ranker("ndcg10_ratio", "NDCG@10 before learning, over the newest examples, by ranker")?;
+        Ok(Self {
+            steps: counter("steps_total", "Micro-batches learnt from")?,
+            examples: counter("examples_total", "Examples learnt from")?,
+            bad_examples: counter("bad_examples_total", "Records that are no training example, skipped")?,
+            tombstones: counter("tombstones_total", "Users whose seen items were forgotten")?,
+            truncated: counter("truncated_histories_total", "Histories longer than the model reads, cut")?,
+            not_ranked: counter("not_ranked_total", "Examples learnt from but not evaluated")?,
+            tokens: counter("tokens_total", "Events encoded, without padding")?,
+            padding: counter("padding_tokens_total", "Padding encoded beside them")?,
+            replayed: counter(
+                "replayed_batches_total",
+                "Batches learnt again, as the journal says, after a restart",
+            )?,
+            announce_failures: counter(
+                "announce_failures_total",
+                "Snapshots whose announcement was aborted",
+            )?,
+            loss: gauge("loss_nats", "Mean cross-entropy of the newest batch before learning from it")?,
+            gradient_norm: gauge("gradient_norm", "Norm of the newest gradient before clipping")?,
+            model_hr,
+            model_ndcg,
+            popularity_hr,
+            popularity_ndcg,
+            unknown: gauge(
+                "unknown_target_ratio",
+                "Share of the newest targets that the model did not know",
+            )?,
+            catalogue: integer("catalogue_items", "Items that the model knows")?,
+            seen_entries: integer("seen_entries", "Seen items kept over all users")?,
+            seen_dropped: integer(
+                "seen_dropped_users",
+                "Users whose seen items were dropped for room, in all",
+            )?,
+            lag: integer("lag_records", "Records of training-examples behind the log's known end")?,
+            batch: histogram(
+                "batch_examples",
+                "Examples of a micro-batch",
+                exponential_buckets(1.0, 2.0, 14)?,
+            )?,
+            step_seconds: histogram(
+                "step_seconds",
+                "Evaluating and learning a batch",
+                exponential_buckets(1e-3, 2.0, 16)?,
+            )?,
+            snapshot_version: integer("snapshot_version", "Newest published version")?,
+            snapshot_time: gauge(
+                "snapshot_timestamp_seconds",
+                "When it was published, Unix time; its age is time() minus this",
+            )?,
+            snapshot_bytes: integer("snapshot_bytes", "Its size")?,
+            snapshot_seconds: histogram(
+                "snapshot_seconds",
+                "Writing a snapshot",
+                exponential_buckets(1e-2, 2.0, 14)?,
+            )?,
+        })
+    }
+
+    pub(crate) fn step(&self, report: &StepReport, rolling: &Means) {
+        self.steps.inc();
+        self.examples.inc_by(report.examples as u64);
+        self.truncated.inc_by(report.truncated as u64);
+        self.not_ranked.inc_by(report.not_ranked as u64);
+        self.tokens.inc_by(report.tokens as u64);
+        self.padding.inc_by(report.padding as u64);
+        self.batch.observe(report.examples as f64);
+        self.loss.set(report.loss);
+        self.gradient_norm.set(report.gradient_norm);
+        self.model_hr.set(rolling.model_hr);
+        self.model_ndcg.set(rolling.model_ndcg);
+        self.popularity_hr.set(rolling.popularity_hr);
+        self.popularity_ndcg.set(rolling.popularity_ndcg);
+        self.unknown.set(rolling.unknown);
+        self.catalogue.set(report.items as i64);
+    }
+
+    pub(crate) fn snapshot(&self, manifest: &Manifest) {
+        self.snapshot_version.set(i64::try_from(manifest.version).unwrap_or(i64::MAX));
+        self.snapshot_time.set(manifest.created_ms as f64 / 1_000.0);
+        let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
+        self.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,11 @@
+//! The loop: records become micro-batches, batches are journalled, evaluated and learnt from, and
+//! snapshots are published.
+
+mod journal;
+mod progress;
+mod publish;
+mod queue;
+mod run;
+
+pub use progress::{Progress, View};
+pub use run::{Summary, run};

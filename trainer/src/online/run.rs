@@ -1,0 +1,411 @@
+//! The loop itself.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::tensor::backend::Backend;
+use hmisr_stream::{Limits, Polled, Record, Sink, Source};
+use tracing::{error, info, warn};
+
+use super::journal::{Entry, Journal};
+use super::progress::Progress;
+use super::publish::announce;
+use super::queue::Queue;
+use crate::metrics::Metrics;
+use crate::prequential::Means;
+use crate::settings::Settings;
+use crate::snapshot::{Context, Snapshot, Topic, latest_version, publish};
+use crate::trainer::Trainer;
+use crate::{Error, ErrorKind, Result};
+
+/// Longest wait of a poll, so that a stop is seen in time.
+const POLL: Duration = Duration::from_millis(50);
+/// Bytes that one poll may bring.
+const POLL_BYTES: usize = 16 << 20;
+/// Pause after a source that cannot be reached.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How a run ended.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Examples learnt from, over all runs.
+    pub examples: u64,
+    /// Optimizer steps, over all runs.
+    pub step: u64,
+    /// Items that the model knows.
+    pub items: u64,
+    /// Newest published version; 0 where nothing was ever learnt.
+    pub version: u64,
+    /// The evaluation over all examples.
+    pub overall: Means,
+    /// Over the newest tenth of them.
+    pub last_tenth: Means,
+    /// The curve, consecutive stretches of equally many examples.
+    pub curve: Vec<Means>,
+}
+
+/// Learns from `source` until `stop`, then from what it has already read, and publishes.
+///
+/// It starts from the newest snapshot below `settings.folder`, at the offsets that it names,
+/// learns the journalled batches again, and goes on. One such loop may write to a folder at a
+/// time. With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
+/// offsets; an announcement that is refused for now is counted, and the next one brings it.
+///
+/// # Errors
+/// A snapshot, journal or offset that does not fit names its remedy. A sink whose outcome is
+/// unknown, or a non-finite loss, ends the run; a new run goes on from the last snapshot.
+pub fn run<'a, B: Backend, S: Source>(
+    settings: &Settings,
+    device: B::Device,
+    source: S,
+    sink: Option<&'a mut dyn Sink<Group = S::Group>>,
+    metrics: &'a Metrics,
+    progress: &'a Progress,
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    let mut looped = Loop::<B, S>::restore(settings, device, source, sink, metrics, progress)?;
+    while !stop.load(Ordering::Relaxed) {
+        looped.read()?;
+        looped.replay()?;
+        if looped.replay.is_empty() && looped.is_due() {
+            looped.learn_new()?;
+        }
+        looped.publish_if_due()?;
+    }
+    if looped.replay.is_empty() && looped.queue.len() > 0 {
+        looped.learn_new()?;
+    }
+    looped.publish()?;
+    Ok(looped.summary())
+}
+
+struct Loop<'a, B: Backend, S: Source> {
+    source: S,
+    sink: Option<&'a mut dyn Sink<Group = S::Group>>,
+    metrics: &'a Metrics,
+    progress: &'a Progress,
+    trainer: Trainer<B>,
+    queue: Queue,
+    journal: Journal,
+    /// Journalled batches still to be learnt again.
+    replay: VecDeque<Entry>,
+    /// When the oldest record of the queue came.
+    waiting_since: Option<Instant>,
+    /// Batches in the newest snapshot, its examples, and when it was written.
+    published: (u64, u64, Instant),
+    version: u64,
+    loss: f64,
+}
+
+impl<'a, B: Backend, S: Source> Loop<'a, B, S> {
+    fn restore(
+        settings: &Settings,
+        device: B::Device,
+        source: S,
+        sink: Option<&'a mut dyn Sink<Group = S::Group>>,
+        metrics: &'a Metrics,
+        progress: &'a Progress,
+    ) -> Result<Self> {
+        settings.validate()?;
+        let mut queue = Queue::default();
+        let (mut version, mut loss) = (0, 0.0);
+        let trainer = match latest_version(&settings.folder)? {
+            None => Trainer::new(settings.clone(), device)?,
+            Some(newest) => {
+                let snapshot = Snapshot::open(&settings.folder, Some(newest))?;
+                let manifest = snapshot.manifest();
+                same_topic(&source, settings, manifest.topic.as_ref())?;
+                queue.positions = manifest.offsets.clone();
+                (version, loss) = (newest, manifest.metrics.loss);
+                metrics.snapshot(manifest);
+                progress.update(|view| {
+                    view.snapshot_version = newest;
+                    view.snapshot_ms = manifest.created_ms;
+                    view.snapshot_offsets = manifest.offsets.clone();
+                });
+                info!(version = newest, examples = manifest.examples, "going on from a snapshot");
+                Trainer::with_state(settings.clone(), snapshot.state(settings)?, device)
+            }
+        };
+        let (journal, replay) = Journal::open(&settings.folder, trainer.state().batches)?;
+        let published = (trainer.state().batches, trainer.state().examples, Instant::now());
+        let looped = Self {
+            source,
+            sink,
+            metrics,
+            progress,
+            trainer,
+            queue,
+            journal,
+            replay: replay.into(),
+            waiting_since: None,
+            published,
+            version,
+            loss,
+        };
+        looped.show();
+        Ok(looped)
+    }
+
+    /// Reads once, for at most the time that the batch may still wait.
+    fn read(&mut self) -> Result<()> {
+        let settings = self.trainer.settings();
+        let wait = self.waiting_since.map_or(POLL, |since| {
+            Duration::from_millis(settings.batch_ms).saturating_sub(since.elapsed()).min(POLL)
+        });
+        // In a replay the queue may hold more than a batch of one partition while it waits for
+        // another; what is read then still comes in polls of a batch.
+        let room = match self.replay.is_empty() {
+            true => settings.batch_examples.saturating_sub(self.queue.len()),
+            false => settings.batch_examples,
+        };
+        if room == 0 {
+            return Ok(());
+        }
+        match self.source.poll(Limits { records: room, bytes: POLL_BYTES }, wait) {
+            Ok(Polled::Records(records)) => self.push(records),
+            Ok(Polled::Assigned(partitions)) => {
+                for partition in partitions {
+                    self.assign(partition)?;
+                }
+            }
+            Ok(Polled::Revoked(partitions)) => {
+                partitions.into_iter().for_each(|partition| self.queue.revoke(partition));
+                if self.queue.len() == 0 {
+                    self.waiting_since = None;
+                }
+            }
+            Err(failed) if failed.kind() == hmisr_stream::ErrorKind::Unavailable => {
+                warn!(error = %failed, "the training examples cannot be read; trying again");
+                std::thread::sleep(PAUSE);
+            }
+            Err(failed) => return Err(failed.into()),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, records: Vec<Record>) {
+        for record in records {
+            let (partition, offset) = (record.partition, record.offset);
+            if let Err(problem) = self.queue.push(record) {
+                self.metrics.bad_examples.inc();
+                self.progress.update(|view| view.bad_examples += 1);
+                error!(partition, offset, problem, "a record is no training example; skipped");
+            }
+            self.waiting_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Starts a partition where the model's knowledge of it ends.
+    fn assign(&mut self, partition: i32) -> Result<()> {
+        self.queue.revoke(partition);
+        let (begin, end) = self.source.bounds(partition)?;
+        let position = self.queue.positions.get(&partition).copied();
+        let settings = self.trainer.settings();
+        let start = match position {
+            None => begin,
+            Some(position) if (begin..=end).contains(&position) => position,
+            Some(position) if position < begin && settings.skip_lost_examples && self.replay.is_empty() => {
+                warn!(partition, position, begin, lost = begin - position, "examples are lost to the model");
+                begin
+            }
+            Some(position) => {
+                let remedy = match position < begin {
+                    true => "set skip_lost_examples to go on without them, or keep the log longer",
+                    false => "give another `folder` where the topic was made anew, to learn from its start",
+                };
+                return Err(Error::new(
+                    ErrorKind::Position,
+                    format!(
+                        "training examples, partition {partition}: the snapshot in {} ends at offset {position}, the \
+                         log holds {begin} to {end}; {remedy}",
+                        settings.folder.display()
+                    ),
+                ));
+            }
+        };
+        self.queue.positions.insert(partition, start);
+        Ok(self.source.seek(partition, start)?)
+    }
+
+    /// Learns again what the journal says and the queue holds.
+    fn replay(&mut self) -> Result<()> {
+        while let Some(entry) = self.replay.front() {
+            if !self.queue.holds(entry) {
+                return self.possible(entry);
+            }
+            let Some(entry) = self.replay.pop_front() else { break };
+            self.metrics.replayed.inc();
+            self.learn(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the log still has what the journal names.
+    fn possible(&self, entry: &Entry) -> Result<()> {
+        for (partition, (_, end)) in &entry.ranges {
+            if let Some(known) = self.source.known_end(*partition).filter(|known| known < end) {
+                return Err(Error::new(
+                    ErrorKind::Position,
+                    format!(
+                        "journal in {}: batch {} ends at offset {end} of partition {partition}, the log at {known}; \
+                         remove the journal to go on from the snapshot alone",
+                        self.trainer.settings().folder.display(),
+                        entry.batch
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        let settings = self.trainer.settings();
+        let waited =
+            self.waiting_since.is_some_and(|since| since.elapsed().as_millis() >= settings.batch_ms.into());
+        self.queue.len() >= settings.batch_examples || (waited && self.queue.len() > 0)
+    }
+
+    fn learn_new(&mut self) -> Result<()> {
+        let entry = self.queue.all(self.trainer.state().batches + 1);
+        self.journal.append(&entry)?;
+        self.learn(&entry)
+    }
+
+    fn learn(&mut self, entry: &Entry) -> Result<()> {
+        let batch = self.queue.take(entry);
+        self.waiting_since = (self.queue.len() > 0).then(Instant::now);
+        let begun = Instant::now();
+        let report = self.trainer.learn(&batch.examples)?;
+        for user in &batch.forgotten {
+            self.trainer.forget(user);
+        }
+        self.metrics.tombstones.inc_by(batch.forgotten.len() as u64);
+        self.metrics.step_seconds.observe(begun.elapsed().as_secs_f64());
+        self.metrics.step(&report, &self.trainer.rolling());
+        let seen = &self.trainer.state().seen;
+        self.metrics.seen_entries.set(i64::try_from(seen.entries()).unwrap_or(i64::MAX));
+        self.metrics.seen_dropped.set(i64::try_from(seen.dropped).unwrap_or(i64::MAX));
+        if !batch.examples.is_empty() {
+            self.loss = report.loss;
+        }
+        self.show();
+        Ok(())
+    }
+
+    /// Records behind the known ends; none where one is not known.
+    fn lag(&self) -> Option<u64> {
+        let behind = |(partition, position): (&i32, &i64)| {
+            self.source.known_end(*partition).map(|end| u64::try_from(end - position).unwrap_or(0))
+        };
+        self.queue.positions.iter().map(behind).sum()
+    }
+
+    fn show(&self) {
+        let lag = self.lag();
+        if let Some(lag) = lag {
+            self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+        }
+        let state = self.trainer.state();
+        self.progress.update(|view| {
+            view.examples = state.examples;
+            view.step = state.parameters.step;
+            view.loss = self.loss;
+            view.rolling = state.prequential.rolling();
+            view.overall = state.prequential.overall();
+            view.items = state.catalogue.len() as u64;
+            view.lag = lag;
+            view.replaying = !self.replay.is_empty();
+            view.positions.clone_from(&self.queue.positions);
+        });
+    }
+
+    fn publish_if_due(&mut self) -> Result<()> {
+        let (_, examples, at) = self.published;
+        let settings = self.trainer.settings();
+        let every = settings.snapshot_every_examples;
+        let enough = every > 0 && self.trainer.state().examples - examples >= every;
+        // Before the replay is over the journal still holds batches to come; it must not be emptied.
+        if self.replay.is_empty() && (enough || at.elapsed().as_secs() >= settings.snapshot_every_s) {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was learnt since the last snapshot, if anything was.
+    fn publish(&mut self) -> Result<()> {
+        let state = self.trainer.state();
+        if state.batches == self.published.0 || !self.replay.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let topic = self.source.topic();
+        let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
+        let name = topic.name.clone();
+        let offsets = self.queue.positions.clone();
+        let settings = self.trainer.settings();
+        let manifest = publish(state, Context { settings, topic: Some(topic), offsets, loss: self.loss })?;
+        self.journal.clear()?;
+        self.published = (state.batches, state.examples, Instant::now());
+        self.version = manifest.version;
+        self.metrics.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
+        self.metrics.snapshot(&manifest);
+        self.progress.update(|view| {
+            view.snapshot_version = manifest.version;
+            view.snapshot_ms = manifest.created_ms;
+            view.snapshot_offsets.clone_from(&manifest.offsets);
+        });
+        let group = self.source.group();
+        let Some(sink) = self.sink.as_deref_mut() else { return Ok(()) };
+        match announce(sink, &group, &name, &manifest) {
+            Ok(()) => Ok(()),
+            Err(failed)
+                if matches!(
+                    failed.kind(),
+                    hmisr_stream::ErrorKind::Aborted | hmisr_stream::ErrorKind::Unavailable
+                ) =>
+            {
+                self.metrics.announce_failures.inc();
+                warn!(version = manifest.version, error = %failed, "the snapshot could not be announced");
+                Ok(())
+            }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let state = self.trainer.state();
+        Summary {
+            examples: state.examples,
+            step: state.parameters.step,
+            items: state.catalogue.len() as u64,
+            version: self.version,
+            overall: state.prequential.overall(),
+            last_tenth: state.prequential.last(0.1),
+            curve: state.prequential.curve(),
+        }
+    }
+}
+
+/// Refuses a snapshot of another topic: its offsets mean nothing here.
+fn same_topic<S: Source>(source: &S, settings: &Settings, trained: Option<&Topic>) -> Result<()> {
+    let (found, Some(trained)) = (source.topic(), trained) else { return Ok(()) };
+    if (&found.name, &found.id, found.partitions) == (&trained.name, &trained.id, trained.partitions) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Position,
+        format!(
+            "the snapshot in {} was trained on topic {:?} (id {:?}, {} partitions), the source reads {:?} (id {:?}, {} \
+             partitions); give another `folder` to learn from this topic's start",
+            settings.folder.display(),
+            trained.name,
+            trained.id,
+            trained.partitions,
+            found.name,
+            found.id,
+            found.partitions
+        ),
+    ))
+}
