@@ -1,5 +1,6 @@
 //! The Kafka side against a real Apache Kafka, which the tests start themselves; without Java or
 //! Kafka's jars they are skipped, loudly (`make test` fetches both where it can).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 #[path = "kafka/broker.rs"]
 mod broker;

@@ -28,6 +28,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 ///   this source has read over them; from then on they return the position behind the last record
 ///   that was returned (or the offset that was sought). So a reader has all there is when its
 ///   position is at least `known_end`, but an end taken earlier may never be reached.
+/// * [`Source::committed`] is `Unavailable` while a transaction that commits an offset of the
+///   partition is open, as one of a member that ended without a word is until the broker aborts
+///   it, after `transaction_timeout_ms`: ask again.
 /// * The assignment is cooperative: a rebalance does not stop the partitions that stay.
 pub struct KafkaSource {
     /// None once it is being dropped.
@@ -317,10 +320,22 @@ impl Source for KafkaSource {
         list.add_partition(&self.topic.name, partition);
         let question =
             format!("asking for the group {}'s offset of {} [{partition}]", self.group_id, self.topic.name);
-        let answer = self
-            .consumer()
-            .committed_offsets(list, self.timeout)
-            .map_err(|error| self.unanswered(&question, error))?;
+        let answer = self.consumer().committed_offsets(list, self.timeout).map_err(|error| {
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::UnstableOffsetCommit) => Error::caused(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "{question} was not answered within {} ms: an open transaction of another member holds \
+                         it back (until kafka.transaction_timeout_ms at most; ask again), or the brokers {} \
+                         cannot be reached",
+                        self.timeout.as_millis(),
+                        self.brokers
+                    ),
+                    error,
+                ),
+                _ => self.unanswered(&question, error),
+            }
+        })?;
         let Some(element) = answer.find_partition(&self.topic.name, partition) else { return Ok(None) };
         element.error().map_err(|error| self.unanswered(&question, error))?;
         match element.offset() {

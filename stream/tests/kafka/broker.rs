@@ -1,5 +1,6 @@
 //! A real broker for a test binary, through `scripts/kafka`. Other crates' tests include this file
 //! by its path.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::io::Write;
 use std::net::TcpListener;

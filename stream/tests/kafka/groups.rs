@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use hmisr_stream::kafka::KafkaSource;
-use hmisr_stream::{Polled, Source};
+use hmisr_stream::kafka::{KafkaSink, KafkaSource};
+use hmisr_stream::{ErrorKind, Polled, Sink, Source};
 
 use crate::broker;
 use crate::support::*;
@@ -80,7 +80,7 @@ fn a_lost_partition_is_let_go_at_the_next_poll() {
             matches!(second.poll(LIMITS, Duration::from_millis(50)).unwrap(), Polled::Records(none) if none.is_empty())
         );
     }
-    assert_eq!(first.seek(lost[0], 0).unwrap_err().kind(), hmisr_stream::ErrorKind::Unavailable);
+    assert_eq!(first.seek(lost[0], 0).unwrap_err().kind(), ErrorKind::Unavailable);
     let gained = loop {
         assert!(Instant::now() < deadline, "the partition is not handed over");
         first.poll(LIMITS, Duration::from_millis(50)).unwrap();
@@ -89,4 +89,27 @@ fn a_lost_partition_is_let_go_at_the_next_poll() {
         }
     };
     assert_eq!(gained, lost);
+}
+
+#[test]
+fn offsets_of_an_older_membership_are_refused() {
+    let Some(brokers) = broker::shared() else { return };
+    let settings = settings(brokers);
+    let topic = topic(&settings, 2);
+    let mut members = vec![(KafkaSource::new(&settings, topic).unwrap(), BTreeSet::new())];
+    share(&mut members, |members| members[0].1.len() == 2);
+    let before = members[0].0.group();
+    members.push((KafkaSource::new(&settings, topic).unwrap(), BTreeSet::new()));
+    share(&mut members, |members| members[0].1.len() == 1 && members[1].1.len() == 1);
+
+    let mut sink = KafkaSink::new(&settings).unwrap();
+    sink.begin().unwrap();
+    let refused = sink.send_offsets(&before, topic, &[(0, 5)]).and_then(|()| sink.commit()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Aborted, "{refused}");
+    sink.abort().unwrap();
+    assert_eq!(members[0].0.committed(0).unwrap(), None);
+    sink.begin().unwrap();
+    sink.send_offsets(&members[0].0.group(), topic, &[(0, 6)]).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(members[0].0.committed(0).unwrap(), Some(6));
 }
