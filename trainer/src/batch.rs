@@ -144,3 +144,113 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, most: usize) -> Vec<Vec<Chunk>> {
     }
     passes
 }
+
+#[cfg(test)]
+mod tests {
+    use hmisr_stream::contract::FeatureVector;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// User, position, whole life (item = position + 100 · user), history length.
+    fn example(user: u32, position: usize, history: usize) -> TrainingExample {
+        let id = |n: u32| WireId::from(&Id::from(n));
+        let item = |at: usize| id(at as u32 + 100_000 * user);
+        let events = position - history..position;
+        TrainingExample {
+            user: id(user),
+            item: item(position),
+            category: id(0),
+            label: 1.0,
+            weight: 1.0,
+            ts: position as i64 * 10,
+            history_items: events.clone().map(item).collect(),
+            history_categories: events.clone().map(|_| id(0)).collect(),
+            history_ts_deltas: events.map(|_| -10).collect(),
+            features: FeatureVector { events: position as u64, ..FeatureVector::default() },
+        }
+    }
+
+    fn cut_up(examples: &[TrainingExample], max_len: usize) -> Vec<Chunk> {
+        let users: Vec<Id> = examples.iter().map(|example| example.user.id()).collect();
+        let rows =
+            |example: &TrainingExample| example.history_items.iter().map(|item| item.int as u32).collect();
+        let histories: Vec<Vec<u32>> = examples.iter().map(rows).collect();
+        chunks(examples, &users, &histories, max_len)
+    }
+
+    #[test]
+    fn consecutive_examples_share_a_chunk() {
+        // The event at position 5 was no target; it stands in the next history.
+        let all = [example(1, 3, 3), example(2, 9, 4), example(1, 4, 4), example(1, 6, 4)];
+        let chunks = cut_up(&all, 20);
+        assert_eq!(chunks.len(), 2);
+        assert_eq!(chunks[0].rows, [0, 1, 2, 3, 4, 5].map(|at| at + 100_000));
+        assert_eq!(chunks[0].times, [0, 10, 20, 30, 40, 50]);
+        assert_eq!(chunks[0].targets, [(2, 0), (3, 2), (5, 3)]);
+        assert_eq!(chunks[1].targets, [(3, 1)]);
+    }
+
+    #[test]
+    fn a_gap_a_restart_and_another_history_break_the_chain() {
+        let gap = [example(1, 5, 3), example(1, 20, 3)];
+        assert_eq!(cut_up(&gap, 20).len(), 2);
+        let restart = [example(1, 5, 3), example(1, 1, 1), example(1, 2, 2)];
+        let chunks = cut_up(&restart, 20);
+        assert_eq!(chunks.len(), 2);
+        assert_eq!(chunks[1].targets, [(0, 1), (1, 2)]);
+        let mut other = [example(1, 5, 3), example(1, 6, 4)];
+        other[1].history_items[0] = WireId::from(&Id::from(7));
+        assert_eq!(cut_up(&other, 20).len(), 2);
+        let mut later = [example(1, 5, 3), example(1, 6, 4)];
+        later[1].history_ts_deltas[0] = -11;
+        assert_eq!(cut_up(&later, 20).len(), 2);
+    }
+
+    proptest! {
+        /// Against the definition: each target is predicted from the events right before it, at
+        /// least half of `max_len` of them where its history has as many.
+        #[test]
+        fn every_target_sees_its_own_history(
+            steps in prop::collection::vec((0u32..4, 1usize..4, 0usize..12), 1..120),
+            max_len in 2usize..12,
+            most in 10usize..200,
+        ) {
+            let mut ends = [0usize; 4];
+            let mut all = Vec::new();
+            for (user, step, history) in steps {
+                let end = &mut ends[user as usize];
+                *end += step;
+                all.push(example(user, *end, history.clamp(1, *end)));
+            }
+            let mut chunks = cut_up(&all, max_len);
+            let mut found = vec![0; all.len()];
+            for chunk in &chunks {
+                prop_assert!(chunk.rows.len() <= max_len);
+                prop_assert_eq!(chunk.rows.len(), chunk.times.len());
+                for (token, example) in &chunk.targets {
+                    found[*example] += 1;
+                    let wanted = &all[*example];
+                    let last = wanted.item.int as u32 - 1;
+                    let seen = &chunk.rows[..=*token];
+                    let expected: Vec<u32> = (last + 1 - seen.len() as u32..=last).collect();
+                    prop_assert_eq!(seen, &expected);
+                    let least = wanted.history_items.len().min(max_len / 2);
+                    prop_assert!(seen.len() >= least, "{} of {least}", seen.len());
+                    prop_assert_eq!(chunk.times[*token], wanted.ts - 10);
+                }
+            }
+            prop_assert!(found.iter().all(|count| *count == 1));
+            let grouped = passes(chunks.clone(), most);
+            for pass in &grouped {
+                let widest = pass.iter().map(|chunk| chunk.rows.len()).max().unwrap_or(0);
+                prop_assert!(pass.len() == 1 || pass.len() * widest <= most);
+            }
+            let mut regrouped: Vec<Chunk> = grouped.into_iter().flatten().collect();
+            let key = |chunk: &Chunk| chunk.targets[0].1;
+            chunks.sort_by_key(key);
+            regrouped.sort_by_key(key);
+            prop_assert_eq!(regrouped, chunks);
+        }
+    }
+}

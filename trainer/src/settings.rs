@@ -121,7 +121,7 @@ impl Default for LearningSettings {
     fn default() -> Self {
         Self {
             encoder_rate: 2e-3,
-            table_rate: 2e-3,
+            table_rate: 1e-2,
             weight_decay: 1e-5,
             beta1: 0.9,
             beta2: 0.99,

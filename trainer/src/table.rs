@@ -62,16 +62,6 @@ impl Table {
         self.steps.len()
     }
 
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// Memory of the rows, bytes.
-    pub fn bytes(&self) -> usize {
-        self.rows.len() * 4 + self.steps.len() * 4
-    }
-
     /// Appends a row for `id`. Its weights come from the id alone, so that a replay or a second
     /// admission begins with the same.
     pub fn grow(&mut self, id: &Id) {

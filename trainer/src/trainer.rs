@@ -542,3 +542,50 @@ fn squares(values: &[f32]) -> f64 {
 fn not_f32(error: impl std::fmt::Debug) -> Error {
     Error::new(ErrorKind::Backend, format!("the backend does not compute in f32: {error:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use hmisr_stream::contract::{FeatureVector, WireId};
+
+    use super::*;
+    use crate::backend::{self, Inner};
+
+    fn example(user: u32, item: u32) -> TrainingExample {
+        let id = |n: u32| WireId::from(&Id::from(n));
+        TrainingExample {
+            user: id(user),
+            item: id(item),
+            category: id(0),
+            label: 1.0,
+            weight: 1.0,
+            ts: 2_000,
+            history_items: vec![id(item + 1)],
+            history_categories: vec![id(0)],
+            history_ts_deltas: vec![-1_000],
+            features: FeatureVector { events: 1, ..FeatureVector::default() },
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_learnt_and_names_the_step() {
+        let mut trainer = Trainer::<Inner>::new(Settings::default(), backend::device().unwrap()).unwrap();
+        trainer.learn(&[example(1, 10), example(2, 20)]).unwrap();
+        trainer.state.parameters.list[0].weights[0] = f32::NAN;
+        let before = trainer.state.table.part(0);
+        let error = trainer.learn(&[example(3, 10)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Diverged);
+        assert!(error.to_string().contains("step 2, batch 2: the loss is NaN"), "{error}");
+        assert_eq!(trainer.state.table.part(0), before);
+        assert_eq!(trainer.state.parameters.step, 1);
+    }
+
+    #[test]
+    fn an_empty_batch_moves_nothing() {
+        let mut trainer = Trainer::<Inner>::new(Settings::default(), backend::device().unwrap()).unwrap();
+        trainer.learn(&[example(1, 10)]).unwrap();
+        let before = trainer.state.table.part(0);
+        let report = trainer.learn(&[]).unwrap();
+        assert_eq!((report.step, trainer.state.batches), (1, 2));
+        assert_eq!(trainer.state.table.part(0), before);
+    }
+}

@@ -53,9 +53,9 @@ pub(crate) fn specs(settings: &ModelSettings) -> Vec<Spec> {
     }
     specs.push(spec("norm.scale".to_owned(), 1, d, Initial::One));
     specs.push(spec("norm.shift".to_owned(), 1, d, Initial::Zero));
-    // One column per layer and head.
-    let columns = settings.layers * settings.heads;
-    specs.push(spec("time_bias".to_owned(), BUCKETS, columns, Initial::Zero));
+    // One row per layer and head.
+    let rows = settings.layers * settings.heads;
+    specs.push(spec("time_bias".to_owned(), rows, BUCKETS, Initial::Zero));
     specs
 }
 
@@ -97,10 +97,9 @@ impl<B: Backend> Encoder<B> {
         let scaled = embeddings.mul_scalar((d as f32).sqrt());
         let tokens = scaled + Tensor::from_data(position, &device);
         let mut x = tokens.reshape([sequences * len, d]);
-        let bias = self.time_bias(buckets, sequences, len);
-        let heads = self.settings.heads;
+        let pairs = self.pairs(&buckets, len);
         for (layer, tensors) in self.tensors.chunks_exact(PER_LAYER).take(self.settings.layers).enumerate() {
-            let bias = bias.clone().slice([layer * heads..(layer + 1) * heads]).swap_dims(0, 1);
+            let bias = self.time_bias(layer, &pairs, sequences, len);
             x = x.clone()
                 + self.attention(norm(x, &tensors[0], &tensors[1]), &tensors[2..6], bias, sequences);
             let inner = norm(x.clone(), &tensors[6], &tensors[7]);
@@ -111,17 +110,35 @@ impl<B: Backend> Encoder<B> {
         norm(x, &self.tensors[last], &self.tensors[last + 1]).reshape([sequences, len, d])
     }
 
-    /// `[layers · heads, sequences, len, len]`.
-    fn time_bias(&self, buckets: Vec<i32>, sequences: usize, len: usize) -> Tensor<B, 4> {
+    /// Where each pair's bias stands in a layer's flat table, once per head: in the order of the
+    /// attention's scores, `[sequences, heads, len, len]`, so that adding it walks straight.
+    fn pairs(&self, buckets: &[i32], len: usize) -> Tensor<B, 1, Int> {
+        let heads = self.settings.heads;
+        let mut places = Vec::with_capacity(buckets.len() * heads);
+        for sequence in buckets.chunks_exact(len * len) {
+            for head in 0..heads as i32 {
+                places.extend(sequence.iter().map(|bucket| bucket + head * (FUTURE + 1)));
+            }
+        }
+        let count = places.len();
+        Tensor::from_data(TensorData::new(places, [count]), &self.tensors[0].device())
+    }
+
+    /// A layer's bias, `[sequences, heads, len, len]`.
+    fn time_bias(
+        &self,
+        layer: usize,
+        pairs: &Tensor<B, 1, Int>,
+        sequences: usize,
+        len: usize,
+    ) -> Tensor<B, 4> {
+        let heads = self.settings.heads;
         let table = &self.tensors[self.settings.layers * PER_LAYER + 2];
-        let device = table.device();
-        let columns = self.settings.layers * self.settings.heads;
+        let table = table.clone().slice([layer * heads..(layer + 1) * heads]);
         // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
-        let hidden = Tensor::full([1, columns], HIDDEN, &device);
-        let table = Tensor::cat(vec![table.clone(), hidden], 0);
-        let pairs = TensorData::new(buckets, [sequences * len * len]);
-        let pairs = Tensor::<B, 1, Int>::from_data(pairs, &device);
-        table.transpose().select(1, pairs).reshape([columns, sequences, len, len])
+        let hidden = Tensor::full([heads, 1], HIDDEN, &table.device());
+        let table = Tensor::cat(vec![table, hidden], 1).reshape([heads * (BUCKETS + 1), 1]);
+        table.select(0, pairs.clone()).reshape([sequences, heads, len, len])
     }
 
     fn attention(
@@ -138,7 +155,9 @@ impl<B: Backend> Encoder<B> {
         let part = |part: usize| {
             split.clone().slice([0..sequences, 0..len, part * heads..(part + 1) * heads]).swap_dims(1, 2)
         };
-        let scores = part(0).matmul(part(1).transpose()).div_scalar((each as f32).sqrt()) + bias;
+        // Scaling the queries touches fewer numbers than scaling the scores.
+        let queries = part(0).div_scalar((each as f32).sqrt());
+        let scores = queries.matmul(part(1).transpose()) + bias;
         let context = softmax(scores, 3).matmul(part(2));
         affine(context.swap_dims(1, 2).reshape([tokens, d]), &tensors[2], &tensors[3])
     }
@@ -177,4 +196,90 @@ fn norm<B: Backend>(x: Tensor<B, 2>, scale: &Tensor<B, 2>, shift: &Tensor<B, 2>)
 fn affine<B: Backend>(x: Tensor<B, 2>, weight: &Tensor<B, 2>, bias: &Tensor<B, 2>) -> Tensor<B, 2> {
     let outputs = bias.dims()[1];
     linear(x, weight.clone(), Some(bias.clone().reshape([outputs])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{self, Inner};
+    use crate::model::Parameters;
+    use crate::random::SplitMix;
+
+    fn settings() -> ModelSettings {
+        ModelSettings { width: 16, heads: 2, layers: 2, feed_forward: 32, max_len: 12, seed: 5 }
+    }
+
+    /// Weights off their neutral beginning, so that every part of the encoder has a say.
+    fn parameters() -> Parameters {
+        let mut parameters = Parameters::new(&specs(&settings()), 5);
+        let mut random = SplitMix::new(9);
+        for parameter in &mut parameters.list {
+            parameter.weights.iter_mut().for_each(|weight| *weight += random.symmetric(0.3));
+        }
+        parameters
+    }
+
+    fn encode(embeddings: &[f32], times: &[&[i64]], len: usize) -> Vec<f32> {
+        let device = backend::device().unwrap();
+        let encoder = Encoder::<Inner>::new(&settings(), parameters().bind(&device));
+        let data = TensorData::new(embeddings.to_vec(), [times.len(), len, settings().width]);
+        let output =
+            encoder.forward(Tensor::from_data(data, &device), pair_buckets(times.iter().copied(), len));
+        output.into_data().to_vec().unwrap()
+    }
+
+    fn values(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = SplitMix::new(seed);
+        (0..count).map(|_| random.symmetric(1.0)).collect()
+    }
+
+    #[test]
+    fn nothing_after_a_position_reaches_it() {
+        let (len, d) = (10, settings().width);
+        let times: Vec<i64> = (0..len as i64).map(|n| n * n * 40_000).collect();
+        let original = values(len * d, 1);
+        let expected = encode(&original, &[&times], len);
+        for at in 0..len - 1 {
+            let mut changed = original.clone();
+            changed[(at + 1) * d..].copy_from_slice(&values((len - at - 1) * d, 2));
+            let mut later = times.clone();
+            later[at + 1..].iter_mut().for_each(|time| *time += 86_400_000);
+            let found = encode(&changed, &[&later], len);
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&found[..(at + 1) * d]), bits(&expected[..(at + 1) * d]), "position {at}");
+            assert_ne!(found[(at + 1) * d..], expected[(at + 1) * d..]);
+        }
+    }
+
+    #[test]
+    fn padding_and_neighbours_change_nothing() {
+        let (len, d) = (7, settings().width);
+        let times: Vec<i64> = (0..len as i64).map(|n| n * 1_000).collect();
+        let own = values(len * d, 1);
+        let alone = encode(&own, &[&times], len);
+        let mut padded = own.clone();
+        padded.resize(10 * d, 0.0);
+        padded.extend(values(10 * d, 3));
+        let other: Vec<i64> = (0..10).map(|n| n * 70_000).collect();
+        let together = encode(&padded, &[&times, &other], 10);
+        for (found, expected) in together.iter().zip(&alone) {
+            assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
+        }
+    }
+
+    #[test]
+    fn time_and_order_matter() {
+        let (len, d) = (6, settings().width);
+        let input = values(len * d, 1);
+        let near: Vec<i64> = (0..6).map(|n| n * 1_000).collect();
+        let far: Vec<i64> = (0..6).map(|n| n * 90_000_000).collect();
+        assert_ne!(encode(&input, &[&near], len), encode(&input, &[&far], len));
+        // The first two events change places; without positions the last output would not care.
+        let mut swapped = input.clone();
+        swapped.rotate_left(d);
+        swapped[d..2 * d].copy_from_slice(&input[..d]);
+        swapped[2 * d..].copy_from_slice(&input[2 * d..]);
+        let same = [0i64; 6];
+        assert_ne!(encode(&swapped, &[&same], len)[5 * d..], encode(&input, &[&same], len)[5 * d..]);
+    }
 }

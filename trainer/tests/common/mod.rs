@@ -1,0 +1,307 @@
+//! Users with known habits, and a source and sink in memory.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, WireId};
+use hmisr_stream::{Error, ErrorKind, Limits, Outgoing, Polled, Record, Result, Sink, Source, TopicInfo};
+use hmisr_trainer::{Metrics, Progress, Settings, Summary, backend, run};
+use prost::Message;
+
+/// A small model, so that a test takes seconds.
+pub fn settings(folder: &Path) -> Settings {
+    let mut settings = Settings { folder: folder.to_owned(), ..Settings::default() };
+    settings.model.width = 8;
+    settings.model.heads = 2;
+    settings.model.layers = 1;
+    settings.model.feed_forward = 16;
+    settings.model.max_len = 6;
+    settings.batch_examples = 16;
+    // Batches end by their number of examples, not by the clock.
+    settings.batch_ms = 60_000;
+    settings.snapshot_every_s = 3_600;
+    settings
+}
+
+/// A stream in which every user walks the items in a circle, from a start and with a stride of
+/// its own: `item(t + 1)` follows from `item(t)` and the stride.
+pub fn examples(count: usize, users: u32, items: u32) -> Vec<TrainingExample> {
+    let mut lives: Vec<Vec<(u32, i64)>> = vec![Vec::new(); users as usize];
+    let mut examples = Vec::new();
+    // An uneven rotation, so that some users come in bursts.
+    let mut turn = 0u32;
+    while examples.len() < count {
+        turn += 1;
+        let user = turn.wrapping_mul(turn / 5 + 1) % users;
+        let life = &mut lives[user as usize];
+        let stride = 1 + user % 2;
+        let item = (user * 7 + life.len() as u32 * stride) % items;
+        let ts = 1_000_000 + i64::from(turn) * 1_000;
+        if !life.is_empty() {
+            let history = &life[life.len().saturating_sub(6)..];
+            examples.push(example(user, life.len() as u64, history, item, ts));
+        }
+        life.push((item, ts));
+    }
+    examples
+}
+
+/// An example with this history, item and time, newest last.
+pub fn example(user: u32, position: u64, history: &[(u32, i64)], item: u32, ts: i64) -> TrainingExample {
+    let next = history.iter().skip(1).map(|visit| visit.1).chain([ts]);
+    let id = |n: u32| WireId::from(&Id::from(n));
+    TrainingExample {
+        user: id(user),
+        item: id(item),
+        category: id(item % 5),
+        label: 1.0,
+        weight: 1.0,
+        ts,
+        history_items: history.iter().map(|visit| id(visit.0)).collect(),
+        history_categories: history.iter().map(|visit| id(visit.0 % 5)).collect(),
+        history_ts_deltas: history.iter().zip(next).map(|(visit, next)| visit.1 - next).collect(),
+        features: FeatureVector { events: position, ..FeatureVector::default() },
+    }
+}
+
+/// The examples in `partitions` logs, by user, as records. Offsets have holes, as a transactional
+/// log's do.
+pub fn logs(examples: &[TrainingExample], partitions: usize) -> Vec<Vec<Record>> {
+    let mut logs: Vec<Vec<Record>> = vec![Vec::new(); partitions];
+    for example in examples {
+        let partition = example.user.int as usize % partitions;
+        let offset = logs[partition].last().map_or(0, |last: &Record| last.offset + 1 + last.offset % 3 / 2);
+        logs[partition].push(record(partition as i32, offset, Some(encode(example))));
+    }
+    logs
+}
+
+/// An example's bytes on the wire.
+pub fn encode(example: &TrainingExample) -> Vec<u8> {
+    example.encode_to_vec()
+}
+
+/// A record of user 1.
+pub fn record(partition: i32, offset: i64, payload: Option<Vec<u8>>) -> Record {
+    Record { partition, offset, timestamp_ms: -1, key: Some(b"1".to_vec()), payload, headers: Vec::new() }
+}
+
+/// A source over logs in memory.
+pub struct Memory {
+    topic: TopicInfo,
+    logs: Vec<Vec<Record>>,
+    positions: BTreeMap<i32, i64>,
+    assigned: bool,
+    /// Decides which partition a poll reads, and how much of it.
+    seed: u64,
+    /// Records after which the source fails for good, as a killed process would see it.
+    dies_after: Option<usize>,
+    /// Raised when everything was read, so that the loop ends.
+    at_end: Arc<AtomicBool>,
+}
+
+impl Memory {
+    pub fn new(logs: Vec<Vec<Record>>, seed: u64, dies_after: Option<usize>) -> Self {
+        let partitions = logs.len() as i32;
+        let topic = TopicInfo { name: "training-examples".to_owned(), id: "one".to_owned(), partitions };
+        let at_end = Arc::new(AtomicBool::new(false));
+        Self { topic, logs, positions: BTreeMap::new(), assigned: false, seed, dies_after, at_end }
+    }
+
+    pub fn recreated(mut self) -> Self {
+        self.topic.id = "two".to_owned();
+        self
+    }
+
+    fn random(&mut self) -> usize {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 33) as usize
+    }
+
+    fn end(&self, partition: i32) -> i64 {
+        self.logs[partition as usize].last().map_or(0, |last| last.offset + 1)
+    }
+}
+
+impl Source for Memory {
+    type Group = ();
+
+    fn topic(&self) -> &TopicInfo {
+        &self.topic
+    }
+
+    fn group_id(&self) -> &str {
+        "trainer"
+    }
+
+    fn group(&self) -> Self::Group {}
+
+    fn poll(&mut self, limits: Limits, _: Duration) -> Result<Polled> {
+        if !self.assigned {
+            self.assigned = true;
+            return Ok(Polled::Assigned((0..self.logs.len() as i32).collect()));
+        }
+        if self.dies_after == Some(0) {
+            return Err(Error::new(ErrorKind::Corrupt, "killed"));
+        }
+        let open: Vec<i32> =
+            self.positions.iter().filter(|(p, at)| **at < self.end(**p)).map(|(p, _)| *p).collect();
+        if open.is_empty() {
+            self.at_end.store(true, std::sync::atomic::Ordering::Relaxed);
+            return Ok(Polled::Records(Vec::new()));
+        }
+        let partition = open[self.random() % open.len()];
+        let mut most = 1 + self.random() % limits.records;
+        if let Some(left) = &mut self.dies_after {
+            most = most.min(*left);
+            *left -= most;
+        }
+        let position = self.positions[&partition];
+        let log = &self.logs[partition as usize];
+        let records: Vec<Record> =
+            log.iter().filter(|record| record.offset >= position).take(most).cloned().collect();
+        if let Some(last) = records.last() {
+            self.positions.insert(partition, last.offset + 1);
+        }
+        Ok(Polled::Records(records))
+    }
+
+    fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
+        self.positions.insert(partition, offset);
+        Ok(())
+    }
+
+    fn committed(&mut self, _: i32) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
+    fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
+        let first = self.logs[partition as usize].first().map_or(0, |first| first.offset);
+        Ok((first, self.end(partition)))
+    }
+
+    fn known_end(&self, partition: i32) -> Option<i64> {
+        Some(self.end(partition))
+    }
+}
+
+/// What a sink committed.
+#[derive(Debug, Default)]
+pub struct Committed {
+    pub records: Vec<Outgoing>,
+    pub offsets: Vec<Vec<(i32, i64)>>,
+    pub aborted: usize,
+}
+
+/// A sink in memory.
+#[derive(Default)]
+pub struct MemorySink {
+    pub committed: Arc<Mutex<Committed>>,
+    pub open: (Vec<Outgoing>, Vec<Vec<(i32, i64)>>),
+    /// What the next commit answers instead of committing.
+    pub refuses: Option<ErrorKind>,
+}
+
+impl Sink for MemorySink {
+    type Group = ();
+
+    fn begin(&mut self) -> Result<()> {
+        self.open = Default::default();
+        Ok(())
+    }
+
+    fn produce(&mut self, record: Outgoing) -> Result<()> {
+        self.open.0.push(record);
+        Ok(())
+    }
+
+    fn send_offsets(&mut self, (): &(), _: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        self.open.1.push(offsets.to_vec());
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        if let Some(kind) = self.refuses.take() {
+            return Err(Error::new(kind, "refused"));
+        }
+        let (records, offsets) = std::mem::take(&mut self.open);
+        let mut committed = self.committed.lock().unwrap();
+        committed.records.extend(records);
+        committed.offsets.extend(offsets);
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<()> {
+        self.committed.lock().unwrap().aborted += 1;
+        Ok(())
+    }
+
+    fn partitions(&mut self, _: &str) -> Result<Option<i32>> {
+        Ok(Some(1))
+    }
+}
+
+/// Metrics in a registry of their own.
+pub fn metrics() -> (prometheus::Registry, Metrics) {
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::new(&registry).unwrap();
+    (registry, metrics)
+}
+
+/// A counter's or gauge's value.
+pub fn value(registry: &prometheus::Registry, name: &str) -> f64 {
+    let family = registry.gather().into_iter().find(|family| family.name() == name).expect(name);
+    let metric = &family.get_metric()[0];
+    metric.get_counter().get_value() + metric.get_gauge().get_value()
+}
+
+/// Runs the loop over the source until its end, or until it dies.
+pub fn run_over(settings: &Settings, source: Memory, progress: &Progress) -> hmisr_trainer::Result<Summary> {
+    let (_, metrics) = metrics();
+    let stop = Arc::clone(&source.at_end);
+    run::<backend::Inner, _>(settings, backend::device()?, source, None, &metrics, progress, &stop)
+}
+
+/// The same with a sink and metrics.
+pub fn run_with(
+    settings: &Settings,
+    source: Memory,
+    sink: &mut MemorySink,
+    metrics: &Metrics,
+) -> hmisr_trainer::Result<Summary> {
+    let stop = Arc::clone(&source.at_end);
+    let progress = Progress::default();
+    run::<backend::Inner, _>(settings, backend::device()?, source, Some(sink), metrics, &progress, &stop)
+}
+
+/// Every file of the newest snapshot but its manifest, which holds the time and the version.
+pub fn newest_files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let name = std::fs::read_to_string(folder.join("LATEST")).unwrap();
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder.join(name.trim())).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name != "manifest.json" {
+            files.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
+
+/// Copies a folder of snapshots.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! It learns what can be learnt, evaluates before it does, and recommends accordingly.
+
+mod common;
+
+use common::{example, examples, settings};
+use hmisr_stream::contract::Id;
+use hmisr_trainer::recommend::Origin;
+use hmisr_trainer::{Progress, Recommender, Trainer, backend};
+
+fn trainer(settings: hmisr_trainer::Settings) -> Trainer<backend::Inner> {
+    Trainer::new(settings, backend::device().unwrap()).unwrap()
+}
+
+#[test]
+fn walks_in_a_circle_are_foretold_far_better_than_by_popularity() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.model.width = 32;
+    settings.evaluation.filter_seen = false;
+    settings.learning.table_rate = 0.01;
+    settings.learning.encoder_rate = 0.005;
+    let mut trainer = trainer(settings);
+    for batch in examples(6_000, 29, 100).chunks(16) {
+        trainer.learn(batch).unwrap();
+    }
+    let last = trainer.prequential().last(0.1);
+    assert!(last.model_hr > 0.9, "{last:?}");
+    assert!(last.popularity_hr < 0.3, "{last:?}");
+}
+
+#[test]
+fn the_first_batch_is_all_misses_and_a_new_item_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(settings(folder.path()));
+    let report = trainer.learn(&examples(16, 3, 50)).unwrap();
+    assert!(report.ranked.iter().all(|ranked| ranked.model.is_none() && ranked.popularity.is_none()));
+    let report = trainer.learn(&[example(9, 2, &[(0, 1_000), (1, 2_000)], 777, 3_000)]).unwrap();
+    assert_eq!(report.ranked[0].model, None);
+    let report = trainer.learn(&[example(8, 1, &[(0, 1_000)], 777, 3_000)]).unwrap();
+    assert!(report.ranked[0].model.is_some());
+    assert_eq!(trainer.prequential().overall().examples, 18);
+}
+
+#[test]
+fn seen_items_are_left_out_but_never_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(settings(folder.path()));
+    // Six items; the user has seen all but the target, so it can only rank first.
+    trainer.learn(&[example(1, 5, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], 5, 6)]).unwrap();
+    let report = trainer.learn(&[example(2, 5, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], 5, 6)]).unwrap();
+    assert_eq!(report.ranked[0].model, Some(1.0));
+    assert_eq!(report.ranked[0].popularity, Some(1.0));
+    // Chosen again although it was seen: it still ranks among what was not.
+    let report = trainer.learn(&[example(2, 6, &[(1, 2), (2, 3), (3, 4), (4, 5), (5, 6)], 5, 7)]).unwrap();
+    assert_eq!(report.ranked[0].model, Some(1.0));
+}
+
+#[test]
+fn examples_that_come_together_are_evaluated_as_if_they_came_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = examples(400, 5, 60);
+    let (learnt, rest) = all.split_at(384);
+    let ranks = |batches: Vec<&[_]>| {
+        let mut settings = settings(folder.path());
+        // Nothing is learnt, so that every rank comes from the same weights.
+        settings.learning.encoder_rate = 0.0;
+        settings.learning.table_rate = 0.0;
+        // Runs longer than this would be cut, and their targets see different histories.
+        settings.model.max_len = 40;
+        let mut trainer = trainer(settings);
+        trainer.learn(learnt).unwrap();
+        let reports = batches.into_iter().map(|batch| trainer.learn(batch).unwrap());
+        reports.flat_map(|report| report.ranked).map(|ranked| ranked.model).collect::<Vec<_>>()
+    };
+    let together = ranks(vec![rest]);
+    // One by one each history holds six events; the same within the shared pass only where its
+    // run begins. So compare the first of every user.
+    let alone = ranks(rest.chunks(1).collect());
+    let mut users = std::collections::HashSet::new();
+    let mut compared = 0;
+    for (nth, example) in rest.iter().enumerate() {
+        if users.insert(example.user.int) {
+            assert_eq!(together[nth], alone[nth], "example {nth}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 3, "{compared}");
+}
+
+#[test]
+fn a_catalogue_above_the_bound_learns_from_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.model.width = 32;
+    settings.evaluation.filter_seen = false;
+    settings.learning.full_softmax_items = 10;
+    settings.learning.negatives = 64;
+    settings.learning.table_rate = 0.01;
+    settings.learning.encoder_rate = 0.005;
+    // Half of a batch of 16 against 100 items.
+    settings.evaluation.sampled_scores = 800;
+    let mut trainer = trainer(settings);
+    for batch in examples(6_000, 29, 100).chunks(16) {
+        trainer.learn(batch).unwrap();
+    }
+    let last = trainer.prequential().last(0.1);
+    assert!(last.model_hr > 0.8, "{last:?}");
+    let skipped = trainer.prequential().skipped();
+    assert_eq!(skipped + trainer.prequential().overall().examples, 6_000);
+    assert!((2_500..3_100).contains(&skipped), "{skipped}");
+}
+
+#[test]
+fn a_server_recommends_what_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.model.width = 32;
+    settings.learning.table_rate = 0.01;
+    settings.learning.encoder_rate = 0.005;
+    settings.evaluation.filter_seen = false;
+    let all = examples(6_000, 29, 100);
+    let log = common::logs(&all, 2);
+    common::run_over(&settings, common::Memory::new(log, 1, None), &Progress::default()).unwrap();
+    let recommender = Recommender::load(folder.path(), None).unwrap();
+    assert_eq!((recommender.version(), recommender.items()), (1, 100));
+    let history = |items: &[u32]| -> Vec<(Id, i64)> {
+        items.iter().enumerate().map(|(nth, item)| (Id::from(*item), 1_000 * nth as i64)).collect()
+    };
+    let none = |_: &Id| false;
+    let mut found = 0;
+    for start in 0..40u32 {
+        let walk: Vec<u32> = (0..6).map(|step| (start + 2 * step) % 100).collect();
+        let answer = recommender.recommend(&history(&walk), 10, &none).unwrap();
+        assert_eq!((answer.source, answer.items.len()), (Origin::Model, 10));
+        assert!(answer.items.is_sorted_by(|a, b| a.score >= b.score));
+        let next = Id::from((start + 12) % 100);
+        found += usize::from(answer.items.iter().any(|scored| scored.item == next));
+        let without = recommender.recommend(&history(&walk), 10, &|id: &Id| *id == next).unwrap();
+        assert!(without.items.iter().all(|scored| scored.item != next));
+    }
+    assert!(found > 30, "{found} of 40");
+    // Unknown items alone are no history.
+    let strangers = recommender.recommend(&[(Id::text("stranger").unwrap(), 1)], 5, &none).unwrap();
+    assert_eq!(strangers.source, Origin::Popularity);
+    assert_eq!(strangers, recommender.recommend(&[], 5, &none).unwrap());
+    let mut counts = std::collections::BTreeMap::new();
+    all.iter().for_each(|example| *counts.entry(example.item.int).or_insert(0u32) += 1);
+    let mut expected: Vec<(u64, u32)> = counts.into_iter().collect();
+    expected.sort_by_key(|(item, count)| (std::cmp::Reverse(*count), *item));
+    let answered: Vec<u64> = strangers.items.iter().filter_map(|scored| scored.item.as_int()).collect();
+    assert_eq!(answered, expected.iter().take(5).map(|(item, _)| *item).collect::<Vec<_>>());
+    assert!(recommender.recommend(&[], 100_000, &none).unwrap().items.len() <= 1_000);
+}
