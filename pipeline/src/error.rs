@@ -39,6 +39,12 @@ impl Error {
         Self { kind: ErrorKind::Refused, message: message.into(), fate: None, source: None }
     }
 
+    /// A failure of what is processed: of the user's making, or of the disk.
+    pub fn input(is_users: bool, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let kind = if is_users { ErrorKind::Refused } else { ErrorKind::Unavailable };
+        Self { kind, message: source.to_string(), fate: None, source: Some(Box::new(source)) }
+    }
+
     /// The fate of the transaction, where one failed in a way from which the engine can go on.
     pub(crate) fn fate(&self) -> Option<Fate> {
         self.fate

@@ -1,8 +1,10 @@
 //! What a store belongs to.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Resources, Result};
 
 /// The version of the stored form; a store of another one is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -26,6 +28,15 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The identity of the store in `path`, whatever it is.
+    ///
+    /// # Errors
+    /// Kind `UnknownFormat` where there is no store that this version reads, `Unavailable` where
+    /// it is in use.
+    pub fn of(path: &Path, resources: &Resources) -> Result<Self> {
+        crate::store::read_identity(path, resources)
+    }
+
     /// Refuses a store whose `found` identity is not this one.
     ///
     /// # Errors

@@ -62,9 +62,7 @@ impl PartitionStore {
         features: &FeatureSettings,
         resources: &Resources,
     ) -> Result<Self> {
-        let families = [USERS, ITEMS, META].map(|name| ColumnFamilyDescriptor::new(name, resources.family()));
-        let db = DB::open_cf_descriptors(&resources.database(), path, families)
-            .map_err(|error| Error::disk(&format!("opening {}", path.display()), error))?;
+        let db = open(path, resources, true)?;
         claim(&db, identity, path)?;
         let progress = read_progress(&db, &db.snapshot())?.unwrap_or_default();
         Ok(Self {
@@ -234,19 +232,42 @@ fn load<'a, V: Stored>(
 }
 
 fn claim(db: &DB, identity: &Identity, path: &Path) -> Result<()> {
-    let meta = family(db, META)?;
-    let stored = db.get_cf(meta, IDENTITY).map_err(|error| Error::disk("reading identity", error))?;
-    let Some(stored) = stored else {
-        let text = serde_json::to_vec_pretty(identity).unwrap_or_default();
-        return db.put_cf(meta, IDENTITY, text).map_err(|error| Error::disk("writing identity", error));
-    };
-    let found: Identity = serde_json::from_slice(&stored).map_err(|error| {
+    match stored_identity(db, path)? {
+        Some(found) => identity.check(&found, &path.display().to_string()),
+        None => {
+            let text = serde_json::to_vec_pretty(identity).unwrap_or_default();
+            db.put_cf(family(db, META)?, IDENTITY, text)
+                .map_err(|error| Error::disk("writing identity", error))
+        }
+    }
+}
+
+fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
+    let stored =
+        db.get_cf(family(db, META)?, IDENTITY).map_err(|error| Error::disk("reading identity", error))?;
+    let Some(stored) = stored else { return Ok(None) };
+    serde_json::from_slice(&stored).map(Some).map_err(|error| {
         Error::new(
             ErrorKind::UnknownFormat,
             format!("state store {}: its identity cannot be read ({error}); it was written by another version of this program: run that version, or rebuild the state in an empty data folder", path.display()),
         )
-    })?;
-    identity.check(&found, &path.display().to_string())
+    })
+}
+
+fn open(path: &Path, resources: &Resources, create: bool) -> Result<DB> {
+    let families = [USERS, ITEMS, META].map(|name| ColumnFamilyDescriptor::new(name, resources.family()));
+    let mut options = resources.database();
+    options.create_if_missing(create);
+    options.create_missing_column_families(create);
+    DB::open_cf_descriptors(&options, path, families)
+        .map_err(|error| Error::disk(&format!("opening {}", path.display()), error))
+}
+
+pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {
+    stored_identity(&open(path, resources, false)?, path)?.ok_or_else(|| {
+        let text = format!("state store {}: has no identity: no job has used it", path.display());
+        Error::new(ErrorKind::UnknownFormat, text)
+    })
 }
 
 pub(crate) fn read_progress(db: &DB, at: &rocksdb::Snapshot<'_>) -> Result<Option<Progress>> {

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hmisr_feed::Format;
+
+/// Diversity features, sequence windows and an online recommender from a stream of user events.
+///
+/// `hmisr up` runs the whole loop in one process, with nothing installed. In production each part
+/// runs alone over Kafka: `hmisr pipeline`, `hmisr train`, `hmisr serve`.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// Settings file; without it `hmisr.toml` of the working folder, where there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting over file and environment, such as features.window=8; repeatable.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole loop: events, features, training, snapshots, server.
+    ///
+    /// Without --events a seeded generator makes users with known interests; without --brokers
+    /// an embedded log stands in for Kafka. Ctrl-C drains and exits; the next start on the same
+    /// data folder goes on where this one stopped.
+    Up(UpArgs),
+    /// Run the streaming job: events in, features and training examples out, state in RocksDB.
+    Pipeline(PipelineArgs),
+    /// Learn from training examples and publish snapshots.
+    Train(TrainArgs),
+    /// Serve recommendations from the newest snapshot, swapped in while it runs.
+    Serve(ServeArgs),
+    /// Compute the features of a file of events: one JSON line for each.
+    Backfill(BackfillArgs),
+    /// Look into the state of a data folder.
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Make or list the topics on Kafka.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Print the settings in force.
+    Config {
+        /// Print every setting with its default and meaning instead: a file to start from.
+        #[arg(long)]
+        defaults: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `hmisr up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Folder for log, state, snapshots and reports.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data")]
+    pub data: PathBuf,
+    /// Kafka brokers, host:port[,…]; without them the embedded log.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// File or folder of events; without it the generator.
+    #[arg(long, value_name = "PATH")]
+    pub events: Option<PathBuf>,
+    /// How the events are written: jsonl, movielens or taobao.
+    #[arg(long, default_value = "jsonl", requires = "events")]
+    pub format: Format,
+    /// Events per second; 0: as fast as the loop goes. The generator's default is 500.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// End when all input is processed, trained on and published, with a summary.
+    #[arg(long)]
+    pub until_drained: bool,
+    /// Generate this many events, then no more.
+    #[arg(long, conflicts_with = "events", value_name = "N")]
+    pub generate: Option<u64>,
+    /// Leave items that the user has seen out of evaluation and recommendations; by default for
+    /// movielens, whose users rate a film once.
+    #[arg(long, value_name = "BOOL")]
+    pub filter_seen: Option<bool>,
+    /// Address of the HTTP server.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `hmisr pipeline`.
+#[derive(Debug, Args)]
+pub struct PipelineArgs {
+    /// Kafka brokers, host:port[,…].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// Folder of the stores.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/state")]
+    pub state: PathBuf,
+    /// Address of look-ups, metrics and health.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
+    pub listen: String,
+    /// Go on at the store's offset where the group has none, as after the group was deleted.
+    #[arg(long)]
+    pub adopt_store_offset: bool,
+}
+
+/// Arguments of `hmisr train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Kafka brokers, host:port[,…].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// Folder of the snapshots, shared with the servers.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
+    pub snapshots: PathBuf,
+    /// Address of metrics and health.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8082")]
+    pub listen: String,
+}
+
+/// Arguments of `hmisr serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Folder of the snapshots, shared with the trainer.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
+    pub snapshots: PathBuf,
+    /// Address to serve on.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Base URL of a pipeline that answers look-ups; repeatable.
+    #[arg(long = "pipeline", value_name = "URL")]
+    pub pipelines: Vec<String>,
+}
+
+/// Arguments of `hmisr backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// File or folder of events.
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// Where the lines go.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How the events are written: jsonl, movielens or taobao.
+    #[arg(long, default_value = "jsonl")]
+    pub format: Format,
+    /// Partitions over which the events are spread as a producer would.
+    #[arg(long, default_value_t = 1, value_name = "P")]
+    pub partitions: i32,
+    /// Keep the state in this folder, which must be empty or absent.
+    #[arg(long, value_name = "DIR")]
+    pub state_out: Option<PathBuf>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands about state.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Write every user's features and window, one JSON line each, in the order of partition and id.
+    ///
+    /// The store must not be in use. A store that was written under other settings is read with
+    /// its own.
+    Export {
+        /// Folder of the stores.
+        #[arg(long, value_name = "DIR", default_value = "hmisr-data/state")]
+        state: PathBuf,
+        /// Where the lines go; without it standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Commands about topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Make the topics that are missing.
+    Create {
+        /// Kafka brokers, host:port[,…].
+        #[arg(long, value_name = "HOST:PORT")]
+        brokers: Option<String>,
+    },
+    /// List the topics with their partitions.
+    List {
+        /// Kafka brokers, host:port[,…].
+        #[arg(long, value_name = "HOST:PORT")]
+        brokers: Option<String>,
+    },
+}

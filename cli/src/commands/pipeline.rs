@@ -1,0 +1,118 @@
+//! `hmisr pipeline`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hmisr_pipeline::engine::{Engine, Setup};
+use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
+use hmisr_serving::{Api, HttpServer, Metrics};
+use hmisr_state::StateMetrics;
+use hmisr_stream::contract::topic;
+use prometheus::Registry;
+
+use super::OwnState;
+use super::serve::registry;
+use super::topics::at;
+use crate::args::PipelineArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::transport::{Kafka, Transport};
+
+/// How often RocksDB's figures are read.
+const FIGURES: Duration = Duration::from_secs(2);
+
+pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
+    config.pipeline.adopt_store_offset |= args.adopt_store_offset;
+    let kafka = Kafka(at(config.kafka.clone(), args.brokers));
+    let stop = crate::stop::on_signal()?;
+    let registry = registry()?;
+    let job = start(&config, &kafka, &args.state, &registry, stop.clone())?;
+    let (progress, directory) = (job.progress.clone(), job.directory.clone());
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
+    let ready = move || match progress.ready() {
+        true => Ok(()),
+        false => Err("no partition has caught up with its committed offset yet".to_owned()),
+    };
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let router = Api::new(settings.clone(), registry, metrics, OwnState::shared(directory))?
+        .with_check("caught_up", ready)
+        .router();
+    let server = HttpServer::start(router, settings, stop)?;
+    println!("pipeline over {}; look-ups and metrics on http://{}/", kafka.describe(), server.address());
+    let ended = job.join();
+    server.join()?;
+    ended
+}
+
+/// The job, running in a thread of its own.
+pub struct Job {
+    /// How far it is.
+    pub progress: Arc<PipelineProgress>,
+    /// The state that it owns.
+    pub directory: StateDirectory,
+    thread: JoinHandle<Result<(), Failure>>,
+    figures: JoinHandle<()>,
+}
+
+impl Job {
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end, which comes after the stop flag is set, or with an error.
+    pub fn join(self) -> Result<(), Failure> {
+        let ended = self.thread.join().unwrap_or_else(|_| Err(Failure::user("the job ended by a panic")));
+        self.figures.join().map_err(|_| Failure::user("reading RocksDB's figures ended by a panic"))?;
+        ended
+    }
+}
+
+/// Starts the job over `transport`, with its stores below `folder`.
+pub fn start<T: Transport>(
+    config: &Config,
+    transport: &T,
+    folder: &Path,
+    registry: &Registry,
+    stop: Arc<AtomicBool>,
+) -> Result<Job, Failure> {
+    let progress = Arc::new(PipelineProgress::default());
+    let directory = StateDirectory::new(config.features.clone());
+    let setup = Setup {
+        features: config.features.clone(),
+        pipeline: config.pipeline.clone(),
+        state: config.state.clone(),
+        folder: folder.to_owned(),
+        metrics: PipelineMetrics::new(registry)?,
+        directory: directory.clone(),
+        progress: progress.clone(),
+    };
+    // The sink first: it fences a predecessor before any offset is read.
+    let transactional_id = config.pipeline.transactional_id.clone();
+    let sink = transport.sink(&transactional_id)?;
+    let source = transport.source(topic::EVENTS, &config.pipeline.group)?;
+    let engine = Engine::new(setup, source, sink)?;
+    let state = StateMetrics::new(registry)?;
+    let figures = std::thread::spawn({
+        let (stop, directory) = (stop.clone(), directory.clone());
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                if let Err(error) = state.observe(&directory.readers()) {
+                    tracing::warn!(%error, "RocksDB's figures cannot be read");
+                }
+                std::thread::park_timeout(FIGURES.min(Duration::from_millis(500)));
+            }
+        }
+    });
+    let transport = transport.clone();
+    let thread = std::thread::Builder::new().name("pipeline".into()).spawn(move || {
+        let ended = engine.run(&stop, || transport.sink(&transactional_id));
+        // The rest of the process follows the job's end.
+        stop.store(true, Ordering::Relaxed);
+        ended.map_err(Failure::from)
+    })?;
+    Ok(Job { progress, directory, thread, figures })
+}

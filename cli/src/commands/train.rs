@@ -1,0 +1,107 @@
+//! `hmisr train`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
+use hmisr_stream::contract::{Id, UserView, topic};
+use hmisr_trainer::online::{Progress, Summary};
+use prometheus::Registry;
+
+use super::serve::registry;
+use super::topics::at;
+use crate::args::TrainArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::transport::{Kafka, Transport};
+
+/// The trainer's consumer group, and its transactional id.
+pub const GROUP: &str = "hmisr-trainer";
+
+pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
+    let kafka = Kafka(at(config.kafka.clone(), args.brokers));
+    let stop = crate::stop::on_signal()?;
+    let registry = registry()?;
+    let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState))?.router();
+    let server = HttpServer::start(router, settings, stop)?;
+    println!(
+        "training over {} into {}; metrics on http://{}/metrics",
+        kafka.describe(),
+        args.snapshots.display(),
+        server.address()
+    );
+    let summary = training.join();
+    server.join()?;
+    let summary = summary?;
+    println!("{} examples learnt from, version {} published", summary.examples, summary.version);
+    Ok(())
+}
+
+/// A trainer keeps no users.
+struct NoState;
+
+impl UserLookup for NoState {
+    fn user(&self, _: &Id) -> Result<Option<UserView>, LookupError> {
+        Err(LookupError::new("a trainer answers no look-ups; ask a pipeline or a server"))
+    }
+
+    fn ready(&self) -> Result<(), LookupError> {
+        Ok(())
+    }
+}
+
+/// The trainer, running in a thread of its own.
+pub struct Training {
+    /// How far it is.
+    pub progress: Arc<Progress>,
+    thread: JoinHandle<Result<Summary, Failure>>,
+}
+
+impl Training {
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end, which comes after the stop flag is set, or with an error.
+    pub fn join(self) -> Result<Summary, Failure> {
+        self.thread.join().unwrap_or_else(|_| Err(Failure::user("the trainer ended by a panic")))
+    }
+}
+
+/// Starts the trainer over `transport`, with its snapshots in `folder`.
+pub fn start<T: Transport>(
+    config: &Config,
+    transport: &T,
+    folder: &Path,
+    registry: &Registry,
+    stop: Arc<AtomicBool>,
+) -> Result<Training, Failure> {
+    let settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
+    let device = hmisr_trainer::backend::device()?;
+    let metrics = hmisr_trainer::Metrics::new(registry)?;
+    let mut sink = transport.sink(GROUP)?;
+    let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
+    let progress = Arc::new(Progress::default());
+    let shown = progress.clone();
+    let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
+        let ended = hmisr_trainer::online::run::<hmisr_trainer::backend::Inner, _>(
+            &settings,
+            device,
+            source,
+            Some(&mut sink),
+            &metrics,
+            &shown,
+            &stop,
+        );
+        // The rest of the process follows the trainer's end.
+        stop.store(true, Ordering::Relaxed);
+        ended.map_err(Failure::from)
+    })?;
+    Ok(Training { progress, thread })
+}

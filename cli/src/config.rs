@@ -1,0 +1,191 @@
+//! The configuration: defaults, a file, the environment, `--set`, each over the one before.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use hmisr_features::FeatureSettings;
+use hmisr_pipeline::PipelineSettings;
+use hmisr_state::StateSettings;
+use hmisr_stream::kafka::KafkaSettings;
+use hmisr_stream::log::LogSettings;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// The file that is read where none is named, if it is there.
+const FILE: &str = "hmisr.toml";
+/// Prefix of environment variables: `HMISR__FEATURES__WINDOW=8` sets `features.window`.
+const ENVIRONMENT: &str = "HMISR__";
+/// Every setting with its default and what it means.
+pub const DEFAULTS: &str = include_str!("../default.toml");
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What the features are.
+    pub features: FeatureSettings,
+    /// The job.
+    pub pipeline: PipelineSettings,
+    /// Keyed state.
+    pub state: StateSettings,
+    /// Topics that are made where they are missing.
+    pub topics: TopicSettings,
+    /// The embedded log.
+    pub log: LogSettings,
+    /// Apache Kafka.
+    pub kafka: KafkaSettings,
+    /// Where `hmisr up` takes events from.
+    pub feed: hmisr_feed::Settings,
+    /// The trainer.
+    pub trainer: hmisr_trainer::Settings,
+    /// The HTTP server.
+    pub serving: hmisr_serving::Settings,
+    /// `hmisr up`.
+    pub up: UpSettings,
+}
+
+/// Topics that are made where they are missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopicSettings {
+    /// Partitions of each.
+    pub partitions: i32,
+    /// Copies of each partition on Kafka; -1: the brokers' default.
+    pub replication: i32,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self { partitions: 4, replication: -1 }
+    }
+}
+
+/// How `hmisr up` holds the parts together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpSettings {
+    /// Events that may be fed but not yet trained on; the feeder waits beyond it.
+    pub max_backlog: u64,
+}
+
+impl Default for UpSettings {
+    fn default() -> Self {
+        Self { max_backlog: 200_000 }
+    }
+}
+
+impl Config {
+    /// Reads everything that is in force. `file`: the one named on the command line; `set`:
+    /// `key=value` pairs.
+    pub fn load(file: Option<&Path>, set: &[String]) -> Result<Self, Failure> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
+        if path.exists() {
+            figment = figment.merge(Toml::file_exact(&path));
+        } else if file.is_some() {
+            return Err(Failure::user(format!(
+                "--config {}: there is no such file; `hmisr config --defaults` prints one to start from",
+                path.display()
+            )));
+        }
+        figment = figment.merge(Env::prefixed(ENVIRONMENT).split("__"));
+        for pair in set {
+            figment = figment.merge(Toml::string(&assignment(pair)?));
+        }
+        let config: Self = figment.extract().map_err(|error| {
+            let text = error.to_string();
+            Failure::user(format!("configuration: {text}; `hmisr config --defaults` lists every setting"))
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every setting that its part checks.
+    fn validate(&self) -> Result<(), Failure> {
+        self.features.validate().map_err(|error| Failure::user(error.to_string()))?;
+        self.pipeline.validate().map_err(Failure::user)?;
+        self.state.validate().map_err(Failure::user)?;
+        self.kafka.validate()?;
+        self.feed.validate()?;
+        self.trainer.validate()?;
+        self.serving.validate().map_err(|error| Failure::user(error.to_string()))?;
+        if !(1..=100_000).contains(&self.topics.partitions) {
+            let partitions = self.topics.partitions;
+            return Err(Failure::user(format!("topics.partitions = {partitions}: expected 1 to 100000")));
+        }
+        if self.up.max_backlog < 1_000 {
+            let backlog = self.up.max_backlog;
+            return Err(Failure::user(format!("up.max_backlog = {backlog}: expected 1000 or more events")));
+        }
+        Ok(())
+    }
+
+    /// What is in force, as a file that could be read again (secrets are not shown).
+    pub fn to_toml(&self) -> Result<String, Failure> {
+        toml::to_string(self).map_err(|error| Failure::fault(&error))
+    }
+}
+
+/// A `--set` pair as TOML; a value that is no TOML value is a string.
+fn assignment(pair: &str) -> Result<String, Failure> {
+    let Some((key, value)) = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
+        return Err(Failure::user(format!("--set {pair}: expected key=value, such as features.window=8")));
+    };
+    let plain = format!("{key} = {value}");
+    let text = format!("{key} = {value:?}");
+    [plain, text].into_iter().find(|line| line.parse::<toml::Table>().is_ok()).ok_or_else(|| {
+        Failure::user(format!("--set {pair}: `{key}` is not the name of a setting, such as features.window"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_defaults_are_the_defaults() {
+        let documented: Config = toml::from_str(DEFAULTS).unwrap();
+        assert_eq!(documented, Config::default());
+        let all: toml::Table = toml::from_str(&Config::default().to_toml().unwrap()).unwrap();
+        let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
+        assert_eq!(keys("", &shown), keys("", &all), "every setting stands in default.toml");
+    }
+
+    fn keys(prefix: &str, table: &toml::Table) -> Vec<String> {
+        let mut keys = Vec::new();
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(table) => keys.extend(self::keys(&format!("{prefix}{key}."), table)),
+                _ => keys.push(format!("{prefix}{key}")),
+            }
+        }
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn set_goes_over_file_and_unknown_keys_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        std::fs::write(&file, "[features]\nwindow = 9\nrecent = 3\n").unwrap();
+        let set = ["features.window=8".to_owned(), "pipeline.group=my group".to_owned()];
+        let config = Config::load(Some(&file), &set).unwrap();
+        assert_eq!((config.features.window, config.features.recent), (8, 3));
+        assert_eq!(config.pipeline.group, "my group");
+        for (set, expected) in [
+            ("features.windw=8", "windw"),
+            ("feature.window=8", "feature"),
+            ("features.window=many", "window"),
+            ("features.window=0", "features.window = 0"),
+            ("features.window", "key=value"),
+            ("no name=1", "no name"),
+        ] {
+            let error = Config::load(Some(&file), &[set.to_owned()]).unwrap_err();
+            assert!(error.to_string().contains(expected), "{set}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        assert!(Config::load(Some(Path::new("/nowhere.toml")), &[]).is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! What carries the records: the embedded log or Kafka. The rest of the program does not know which.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use hmisr_feed::{EventLine, EventWriter};
+use hmisr_stream::contract::topic;
+use hmisr_stream::kafka::{Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaSource, standard_topics};
+use hmisr_stream::log::{Log, LogSink, LogSource};
+use hmisr_stream::{Limits, Outgoing, Polled, Result, Sink, Source};
+
+use crate::config::TopicSettings;
+
+/// How long a probe looks for records before it gives up; it is asked again.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Makes sources, sinks and writers of one log.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// What reads a topic.
+    type Source: Source;
+    /// What writes in transactions, for that source.
+    type Sink: Sink<Group = <Self::Source as Source>::Group>;
+
+    /// Makes the topics that are missing.
+    fn create_topics(&self, topics: &TopicSettings) -> Result<()>;
+    /// Reads `topic` for `group`.
+    fn source(&self, topic: &str, group: &str) -> Result<Self::Source>;
+    /// A sink that fences its predecessor of the same transactional id.
+    fn sink(&self, transactional_id: &str) -> Result<Self::Sink>;
+    /// Writes events.
+    fn writer(&self) -> Result<Box<dyn EventWriter + Send>>;
+    /// Whether a reader at `positions` has read everything that is committed.
+    fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool>;
+    /// The log in words.
+    fn describe(&self) -> String;
+}
+
+impl Transport for Log {
+    type Source = LogSource;
+    type Sink = LogSink;
+
+    fn create_topics(&self, topics: &TopicSettings) -> Result<()> {
+        standard_topics(topics.partitions)
+            .iter()
+            .try_for_each(|topic| self.create_topic(&topic.name, topic.partitions))
+    }
+
+    fn source(&self, topic: &str, group: &str) -> Result<LogSource> {
+        Log::source(self, topic, group)
+    }
+
+    fn sink(&self, transactional_id: &str) -> Result<LogSink> {
+        Ok(Log::sink(self, transactional_id))
+    }
+
+    fn writer(&self) -> Result<Box<dyn EventWriter + Send>> {
+        Ok(Box::new(LogWriter { log: self.clone(), pending: Vec::new() }))
+    }
+
+    fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool> {
+        let ends = self.ends(topic).unwrap_or_default();
+        Ok((0..).zip(ends).all(|(partition, end)| positions.get(&partition) == Some(&end)))
+    }
+
+    fn describe(&self) -> String {
+        "the embedded log".to_owned()
+    }
+}
+
+struct LogWriter {
+    log: Log,
+    pending: Vec<Outgoing>,
+}
+
+impl EventWriter for LogWriter {
+    fn ends(&mut self) -> Result<Vec<i64>> {
+        Ok(self.log.ends(topic::EVENTS).unwrap_or_default())
+    }
+
+    fn write(&mut self, partition: i32, line: EventLine) -> Result<()> {
+        self.pending.push(outgoing(partition, line));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.log.append(&self.pending)?;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// Kafka, as configured.
+#[derive(Clone)]
+pub struct Kafka(pub KafkaSettings);
+
+impl Kafka {
+    fn settings(&self, group: &str, transactional_id: &str) -> KafkaSettings {
+        KafkaSettings {
+            group_id: group.to_owned(),
+            transactional_id: transactional_id.to_owned(),
+            ..self.0.clone()
+        }
+    }
+}
+
+impl Transport for Kafka {
+    type Source = KafkaSource;
+    type Sink = KafkaSink;
+
+    fn create_topics(&self, topics: &TopicSettings) -> Result<()> {
+        let mut specs = standard_topics(topics.partitions);
+        for spec in &mut specs {
+            spec.replication = topics.replication;
+        }
+        let made = Admin::new(&self.0)?.create_topics(&specs)?;
+        if !made.is_empty() {
+            tracing::info!(topics = made.join(", "), partitions = topics.partitions, "topics made");
+        }
+        Ok(())
+    }
+
+    fn source(&self, topic: &str, group: &str) -> Result<KafkaSource> {
+        KafkaSource::new(&self.settings(group, ""), topic)
+    }
+
+    fn sink(&self, transactional_id: &str) -> Result<KafkaSink> {
+        KafkaSink::new(&self.settings("", transactional_id))
+    }
+
+    fn writer(&self) -> Result<Box<dyn EventWriter + Send>> {
+        let source = self.source(topic::EVENTS, "hmisr-feed")?;
+        Ok(Box::new(KafkaWriter { producer: KafkaProducer::new(&self.0)?, source }))
+    }
+
+    /// Transaction markers take offsets too, so a position is compared with the end only by a
+    /// reader that has read over them from there.
+    fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool> {
+        let mut probe = self.source(topic, "hmisr-probe")?;
+        let deadline = Instant::now() + PROBE;
+        let mut sought = 0;
+        while Instant::now() < deadline {
+            match probe.poll(Limits { records: 1, bytes: 1 }, PROBE / 50)? {
+                Polled::Records(records) if !records.is_empty() => return Ok(false),
+                Polled::Records(_) | Polled::Revoked(_) => {}
+                Polled::Assigned(partitions) => {
+                    for partition in partitions {
+                        let Some(position) = positions.get(&partition) else { return Ok(false) };
+                        probe.seek(partition, *position)?;
+                        sought += 1;
+                    }
+                }
+            }
+            if sought < probe.topic().partitions {
+                continue;
+            }
+            let mut at_end = true;
+            for (partition, position) in positions {
+                at_end &= probe.bounds(*partition)?.1 <= *position;
+            }
+            if at_end {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn describe(&self) -> String {
+        format!("Kafka at {}", self.0.brokers)
+    }
+}
+
+struct KafkaWriter {
+    producer: KafkaProducer,
+    /// Only asked for the topic's ends; it is never polled, so it joins no group.
+    source: KafkaSource,
+}
+
+impl EventWriter for KafkaWriter {
+    fn ends(&mut self) -> Result<Vec<i64>> {
+        (0..self.source.topic().partitions).map(|partition| Ok(self.source.bounds(partition)?.1)).collect()
+    }
+
+    fn write(&mut self, partition: i32, line: EventLine) -> Result<()> {
+        self.producer.produce(&outgoing(partition, line))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.producer.flush()
+    }
+}
+
+fn outgoing(partition: i32, line: EventLine) -> Outgoing {
+    let EventLine { key, payload } = line;
+    Outgoing { topic: topic::EVENTS, partition, key, payload: Some(payload), headers: Vec::new() }
+}

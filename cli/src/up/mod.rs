@@ -1,0 +1,310 @@
+//! `hmisr up`: the whole loop in one process.
+//!
+//! Feeder, job, trainer and server are the very parts that run alone in production; here they
+//! share a process, a data folder and a status view. Each has a stop flag of its own, so that a
+//! stop goes down the stream: the feeder first, then the job, the trainer, the server.
+
+mod backlog;
+mod identity;
+mod plot;
+mod report;
+pub mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hmisr_feed::{Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder, Format};
+use hmisr_stream::contract::topic;
+use hmisr_stream::log::Log;
+
+use self::backlog::Backlog;
+use self::report::Report;
+use self::status::Status;
+use crate::args::UpArgs;
+use crate::commands::{OwnState, pipeline, serve, topics, train};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::transport::{Kafka, Transport};
+
+/// Events per second of the generator where nothing is said.
+const GENERATOR_RATE: f64 = 500.0;
+/// How often the parts are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often the embedded log drops what nobody needs.
+const RETAIN: Duration = Duration::from_secs(5);
+/// How long the server may take to swap in the last snapshot.
+const LAST_SWAP: Duration = Duration::from_secs(30);
+
+/// Runs until Ctrl-C, or until all input is through.
+pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
+    apply(&mut config, &args);
+    let folder = Folder(args.data.clone());
+    std::fs::create_dir_all(&folder.0)
+        .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))?;
+    identity::claim(&folder.0, args.brokers.as_deref())?;
+    match &args.brokers {
+        Some(_) => {
+            let kafka = topics::at(config.kafka.clone(), args.brokers.clone());
+            Up::start(&config, &args, &folder, Kafka(kafka), None)?.run()
+        }
+        None => {
+            let log = Log::open(&folder.log(), config.log.clone())?;
+            Up::start(&config, &args, &folder, log.clone(), Some(log))?.run()
+        }
+    }
+}
+
+/// The command line over the configuration, and what one part must know of another.
+fn apply(config: &mut Config, args: &UpArgs) {
+    if args.events.is_some() {
+        config.feed.events.clone_from(&args.events);
+        config.feed.format = args.format;
+    }
+    if args.generate.is_some() {
+        config.feed.generator.events = args.generate;
+    }
+    let endless = config.feed.events.is_none() && !args.until_drained;
+    match args.rate {
+        Some(rate) => config.feed.rate_per_second = rate,
+        None if endless && config.feed.rate_per_second == 0.0 => config.feed.rate_per_second = GENERATOR_RATE,
+        None => {}
+    }
+    // Only films are rated once; generated and shop data repeat.
+    let once = config.feed.events.is_some() && config.feed.format == Format::Movielens;
+    let filter_seen = args.filter_seen.unwrap_or(once);
+    config.trainer.evaluation.filter_seen = filter_seen;
+    config.serving.filter_seen = filter_seen;
+    config.pipeline.history = config.trainer.model.max_len;
+    if let Some(listen) = &args.listen {
+        config.serving.listen.clone_from(listen);
+    }
+}
+
+/// What lies where in a data folder.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.0.join("state")
+    }
+
+    fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+
+    fn feed(&self) -> PathBuf {
+        self.0.join("feed.json")
+    }
+
+    fn truth(&self) -> PathBuf {
+        self.0.join("ground-truth.json")
+    }
+
+    fn report(&self) -> PathBuf {
+        self.0.join("report")
+    }
+}
+
+/// The loop, running.
+struct Up<T> {
+    transport: T,
+    retained: Option<Log>,
+    folder: PathBuf,
+    report: PathBuf,
+    truth: PathBuf,
+    until_drained: bool,
+    json: bool,
+    began: Instant,
+    signal: Arc<AtomicBool>,
+    feeding: Feeding,
+    job: pipeline::Job,
+    training: train::Training,
+    serving: serve::Serving,
+    stops: Stops,
+}
+
+/// A stop flag for each part.
+#[derive(Default)]
+struct Stops {
+    feed: Arc<AtomicBool>,
+    job: Arc<AtomicBool>,
+    training: Arc<AtomicBool>,
+    serving: Arc<AtomicBool>,
+}
+
+/// The feeder, running.
+struct Feeding {
+    progress: Arc<FeedProgress>,
+    thread: JoinHandle<Result<Fed, Failure>>,
+}
+
+impl<T: Transport> Up<T> {
+    fn start(
+        config: &Config,
+        args: &UpArgs,
+        folder: &Folder,
+        transport: T,
+        retained: Option<Log>,
+    ) -> Result<Self, Failure> {
+        let signal = crate::stop::on_signal()?;
+        transport.create_topics(&config.topics)?;
+        let registry = serve::registry()?;
+        let mut source = config.feed.open_source()?;
+        let mut writer = transport.writer()?;
+        let ends = writer.ends()?;
+        FeedIdentity::of(source.as_ref(), ends.len() as i32).claim(&folder.feed(), &ends)?;
+
+        let stops = Stops::default();
+        let job = pipeline::start(config, &transport, &folder.state(), &registry, stops.job.clone())?;
+        let training =
+            train::start(config, &transport, &folder.snapshots(), &registry, stops.training.clone())?;
+        let lookup = OwnState::shared(job.directory.clone());
+        let serving =
+            serve::start(&config.serving, &registry, &folder.snapshots(), lookup, stops.serving.clone())?;
+
+        let mut feeder =
+            Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?.with_truth_file(folder.truth());
+        let progress = feeder.progress();
+        let backlog = Backlog {
+            most: config.up.max_backlog,
+            fed: progress.clone(),
+            job: job.progress.clone(),
+            training: training.progress.clone(),
+        };
+        let stop = stops.feed.clone();
+        let thread = std::thread::Builder::new().name("feeder".into()).spawn(move || {
+            let mut may_send = || backlog.may_send();
+            Ok(feeder.run(source.as_mut(), writer.as_mut(), &mut may_send, &stop)?)
+        })?;
+        Ok(Self {
+            transport,
+            retained,
+            folder: folder.0.clone(),
+            report: folder.report(),
+            truth: folder.truth(),
+            until_drained: args.until_drained,
+            json: args.json,
+            began: Instant::now(),
+            signal,
+            feeding: Feeding { progress, thread },
+            job,
+            training,
+            serving,
+            stops,
+        })
+    }
+
+    fn run(self) -> Result<(), Failure> {
+        let address = self.serving.server.address();
+        tracing::info!(
+            "over {}, data in {}; open http://{address}/ , http://{address}/v1/recommend?user_id=1 , http://{address}/metrics",
+            self.transport.describe(),
+            self.folder.display()
+        );
+        let mut status = Status::start(format!("http://{address}/"));
+        let mut retained_at = Instant::now();
+        while !self.should_end()? {
+            status.show(
+                &self.feeding.progress,
+                &self.job.progress,
+                &self.training.progress,
+                &self.serving.slot,
+            );
+            if let Some(log) = self.retained.as_ref().filter(|_| retained_at.elapsed() >= RETAIN) {
+                log.retain()?;
+                retained_at = Instant::now();
+            }
+            std::thread::sleep(LOOK);
+        }
+        status.end();
+        self.end()
+    }
+
+    /// Whether a stop was asked for, a part has ended, or all input is through.
+    fn should_end(&self) -> Result<bool, Failure> {
+        let part_ended = self.job.is_finished() || self.training.is_finished();
+        if self.signal.load(Ordering::Relaxed) || part_ended {
+            return Ok(true);
+        }
+        if !self.feeding.thread.is_finished() {
+            return Ok(false);
+        }
+        // A feeder that ended early did so with an error, which `end` tells.
+        Ok(!self.feeding.progress.is_done() || (self.until_drained && self.is_drained()?))
+    }
+
+    fn is_drained(&self) -> Result<bool, Failure> {
+        let fed = self.feeding.progress.fed() + self.feeding.progress.skipped();
+        let processed: i64 = self.job.progress.next_offsets().values().sum();
+        if processed.unsigned_abs() < fed {
+            return Ok(false);
+        }
+        let trained = self.training.progress.view();
+        if trained.lag.is_some_and(|lag| lag > 0) || trained.replaying {
+            return Ok(false);
+        }
+        Ok(self.transport.is_read(topic::TRAINING_EXAMPLES, &trained.positions)?)
+    }
+
+    /// Stops the parts down the stream; the first error is the command's.
+    fn end(self) -> Result<(), Failure> {
+        let stop = |flag: &AtomicBool| flag.store(true, Ordering::Relaxed);
+        stop(&self.stops.feed);
+        let fed =
+            self.feeding.thread.join().unwrap_or_else(|_| Err(Failure::user("the feeder ended by a panic")));
+        stop(&self.stops.job);
+        let progress = self.job.progress.clone();
+        let directory = self.job.directory.clone();
+        let processed = self.job.join();
+        stop(&self.stops.training);
+        let trained = self.training.join();
+        let swapped = trained.as_ref().is_ok_and(|summary| wait_for(&self.serving.slot, summary.version));
+        let report = match (&fed, &processed, &trained) {
+            (Ok(fed), Ok(()), Ok(trained)) => Some(Report::new(
+                self.began.elapsed(),
+                fed,
+                &progress,
+                trained,
+                &self.serving,
+                &directory,
+                &self.truth,
+                swapped,
+            )),
+            _ => None,
+        };
+        stop(&self.stops.serving);
+        let served = self.serving.join();
+        fed?;
+        processed?;
+        let trained = trained?;
+        served?;
+        let Some(report) = report else { return Ok(()) };
+        report.write(&self.report, &trained.curve)?;
+        report.print(self.json, &self.report)
+    }
+}
+
+/// Waits until the server answers with `version`.
+fn wait_for(slot: &hmisr_serving::ModelSlot, version: u64) -> bool {
+    let deadline = Instant::now() + LAST_SWAP;
+    while version > 0 && slot.version() != Some(version) {
+        if Instant::now() > deadline {
+            tracing::warn!(version, "the server has not swapped in the last snapshot");
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    version > 0
+}
+
+/// The path, as one that a person would type.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

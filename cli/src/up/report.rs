@@ -1,0 +1,181 @@
+//! What a run did: a summary for people and machines, and the learning curve.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hmisr_feed::{Fed, GroundTruth};
+use hmisr_pipeline::{PipelineProgress, StateDirectory};
+use hmisr_stream::contract::Id;
+use hmisr_trainer::online::Summary;
+use hmisr_trainer::prequential::Means;
+use serde::Serialize;
+
+use super::{plot, shown};
+use crate::commands::serve::Serving;
+use crate::failure::Failure;
+
+/// Users of the generator that are asked for.
+const USERS_ASKED: usize = 500;
+/// Items asked for.
+const TOP: usize = 10;
+
+/// The summary.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    elapsed_s: f64,
+    events_fed: u64,
+    events_in_log_before: u64,
+    input_finished: bool,
+    events_applied: u64,
+    events_per_s: f64,
+    feature_records: u64,
+    examples_written: u64,
+    dead_letters: u64,
+    examples_learnt: u64,
+    training_steps: u64,
+    items: u64,
+    prequential: Means,
+    prequential_last_tenth: Means,
+    snapshot_version: u64,
+    served_version: Option<u64>,
+    last_snapshot_served: bool,
+    interests: Option<Interests>,
+}
+
+/// How the generator's users are served, against what they are known to like.
+#[derive(Debug, Serialize)]
+struct Interests {
+    users: usize,
+    /// Share of recommended items in one of the user's true interests at the time.
+    recommended: f64,
+    /// The share that items drawn evenly from the catalogue would have.
+    chance: f64,
+}
+
+impl Report {
+    /// Gathers what the parts did.
+    #[expect(clippy::too_many_arguments, reason = "one of each part, used once")]
+    pub fn new(
+        elapsed: Duration,
+        fed: &Fed,
+        job: &PipelineProgress,
+        trained: &Summary,
+        serving: &Serving,
+        directory: &StateDirectory,
+        truth: &Path,
+        last_snapshot_served: bool,
+    ) -> Self {
+        let elapsed_s = elapsed.as_secs_f64();
+        Self {
+            elapsed_s,
+            events_fed: fed.fed,
+            events_in_log_before: fed.skipped,
+            input_finished: fed.finished,
+            events_applied: job.applied(),
+            events_per_s: job.applied() as f64 / elapsed_s,
+            feature_records: job.features(),
+            examples_written: job.examples(),
+            dead_letters: job.dead_letters(),
+            examples_learnt: trained.examples,
+            training_steps: trained.step,
+            items: trained.items,
+            prequential: trained.overall,
+            prequential_last_tenth: trained.last_tenth,
+            snapshot_version: trained.version,
+            served_version: serving.slot.version(),
+            last_snapshot_served,
+            interests: truth.exists().then(|| interests(serving, directory, truth)).flatten(),
+        }
+    }
+
+    /// Writes `summary.json` and the curve as table and picture.
+    pub fn write(&self, folder: &Path, curve: &[Means]) -> Result<(), Failure> {
+        std::fs::create_dir_all(folder)?;
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Failure::fault(&error))?;
+        std::fs::write(folder.join("summary.json"), text)?;
+        let mut table = String::from("examples,model_hr,model_ndcg,popularity_hr,popularity_ndcg,unknown\n");
+        let mut seen = 0;
+        for point in curve {
+            seen += point.examples;
+            let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, unknown, .. } = point;
+            table.push_str(&format!(
+                "{seen},{model_hr},{model_ndcg},{popularity_hr},{popularity_ndcg},{unknown}\n"
+            ));
+        }
+        std::fs::write(folder.join("prequential.csv"), table)?;
+        plot::prequential(&folder.join("prequential.svg"), curve)
+    }
+
+    /// Prints the summary.
+    pub fn print(&self, json: bool, folder: &Path) -> Result<(), Failure> {
+        if json {
+            let text = serde_json::to_string(self).map_err(|error| Failure::fault(&error))?;
+            println!("{text}");
+            return Ok(());
+        }
+        let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, .. } = self.prequential_last_tenth;
+        println!(
+            "events     {} fed, {} in the log before, {} applied ({:.0}/s over {:.0} s)",
+            self.events_fed,
+            self.events_in_log_before,
+            self.events_applied,
+            self.events_per_s,
+            self.elapsed_s
+        );
+        println!(
+            "written    {} feature records, {} training examples, {} dead letters",
+            self.feature_records, self.examples_written, self.dead_letters
+        );
+        println!(
+            "trained    {} examples in {} steps, {} items",
+            self.examples_learnt, self.training_steps, self.items
+        );
+        println!(
+            "last tenth HR@10 {model_hr:.4}, NDCG@10 {model_ndcg:.4}; running popularity {popularity_hr:.4}, {popularity_ndcg:.4}"
+        );
+        let served = match self.served_version {
+            Some(version) => format!("v{version}"),
+            None => "nothing".to_owned(),
+        };
+        println!("snapshot   v{} published, {served} served at the end", self.snapshot_version);
+        if let Some(Interests { users, recommended, chance }) = &self.interests {
+            println!(
+                "interests  {:.0} % of recommended items are in a true interest of their user (chance {:.0} %, {users} users)",
+                recommended * 100.0,
+                chance * 100.0
+            );
+        }
+        println!("report     {}", shown(folder));
+        Ok(())
+    }
+}
+
+/// Asks the served model for the generator's users and compares with the truth.
+fn interests(serving: &Serving, directory: &StateDirectory, truth: &Path) -> Option<Interests> {
+    let truth = GroundTruth::read(truth).ok()?;
+    let model = serving.slot.current()?;
+    let (mut users, mut items, mut hits, mut chance) = (0, 0, 0, 0.0);
+    let step = (truth.users.len() / USERS_ASKED).max(1);
+    for user in truth.users.iter().step_by(step) {
+        let Some(view) = Id::int(user.user_id).ok().and_then(|id| directory.user(&id).ok().flatten()) else {
+            continue;
+        };
+        let Some(interests) = truth.interests_at(user.user_id, view.newest_ts) else { continue };
+        let history: Vec<(Id, i64)> =
+            view.visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
+        let liked =
+            |category: &Id| interests.iter().any(|interest| category.as_int() == Some(interest.category));
+        let Ok(recommended) = model.recommend(&history, TOP, &|_| false).map(|answer| answer.items) else {
+            continue;
+        };
+        users += 1;
+        items += recommended.len();
+        hits += recommended.iter().filter(|item| liked(&item.category)).count();
+        chance += interests.len() as f64 / f64::from(truth.settings.categories);
+    }
+    (items > 0).then(|| Interests {
+        users,
+        recommended: hits as f64 / items as f64,
+        chance: chance / users as f64,
+    })
+}

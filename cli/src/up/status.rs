@@ -1,0 +1,198 @@
+//! The status view: one block that is redrawn on a terminal, log lines elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hmisr_feed::FeedProgress;
+use hmisr_pipeline::PipelineProgress;
+use hmisr_serving::ModelSlot;
+use hmisr_trainer::online::{Progress, View};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// How often a line is logged where there is no terminal.
+const LINE: Duration = Duration::from_secs(5);
+/// Over how long rates are averaged, about.
+const AVERAGE: Duration = Duration::from_secs(2);
+
+/// The block on the terminal, which log lines must not tear.
+static VIEW: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Where log lines go: above the block, where there is one.
+#[derive(Default)]
+pub struct LogWriter(Vec<u8>);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let line = std::mem::take(&mut self.0);
+        match VIEW.get() {
+            Some(view) => view.suspend(|| std::io::stderr().write_all(&line)),
+            None => std::io::stderr().write_all(&line),
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        // A log line that cannot be written has nowhere else to go.
+        drop(self.flush());
+    }
+}
+
+/// The view, and what its rates are computed from.
+pub struct Status {
+    block: Option<ProgressBar>,
+    address: String,
+    logged: Instant,
+    events: Rate,
+    examples: Rate,
+}
+
+impl Status {
+    /// Starts the view.
+    pub fn start(address: String) -> Self {
+        let block = std::io::stderr().is_terminal().then(|| {
+            let bar = VIEW.get_or_init(MultiProgress::new).add(ProgressBar::new_spinner());
+            match ProgressStyle::with_template("{msg}") {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        Self { block, address, logged: Instant::now(), events: Rate::default(), examples: Rate::default() }
+    }
+
+    /// Shows where the parts are.
+    pub fn show(
+        &mut self,
+        feed: &FeedProgress,
+        job: &PipelineProgress,
+        training: &Progress,
+        slot: &ModelSlot,
+    ) {
+        let view = training.view();
+        let events = self.events.per_second(job.applied());
+        let examples = self.examples.per_second(view.examples);
+        let lines = Lines { feed, job, view: &view, serving: slot.version(), events, examples };
+        match &self.block {
+            Some(block) => block.set_message(lines.block(&self.address)),
+            None if self.logged.elapsed() >= LINE => {
+                self.logged = Instant::now();
+                tracing::info!("{}", lines.line());
+            }
+            None => {}
+        }
+    }
+
+    /// Leaves the last view standing.
+    pub fn end(&self) {
+        if let Some(block) = &self.block {
+            block.abandon();
+        }
+    }
+}
+
+struct Lines<'a> {
+    feed: &'a FeedProgress,
+    job: &'a PipelineProgress,
+    view: &'a View,
+    serving: Option<u64>,
+    events: f64,
+    examples: f64,
+}
+
+impl Lines<'_> {
+    fn fed(&self) -> String {
+        let fed = self.feed.fed() + self.feed.skipped();
+        match (self.feed.total(), self.feed.share_read()) {
+            (Some(total), _) => format!("{fed} of {total}"),
+            (None, Some(share)) => format!("{fed}, {:.0} %", share * 100.0),
+            (None, None) => fed.to_string(),
+        }
+    }
+
+    fn snapshot(&self) -> String {
+        match self.view.snapshot_version {
+            0 => "none yet".to_owned(),
+            version => format!("v{version}, {} s old", age_s(self.view.snapshot_ms)),
+        }
+    }
+
+    fn serving(&self) -> String {
+        self.serving.map_or_else(|| "nothing yet".to_owned(), |version| format!("v{version}"))
+    }
+
+    fn lag(&self) -> String {
+        self.view.lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string())
+    }
+
+    fn block(&self, address: &str) -> String {
+        let Self { job, view, events, examples, .. } = self;
+        format!(
+            "  events     {events:>8.0}/s   fed {}\n  \
+             features   {:>8} written   lag {}, commit {:.1} ms, {} dead letters\n  \
+             training   {examples:>8.0}/s   lag {}, loss {:.3}, {} items\n  \
+             HR@10      {:>8.4}     popularity {:.4}, over the newest {} examples, each ranked before it is learnt\n  \
+             snapshot   {}; serving {}\n  \
+             open       {address}   Ctrl-C ends",
+            self.fed(),
+            job.features(),
+            job.lag(),
+            job.commit_time().as_secs_f64() * 1e3,
+            job.dead_letters(),
+            self.lag(),
+            view.loss,
+            view.items,
+            view.rolling.model_hr,
+            view.rolling.popularity_hr,
+            view.rolling.examples,
+            self.snapshot(),
+            self.serving(),
+        )
+    }
+
+    fn line(&self) -> String {
+        let Self { job, view, events, examples, .. } = self;
+        format!(
+            "events {events:.0}/s (fed {}), lag {}, commit {:.1} ms, dead letters {}; examples {examples:.0}/s, \
+             lag {}, loss {:.3}, HR@10 {:.4} (popularity {:.4}); snapshot {}, serving {}",
+            self.fed(),
+            job.lag(),
+            job.commit_time().as_secs_f64() * 1e3,
+            job.dead_letters(),
+            self.lag(),
+            view.loss,
+            view.rolling.model_hr,
+            view.rolling.popularity_hr,
+            self.snapshot(),
+            self.serving(),
+        )
+    }
+}
+
+/// A counter's speed, as an exponential average.
+#[derive(Default)]
+struct Rate {
+    last: Option<(Instant, u64)>,
+    average: f64,
+}
+
+impl Rate {
+    fn per_second(&mut self, count: u64) -> f64 {
+        let now = Instant::now();
+        let Some((then, before)) = self.last.replace((now, count)) else { return 0.0 };
+        let seconds = (now - then).as_secs_f64().max(1e-3);
+        let keep = (-seconds / AVERAGE.as_secs_f64()).exp();
+        self.average = keep * self.average + (1.0 - keep) * count.saturating_sub(before) as f64 / seconds;
+        self.average
+    }
+}
+
+fn age_s(since_ms: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    (i64::try_from(now).unwrap_or(i64::MAX) - since_ms).max(0) / 1_000
+}
