@@ -24,6 +24,7 @@ mod percent;
 mod server;
 mod settings;
 mod slot;
+mod snapshots;
 mod watcher;
 
 pub use api::Api;
@@ -31,8 +32,9 @@ pub use error::{ApiError, Error, ErrorKind, Result};
 pub use http_lookup::HttpLookup;
 pub use lookup::{LookupError, UserLookup};
 pub use metrics::Metrics;
-pub use model::{LoadError, Model, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
+pub use model::{Model, ModelError, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
 pub use server::{Ended, HttpServer, serve};
 pub use settings::{InvalidSetting, Settings};
 pub use slot::ModelSlot;
+pub use snapshots::Snapshots;
 pub use watcher::{Checked, Watcher};

@@ -14,7 +14,15 @@ pub trait Model: Send + Sync + 'static {
     /// The `k` best items for a history of `(item, event time in epoch milliseconds)`, oldest
     /// first, without those that `exclude` names; best first, fewer where the catalogue is
     /// smaller. Blocks for as long as the computation takes.
-    fn recommend(&self, history: &[(Id, i64)], k: usize, exclude: &dyn Fn(&Id) -> bool) -> Recommendation;
+    ///
+    /// # Errors
+    /// Where the computation fails.
+    fn recommend(
+        &self,
+        history: &[(Id, i64)],
+        k: usize,
+        exclude: &dyn Fn(&Id) -> bool,
+    ) -> Result<Recommendation, ModelError>;
 }
 
 /// Where versions come from.
@@ -23,23 +31,23 @@ pub trait ModelLoader: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where it cannot be known.
-    fn latest(&self) -> Result<Option<u64>, LoadError>;
+    fn latest(&self) -> Result<Option<u64>, ModelError>;
 
     /// Loads a version whole, or not at all.
     ///
     /// # Errors
     /// Where the version is missing, damaged, or of a kind that cannot be read.
-    fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError>;
+    fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError>;
 }
 
-/// Why a version could not be found or loaded.
+/// Why a version could not be found, loaded or computed with.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct LoadError {
+pub struct ModelError {
     message: String,
 }
 
-impl LoadError {
+impl ModelError {
     /// An error with a text that names file, value and remedy.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::{Error, LoadError, Metrics, Model, ModelLoader, ModelSlot};
+use crate::{Error, Metrics, Model, ModelError, ModelLoader, ModelSlot};
 
 /// The longest time between two attempts to load the same version.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Watcher {
         self.failed.as_ref().is_some_and(|failed| failed.version == version && now < failed.until)
     }
 
-    fn fail(&mut self, version: Option<u64>, now: Instant, error: &LoadError) -> Checked {
+    fn fail(&mut self, version: Option<u64>, now: Instant, error: &ModelError) -> Checked {
         let pause = match &self.failed {
             Some(failed) if failed.version == version => (failed.pause * 2).min(MAX_BACKOFF),
             _ => self.interval,
@@ -159,14 +159,14 @@ pub(crate) fn age_seconds(created_ms: i64) -> f64 {
 
 /// A panic in a loader (in tensor code, on shapes that no check foresaw) must not end the
 /// watcher: the old model would serve for ever, unnoticed.
-fn guarded<T>(load: impl FnOnce() -> Result<T, LoadError>) -> Result<T, LoadError> {
+fn guarded<T>(load: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
     catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(LoadError::new(format!("loading panicked: {text}")))
+        Err(ModelError::new(format!("loading panicked: {text}")))
     })
 }
 
@@ -186,8 +186,13 @@ mod tests {
             &self.0
         }
 
-        fn recommend(&self, _: &[(Id, i64)], _: usize, _: &dyn Fn(&Id) -> bool) -> Recommendation {
-            Recommendation { items: Vec::new(), source: RecommendationSource::Popularity }
+        fn recommend(
+            &self,
+            _: &[(Id, i64)],
+            _: usize,
+            _: &dyn Fn(&Id) -> bool,
+        ) -> Result<Recommendation, ModelError> {
+            Ok(Recommendation { items: Vec::new(), source: RecommendationSource::Popularity })
         }
     }
 
@@ -198,14 +203,14 @@ mod tests {
     }
 
     impl ModelLoader for Shelf {
-        fn latest(&self) -> Result<Option<u64>, LoadError> {
+        fn latest(&self) -> Result<Option<u64>, ModelError> {
             Ok(*self.latest.lock().unwrap())
         }
 
-        fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError> {
+        fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError> {
             self.tried.lock().unwrap().push(version);
             match version % 10 {
-                7 => Err(LoadError::new("damaged")),
+                7 => Err(ModelError::new("damaged")),
                 9 => panic!("shape"),
                 _ => Ok(Arc::new(Plain(ModelInfo {
                     version,

@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::Shared;
 use super::parameters::RecommendParameters;
 use crate::watcher::age_seconds;
-use crate::{ApiError, ErrorKind, Model, ModelInfo, Recommendation, RecommendationSource, Scored};
+use crate::{
+    ApiError, ErrorKind, Model, ModelError, ModelInfo, Recommendation, RecommendationSource, Scored,
+};
 
 /// The header of an answer that names the model's version.
 const VERSION_HEADER: &str = "hmisr-model-version";
@@ -36,7 +38,7 @@ pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let view = shared.look_up(&user_id).await?;
     let known_user = view.is_some();
     let filter_seen = shared.settings.filter_seen;
-    let (version, Recommendation { items, source }) = shared
+    let (version, answer) = shared
         .computations
         .run(move || {
             let answer = from_view(&*model, view, k, filter_seen);
@@ -44,6 +46,10 @@ pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
             (model.info().version, answer)
         })
         .await?;
+    let Recommendation { items, source } = answer.map_err(|error| {
+        tracing::error!(version, "recommendation failed: {error}");
+        ApiError::new(ErrorKind::Internal, format!("the model of version {version} failed: {error}"))
+    })?;
     shared.metrics.recommended(source);
     let answer = RecommendAnswer { user_id, model_version: version, source, known_user, items };
     Ok(versioned(version, Json(answer)))
@@ -54,7 +60,12 @@ fn versioned(version: u64, answer: impl IntoResponse) -> Response {
     ([(VERSION_HEADER, HeaderValue::from(version))], answer).into_response()
 }
 
-fn from_view(model: &dyn Model, view: Option<UserView>, k: usize, filter_seen: bool) -> Recommendation {
+fn from_view(
+    model: &dyn Model,
+    view: Option<UserView>,
+    k: usize,
+    filter_seen: bool,
+) -> Result<Recommendation, ModelError> {
     let visits = view.map(|view| view.visits).unwrap_or_default();
     let history: Vec<(Id, i64)> = visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
     let seen: HashSet<&Id> =

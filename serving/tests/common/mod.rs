@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hmisr_serving::{
-    Api, Ended, HttpServer, LoadError, LookupError, Metrics, Model, ModelInfo, ModelLoader, ModelSlot,
+    Api, Ended, HttpServer, LookupError, Metrics, Model, ModelError, ModelInfo, ModelLoader, ModelSlot,
     Recommendation, RecommendationSource, Scored, Settings, UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
@@ -56,7 +56,12 @@ impl Model for Catalogue {
         &self.info
     }
 
-    fn recommend(&self, history: &[(Id, i64)], k: usize, exclude: &dyn Fn(&Id) -> bool) -> Recommendation {
+    fn recommend(
+        &self,
+        history: &[(Id, i64)],
+        k: usize,
+        exclude: &dyn Fn(&Id) -> bool,
+    ) -> Result<Recommendation, ModelError> {
         self.door.pass();
         assert!(history.iter().all(|(id, _)| id.as_text() != Some("panic")), "the model panics");
         let items = (0..self.info.items)
@@ -70,7 +75,7 @@ impl Model for Catalogue {
             .collect();
         let known = !history.is_empty();
         let source = if known { RecommendationSource::Model } else { RecommendationSource::Popularity };
-        Recommendation { items, source }
+        Ok(Recommendation { items, source })
     }
 }
 
@@ -88,13 +93,13 @@ pub struct Shelf {
 }
 
 impl ModelLoader for Shelf {
-    fn latest(&self) -> Result<Option<u64>, LoadError> {
+    fn latest(&self) -> Result<Option<u64>, ModelError> {
         Ok(Some(self.latest.load(Ordering::SeqCst)).filter(|version| *version > 0))
     }
 
-    fn load(&self, version: u64) -> Result<Arc<dyn Model>, LoadError> {
+    fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError> {
         if version % 10 == 7 {
-            return Err(LoadError::new(format!("version {version}: checksum of items.safetensors differs")));
+            return Err(ModelError::new(format!("version {version}: checksum of items.safetensors differs")));
         }
         self.alive.fetch_add(1, Ordering::SeqCst);
         Ok(Arc::new(Catalogue {
