@@ -17,6 +17,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("group.instance.id", "group_instance_id"),
     ("transactional.id", "transactional_id"),
     ("session.timeout.ms", "session_timeout_ms"),
+    ("heartbeat.interval.ms", "session_timeout_ms"),
     ("max.poll.interval.ms", "max_poll_interval_ms"),
     ("transaction.timeout.ms", "transaction_timeout_ms"),
     ("message.timeout.ms", "transaction_timeout_ms"),
@@ -55,7 +56,8 @@ pub struct KafkaSettings {
     pub group_instance_id: Option<String>,
     /// The name by which brokers fence an older producer; one per instance of the job.
     pub transactional_id: String,
-    /// How long a silent consumer keeps its partitions, milliseconds; 6,000 to 300,000.
+    /// How long a silent consumer keeps its partitions, milliseconds; 6,000 to 300,000. A tenth of
+    /// it lies between two heartbeats.
     pub session_timeout_ms: u32,
     /// How long a consumer may go without polling before its partitions go to others,
     /// milliseconds; at least `session_timeout_ms`, at most 86,400,000.
@@ -235,6 +237,8 @@ impl KafkaSettings {
             .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            // A member learns of a rebalance by its next heartbeat.
+            .set("heartbeat.interval.ms", (self.session_timeout_ms / 10).to_string())
             .set("max.poll.interval.ms", self.max_poll_interval_ms.to_string())
             // librdkafka waits a second by default once its queue was full; see its issue 2879.
             .set("fetch.queue.backoff.ms", "50")

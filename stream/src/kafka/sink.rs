@@ -11,8 +11,9 @@ use super::writer::Writer;
 use super::{KafkaSettings, client, errors};
 use crate::{Error, ErrorKind, Outgoing, Result, Sink};
 
-/// How long one call of librdkafka's abort may block before delivery reports are looked at.
-const ABORT_SLICE: Duration = Duration::from_millis(500);
+/// How long one call of librdkafka's abort may block while delivery reports are still to come, which
+/// only a poll takes in; and when there are none.
+const ABORT_SLICES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
 /// A transactional producer.
 ///
@@ -139,9 +140,10 @@ impl Sink for KafkaSink {
         let deadline = Instant::now() + self.timeout;
         loop {
             self.writer.serve(Duration::ZERO);
-            // librdkafka waits inside the call for records on their way, whose reports only a
-            // poll takes in: so short calls, which take up where the last one stopped.
-            let error = match self.writer.producer.abort_transaction(ABORT_SLICE) {
+            // A call takes up where the last one stopped.
+            let slice =
+                if self.writer.producer.in_flight_count() > 0 { ABORT_SLICES.0 } else { ABORT_SLICES.1 };
+            let error = match self.writer.producer.abort_transaction(slice) {
                 Ok(()) => {
                     self.writer.take_failure();
                     return Ok(());

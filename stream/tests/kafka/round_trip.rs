@@ -1,6 +1,9 @@
 //! Records come back as they went, from where they are asked for.
 
-use std::process::Command;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hmisr_stream::kafka::{KafkaProducer, read_committed};
@@ -116,4 +119,21 @@ fn kcat_reads_what_was_written() {
         String::from_utf8(output.stdout).unwrap(),
         "key-0|payload-0|number=0\nkey-1|payload-1|number=1\nkey-2|payload-2|number=2\n"
     );
+}
+
+#[test]
+fn a_header_name_that_is_not_text_is_read() {
+    let Some(brokers) = broker::shared() else { return };
+    let settings = settings(brokers);
+    let topic = topic(&settings, 1);
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-b", brokers, "-P", "-t", topic, "-p", "0", "-H"]).arg(OsStr::from_bytes(b"na\xffme=value"));
+    let Ok(mut kcat) = kcat.stdin(Stdio::piped()).spawn() else {
+        eprintln!("kcat is not installed: skipped");
+        return;
+    };
+    kcat.stdin.take().unwrap().write_all(b"payload").unwrap();
+    assert!(kcat.wait().unwrap().success());
+    let records = read_committed(&settings, topic, SOON).unwrap();
+    assert_eq!(records[0].headers, [Header::new("na\u{fffd}me", "value")]);
 }
