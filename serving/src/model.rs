@@ -52,18 +52,6 @@ impl ModelError {
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
-
-    /// The text of an error and of all that caused it.
-    pub fn chain(error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self { message }
-    }
 }
 
 /// What a snapshot says of itself: the answer of `GET /v1/model`, less its age.
