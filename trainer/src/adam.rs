@@ -2,12 +2,23 @@
 
 use crate::settings::LearningSettings;
 
-/// One step's constants.
+/// The constants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Adam {
     beta1: f32,
     beta2: f32,
     decay: f32,
+}
+
+/// One update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// Learning rate.
+    pub(crate) rate: f32,
+    /// The gradient is multiplied by this first.
+    pub(crate) scale: f32,
+    /// How many updates these weights have had with this one.
+    pub(crate) number: u64,
 }
 
 const EPSILON: f32 = 1e-8;
@@ -17,35 +28,27 @@ impl Adam {
         Self { beta1: settings.beta1, beta2: settings.beta2, decay: settings.weight_decay }
     }
 
-    /// Rate and scale of √v with both bias corrections of step `step` (from 1) folded in.
-    pub(crate) fn corrected(&self, rate: f32, step: u64) -> (f32, f32) {
-        // From here on the corrections are 1 in f32.
-        let step = step.min(1_000_000) as i32;
-        let first = 1.0 - self.beta1.powi(step);
-        let second = 1.0 - self.beta2.powi(step);
-        (rate / first, 1.0 / second.sqrt())
-    }
-
-    /// Updates `weights` and both moments; `gradient` is multiplied by `scale` first.
+    /// Updates `weights` and their first and second moments.
     #[inline]
-    pub(crate) fn update(
-        &self,
-        rate: f32,
-        step: u64,
-        scale: f32,
-        gradient: &[f32],
-        weights: &mut [f32],
-        first: &mut [f32],
-        second: &mut [f32],
-    ) {
-        let (corrected, root) = self.corrected(rate, step);
-        let keep = 1.0 - rate * self.decay;
+    pub(crate) fn update(&self, step: Step, gradient: &[f32], weights: &mut [f32], moments: [&mut [f32]; 2]) {
+        let [first, second] = moments;
+        let (rate, root) = self.corrected(step);
+        let keep = 1.0 - step.rate * self.decay;
         for (((w, m), v), g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
-            let g = g * scale;
+            let g = g * step.scale;
             *m = self.beta1 * *m + (1.0 - self.beta1) * g;
             *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            *w = keep * *w - corrected * *m / (v.sqrt() * root + EPSILON);
+            *w = keep * *w - rate * *m / (v.sqrt() * root + EPSILON);
         }
+    }
+
+    /// Rate and scale of √v with both bias corrections folded in.
+    fn corrected(&self, step: Step) -> (f32, f32) {
+        // From here on the corrections are 1 in f32.
+        let number = step.number.min(1_000_000) as i32;
+        let first = 1.0 - self.beta1.powi(number);
+        let second = 1.0 - self.beta2.powi(number);
+        (step.rate / first, 1.0 / second.sqrt())
     }
 }
 
@@ -57,7 +60,8 @@ mod tests {
     fn the_first_step_moves_by_the_rate_against_the_gradient() {
         let adam = Adam { beta1: 0.9, beta2: 0.999, decay: 0.0 };
         let (mut w, mut m, mut v) = ([1.0, -1.0, 0.5], [0.0; 3], [0.0; 3]);
-        adam.update(0.1, 1, 1.0, &[3.0, -0.001, 0.0], &mut w, &mut m, &mut v);
+        let step = Step { rate: 0.1, scale: 1.0, number: 1 };
+        adam.update(step, &[3.0, -0.001, 0.0], &mut w, [&mut m, &mut v]);
         for (got, expected) in w.iter().zip([0.9, -0.9, 0.5]) {
             assert!((got - expected).abs() < 1e-4, "{w:?}");
         }
@@ -67,9 +71,10 @@ mod tests {
     fn it_finds_the_minimum_of_a_parabola() {
         let adam = Adam { beta1: 0.9, beta2: 0.99, decay: 0.0 };
         let (mut w, mut m, mut v) = ([4.0f32], [0.0], [0.0]);
-        for step in 1..=500 {
+        for number in 1..=500 {
             let gradient = [2.0 * (w[0] - 1.5)];
-            adam.update(0.05, step, 1.0, &gradient, &mut w, &mut m, &mut v);
+            let step = Step { rate: 0.05, scale: 1.0, number };
+            adam.update(step, &gradient, &mut w, [&mut m, &mut v]);
         }
         assert!((w[0] - 1.5).abs() < 0.02, "{w:?}");
     }

@@ -6,6 +6,7 @@
 use burn::tensor::backend::BackendTypes;
 
 use crate::Result;
+pub use crate::model::Fused;
 #[cfg(feature = "cuda")]
 use crate::{Error, ErrorKind};
 
@@ -21,6 +22,8 @@ pub type Inner = burn::backend::Flex;
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "cuda")))]
 compile_error!("choose a backend: one of the features `flex`, `ndarray`, `cuda`");
+
+impl Fused for Inner {}
 
 /// The device type of [`Inner`].
 pub type Device = <Inner as BackendTypes>::Device;

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use hmisr_stream::contract::{Id, TrainingExample, WireId};
+use hmisr_stream::contract::{Id, TrainingExample};
 
 /// A chunk of a user's run.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,23 +25,22 @@ pub(crate) struct Chunk {
 
 /// Events of one user that follow each other, and the examples among them.
 #[derive(Debug)]
-struct Run<'a> {
+struct Run {
     /// Position, in the user's life, of the first token.
     start: u64,
-    items: Vec<&'a WireId>,
     rows: Vec<u32>,
     times: Vec<i64>,
     /// Position and example of every target.
     targets: Vec<(u64, usize)>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     fn end(&self) -> u64 {
         self.start + self.rows.len() as u64
     }
 
     /// How many of the history's events the run already has, where the example goes on from it.
-    fn overlap(&self, position: u64, history: &[WireId], times: &[i64]) -> Option<usize> {
+    fn overlap(&self, position: u64, history: &[u32], times: &[i64]) -> Option<usize> {
         let first = position.checked_sub(history.len() as u64)?;
         let last = self.targets.last()?.0;
         // A position that does not increase is a user who began anew.
@@ -50,8 +49,7 @@ impl<'a> Run<'a> {
         }
         let known = (self.end() - first) as usize;
         let from = self.rows.len() - known;
-        let same =
-            self.items[from..].iter().copied().eq(&history[..known]) && self.times[from..] == times[..known];
+        let same = self.rows[from..] == history[..known] && self.times[from..] == times[..known];
         same.then_some(known)
     }
 }
@@ -63,7 +61,7 @@ pub(crate) fn chunks(
     histories: &[Vec<u32>],
     max_len: usize,
 ) -> Vec<Chunk> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     let mut newest: HashMap<&Id, usize> = HashMap::new();
     for (index, ((example, user), rows)) in examples.iter().zip(users).zip(histories).enumerate() {
         if rows.is_empty() {
@@ -72,11 +70,10 @@ pub(crate) fn chunks(
         let position = example.features.events.max(rows.len() as u64);
         let times = example.history_ts();
         let open = newest.get(user).copied();
-        let known = open.and_then(|at| runs[at].overlap(position, &example.history_items, &times));
+        let known = open.and_then(|at| runs[at].overlap(position, rows, &times));
         match (open, known) {
             (Some(at), Some(known)) => {
                 let run = &mut runs[at];
-                run.items.extend(&example.history_items[known..]);
                 run.rows.extend_from_slice(&rows[known..]);
                 run.times.extend_from_slice(&times[known..]);
                 run.targets.push((position, index));
@@ -85,7 +82,6 @@ pub(crate) fn chunks(
                 newest.insert(user, runs.len());
                 runs.push(Run {
                     start: position - rows.len() as u64,
-                    items: example.history_items.iter().collect(),
                     rows: rows.clone(),
                     times,
                     targets: vec![(position, index)],
@@ -96,7 +92,7 @@ pub(crate) fn chunks(
     runs.iter().flat_map(|run| cut(run, max_len)).collect()
 }
 
-fn cut(run: &Run<'_>, max_len: usize) -> Vec<Chunk> {
+fn cut(run: &Run, max_len: usize) -> Vec<Chunk> {
     let span = (max_len as u64 / 2).max(1);
     let mut chunks = Vec::new();
     let mut rest = run.targets.as_slice();
@@ -147,7 +143,7 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, most: usize) -> Vec<Vec<Chunk>> {
 
 #[cfg(test)]
 mod tests {
-    use hmisr_stream::contract::FeatureVector;
+    use hmisr_stream::contract::{FeatureVector, WireId};
     use proptest::prelude::*;
 
     use super::*;

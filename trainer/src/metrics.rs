@@ -5,8 +5,8 @@ use prometheus::{
 };
 
 use crate::prequential::Means;
+use crate::report::StepReport;
 use crate::snapshot::Manifest;
-use crate::trainer::StepReport;
 
 /// The trainer's metrics, labels resolved.
 #[derive(Debug, Clone)]

@@ -9,10 +9,10 @@ use hmisr_stream::contract::Id;
 
 use crate::backend::{self, Device, Inner};
 use crate::catalogue::Catalogue;
+use crate::dot::dot;
 use crate::model::{Encoder, pair_buckets};
 use crate::settings::ModelSettings;
 use crate::snapshot::{Manifest, Snapshot};
-use crate::trainer::dot;
 use crate::{Error, ErrorKind, Result};
 
 /// Items that one answer may hold.

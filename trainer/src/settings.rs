@@ -180,7 +180,7 @@ impl ModelSettings {
         within("model.layers", self.layers, 1, 24)?;
         within("model.feed_forward", self.feed_forward, 1, 8_192)?;
         within("model.max_len", self.max_len, 2, 1_000)?;
-        if self.width % 2 != 0 || self.width % self.heads != 0 {
+        if !self.width.is_multiple_of(2) || !self.width.is_multiple_of(self.heads) {
             return Err(refused("model.width", self.width, "an even multiple of model.heads"));
         }
         Ok(())

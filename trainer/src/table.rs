@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use hmisr_stream::contract::Id;
 
-use crate::adam::Adam;
+use crate::adam::{Adam, Step};
 use crate::random::SplitMix;
 
 /// Half-width of the uniform initial weights: a standard deviation of 0.02.
@@ -113,7 +113,8 @@ impl Table {
         let start = at * 3 * self.width;
         let (weights, moments) = self.rows[start..start + 3 * self.width].split_at_mut(self.width);
         let (first, second) = moments.split_at_mut(self.width);
-        adam.update(rate, u64::from(self.steps[at]), scale, gradient, weights, first, second);
+        let step = Step { rate, scale, number: u64::from(self.steps[at]) };
+        adam.update(step, gradient, weights, [first, second]);
     }
 }
 

@@ -1,39 +1,28 @@
 //! One step: evaluate a batch, then learn from it, with one forward pass for both.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::backend::Autodiff;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::adam::Adam;
+use crate::backend::Fused;
 use crate::batch::{Chunk, chunks, passes};
-use crate::catalogue::Catalogue;
-use crate::model::{Encoder, Parameters, SampledRows, full_softmax, pair_buckets, sampled_softmax, specs};
-use crate::prequential::{Marks, Means, Popularity, Prequential, Ranked, rank};
-use crate::seen::Seen;
+use crate::dot::{dot, squares};
+use crate::evaluation::Evaluation;
+use crate::gradients::{Gradients, TableGradients};
+use crate::model::{Encoder, SampledRows, full_softmax, pair_buckets, sampled_softmax};
+use crate::prequential::{Marks, Means, Popularity, Prequential};
+use crate::report::StepReport;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 
-/// All that learning changes: what a snapshot holds, and nothing else.
-#[derive(Debug, Clone)]
-pub struct State {
-    pub(crate) catalogue: Catalogue,
-    pub(crate) table: Table,
-    pub(crate) parameters: Parameters,
-    pub(crate) seen: Seen,
-    pub(crate) prequential: Prequential,
-    /// Examples learnt from.
-    pub(crate) examples: u64,
-    /// Batches learnt from.
-    pub(crate) batches: u64,
-}
-
 /// The model in training, on backend `B`.
 #[derive(Debug)]
-pub struct Trainer<B: Backend> {
+pub struct Trainer<B: Fused> {
     settings: Settings,
     adam: Adam,
     device: B::Device,
@@ -41,91 +30,7 @@ pub struct Trainer<B: Backend> {
     marks: Marks,
 }
 
-/// What a step did.
-#[derive(Debug, Clone, Default)]
-pub struct StepReport {
-    /// Examples learnt from.
-    pub examples: usize,
-    /// Steps taken in all, this one included.
-    pub step: u64,
-    /// Mean cross-entropy of the batch before learning from it, nats.
-    pub loss: f64,
-    /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
-    /// Ranks of the examples, in their order.
-    pub ranked: Vec<Ranked>,
-    /// Examples that were not ranked.
-    pub not_ranked: usize,
-    /// Tokens encoded, without padding.
-    pub tokens: usize,
-    /// Tokens of padding.
-    pub padding: usize,
-    /// Passes through the encoder.
-    pub passes: usize,
-    /// Histories longer than the model reads; their oldest events were left out.
-    pub truncated: usize,
-    /// Items of the catalogue after the step.
-    pub items: usize,
-    /// Time of each part.
-    pub times: StepTimes,
-}
-
-/// Where a step's time went.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct StepTimes {
-    /// Merging, cutting, admitting items, gathering rows.
-    pub prepare: Duration,
-    /// The encoder's forward pass.
-    pub forward: Duration,
-    /// Logits, ranks, loss and its gradients.
-    pub loss: Duration,
-    /// The encoder's backward pass.
-    pub backward: Duration,
-    /// The optimizer.
-    pub update: Duration,
-}
-
-impl StepTimes {
-    /// Adds another step's.
-    pub fn add(&mut self, other: &Self) {
-        self.prepare += other.prepare;
-        self.forward += other.forward;
-        self.loss += other.loss;
-        self.backward += other.backward;
-        self.update += other.update;
-    }
-}
-
-/// Gradients of a step: the encoder's in the parameters' order, the table's `[items, d]` for
-/// the full softmax, or for the rows touched.
-struct Gradients {
-    encoder: Vec<Vec<f32>>,
-    table: TableGradients,
-    loss: f64,
-}
-
-enum TableGradients {
-    All(Vec<f32>),
-    Touched(SampledRows),
-}
-
-impl Settings {
-    /// The state before the first example.
-    pub(crate) fn fresh_state(&self) -> State {
-        let model = &self.model;
-        State {
-            catalogue: Catalogue::default(),
-            table: Table::new(model.width, model.seed),
-            parameters: Parameters::new(&specs(model), model.seed),
-            seen: Seen::default(),
-            prequential: Prequential::default(),
-            examples: 0,
-            batches: 0,
-        }
-    }
-}
-
-impl<B: Backend> Trainer<B> {
+impl<B: Fused> Trainer<B> {
     /// An untrained model.
     ///
     /// # Errors
@@ -377,7 +282,7 @@ impl<B: Backend> Trainer<B> {
             }
             (_, _) => {
                 let d = self.settings.model.width;
-                for nth in (0..targets.len()).filter(|nth| examples[*nth] % stride == 0) {
+                for nth in (0..targets.len()).filter(|nth| examples[*nth].is_multiple_of(stride)) {
                     let state = &hidden[nth * d..(nth + 1) * d];
                     look(nth, &scores_of(&self.state.table, state, known));
                 }
@@ -443,100 +348,9 @@ struct Prepared {
     seen: Vec<std::ops::Range<usize>>,
 }
 
-/// Ranks of a batch as they come.
-#[derive(Debug)]
-struct Evaluation {
-    popularity: Popularity,
-    /// Rows known before the batch.
-    known: usize,
-    ranked: Vec<Option<Ranked>>,
-    /// Every how many examples one is ranked.
-    stride: usize,
-}
-
-impl Evaluation {
-    fn rank(&mut self, example: usize, target: u32, scores: &[f32], seen: &[u32], marks: &mut Marks) {
-        let row = target as usize;
-        self.ranked[example] = Some(if row < self.known {
-            let model = rank(&scores[..self.known], row, marks.distinct(seen, self.known, target));
-            let popularity = self.popularity.rank(row, marks.distinct(seen, self.known, target));
-            Ranked { model: Some(model), popularity: Some(popularity) }
-        } else {
-            Ranked { model: None, popularity: None }
-        });
-    }
-}
-
-impl TableGradients {
-    /// Adds the gradient by a pass's input `[sequences, len, d]`.
-    fn add_inputs(&mut self, pass: &[Chunk], len: usize, d: usize, by_input: &[f32]) {
-        for (chunk, by_input) in pass.iter().zip(by_input.chunks_exact(len * d)) {
-            for (row, gradient) in chunk.rows.iter().zip(by_input.chunks_exact(d)) {
-                match self {
-                    Self::All(all) => {
-                        let start = *row as usize * d;
-                        for (sum, value) in all[start..start + d].iter_mut().zip(gradient) {
-                            *sum += value;
-                        }
-                    }
-                    Self::Touched(touched) => {
-                        touched.rows.push(*row);
-                        touched.gradients.extend_from_slice(gradient);
-                    }
-                }
-            }
-        }
-    }
-
-    /// One gradient per row, rows ascending.
-    fn into_rows(self, d: usize) -> SampledRows {
-        match self {
-            Self::All(gradients) => {
-                SampledRows { rows: (0..(gradients.len() / d) as u32).collect(), gradients }
-            }
-            Self::Touched(touched) => {
-                let mut order: Vec<usize> = (0..touched.rows.len()).collect();
-                // Stable, so that equal rows are summed in the order of their touch.
-                order.sort_by_key(|at| touched.rows[*at]);
-                let mut merged = SampledRows::default();
-                for at in order {
-                    let gradient = &touched.gradients[at * d..(at + 1) * d];
-                    if merged.rows.last() == Some(&touched.rows[at]) {
-                        let start = merged.gradients.len() - d;
-                        for (sum, value) in merged.gradients[start..].iter_mut().zip(gradient) {
-                            *sum += value;
-                        }
-                    } else {
-                        merged.rows.push(touched.rows[at]);
-                        merged.gradients.extend_from_slice(gradient);
-                    }
-                }
-                merged
-            }
-        }
-    }
-}
-
 /// Inner products of a hidden state with the first `rows` rows.
 fn scores_of(table: &Table, state: &[f32], rows: usize) -> Vec<f32> {
     (0..rows as u32).map(|row| dot(table.weights(row), state)).collect()
-}
-
-/// An inner product in eight lanes, which the compiler can vectorise, in a fixed order.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (a_blocks, b_blocks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_blocks.zip(b_blocks) {
-        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
-            *lane += x * y;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
-fn squares(values: &[f32]) -> f64 {
-    values.chunks(1_024).map(|block| f64::from(dot(block, block))).sum()
 }
 
 fn not_f32(error: impl std::fmt::Debug) -> Error {

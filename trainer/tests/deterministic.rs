@@ -1,4 +1,5 @@
 //! The same batches give the same bits at sizes where products are spread over threads.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! It learns what can be learnt, evaluates before it does, and recommends accordingly.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

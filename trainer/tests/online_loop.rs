@@ -1,4 +1,5 @@
 //! The loop learns from every readable record, tells of its snapshots, and keeps a few.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is broken, foreign or out of place is refused with the file, the finding and the remedy.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Kill, restore, go on = never killed, bit for bit.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -3,17 +3,17 @@
 //! Sequences are padded on the right. A causal encoder needs no padding mask then: padding comes
 //! after every real position, and no position looks ahead.
 
-use burn::tensor::activation::{relu, softmax};
+use burn::tensor::activation::relu;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::module::linear;
-use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorData};
 
+use super::fused::Fused;
 use super::parameters::{Initial, Spec};
 use super::positions::tape;
 use super::time::{BUCKETS, FUTURE, bucket};
 use crate::settings::ModelSettings;
 
-const NORM_EPSILON: f64 = 1e-5;
 /// Added to the score of a pair that must not be seen: its weight after the softmax is exactly 0.
 const HIDDEN: f32 = -1e9;
 /// Parameters of a layer, in order.
@@ -82,7 +82,7 @@ pub(crate) fn pair_buckets<'a>(times: impl Iterator<Item = &'a [i64]>, len: usiz
     buckets
 }
 
-impl<B: Backend> Encoder<B> {
+impl<B: Fused> Encoder<B> {
     /// The encoder over `tensors`, in the order of [`specs`].
     pub(crate) fn new(settings: &ModelSettings, tensors: Vec<Tensor<B, 2>>) -> Self {
         Self { settings: settings.clone(), tensors }
@@ -100,14 +100,15 @@ impl<B: Backend> Encoder<B> {
         let pairs = self.pairs(&buckets, len);
         for (layer, tensors) in self.tensors.chunks_exact(PER_LAYER).take(self.settings.layers).enumerate() {
             let bias = self.time_bias(layer, &pairs, sequences, len);
-            x = x.clone()
-                + self.attention(norm(x, &tensors[0], &tensors[1]), &tensors[2..6], bias, sequences);
-            let inner = norm(x.clone(), &tensors[6], &tensors[7]);
+            let inner = B::norm(x.clone(), tensors[0].clone(), tensors[1].clone());
+            let context = B::attend(affine(inner, &tensors[2], &tensors[3]), bias);
+            x = x + affine(context, &tensors[4], &tensors[5]);
+            let inner = B::norm(x.clone(), tensors[6].clone(), tensors[7].clone());
             let wide = relu(affine(inner, &tensors[8], &tensors[9]));
             x = x + affine(wide, &tensors[10], &tensors[11]);
         }
         let last = self.settings.layers * PER_LAYER;
-        norm(x, &self.tensors[last], &self.tensors[last + 1]).reshape([sequences, len, d])
+        B::norm(x, self.tensors[last].clone(), self.tensors[last + 1].clone()).reshape([sequences, len, d])
     }
 
     /// Where each pair's bias stands in a layer's flat table, once per head: in the order of the
@@ -134,36 +135,15 @@ impl<B: Backend> Encoder<B> {
     ) -> Tensor<B, 4> {
         let heads = self.settings.heads;
         let table = &self.tensors[self.settings.layers * PER_LAYER + 2];
-        let table = table.clone().slice([layer * heads..(layer + 1) * heads]);
+        let table = table.clone().narrow(0, layer * heads, heads);
         // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
         let hidden = Tensor::full([heads, 1], HIDDEN, &table.device());
         let table = Tensor::cat(vec![table, hidden], 1).reshape([heads * (BUCKETS + 1), 1]);
         table.select(0, pairs.clone()).reshape([sequences, heads, len, len])
     }
-
-    fn attention(
-        &self,
-        x: Tensor<B, 2>,
-        tensors: &[Tensor<B, 2>],
-        bias: Tensor<B, 4>,
-        sequences: usize,
-    ) -> Tensor<B, 2> {
-        let [tokens, d] = x.dims();
-        let (len, heads) = (tokens / sequences, self.settings.heads);
-        let each = d / heads;
-        let split = affine(x, &tensors[0], &tensors[1]).reshape([sequences, len, 3 * heads, each]);
-        let part = |part: usize| {
-            split.clone().slice([0..sequences, 0..len, part * heads..(part + 1) * heads]).swap_dims(1, 2)
-        };
-        // Scaling the queries touches fewer numbers than scaling the scores.
-        let queries = part(0).div_scalar((each as f32).sqrt());
-        let scores = queries.matmul(part(1).transpose()) + bias;
-        let context = softmax(scores, 3).matmul(part(2));
-        affine(context.swap_dims(1, 2).reshape([tokens, d]), &tensors[2], &tensors[3])
-    }
 }
 
-impl<B: AutodiffBackend> Encoder<B> {
+impl<B: AutodiffBackend + Fused> Encoder<B> {
     /// Asks for the gradients of all parameters.
     pub(crate) fn tracked(mut self) -> Self {
         self.tensors = self.tensors.into_iter().map(Tensor::require_grad).collect();
@@ -182,15 +162,6 @@ impl<B: AutodiffBackend> Encoder<B> {
             }
         }
     }
-}
-
-fn norm<B: Backend>(x: Tensor<B, 2>, scale: &Tensor<B, 2>, shift: &Tensor<B, 2>) -> Tensor<B, 2> {
-    let d = x.dims()[1];
-    let primitive = |tensor: Tensor<B, 1>| tensor.into_primitive().tensor();
-    let scale = primitive(scale.clone().reshape([d]));
-    let shift = primitive(shift.clone().reshape([d]));
-    let x = x.into_primitive().tensor();
-    Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(x, scale, Some(shift), NORM_EPSILON)))
 }
 
 fn affine<B: Backend>(x: Tensor<B, 2>, weight: &Tensor<B, 2>, bias: &Tensor<B, 2>) -> Tensor<B, 2> {

@@ -7,7 +7,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use crate::adam::Adam;
+use crate::adam::{Adam, Step};
 use crate::random::SplitMix;
 
 /// How a parameter begins.
@@ -80,7 +80,8 @@ impl Parameters {
         self.step += 1;
         for (parameter, gradient) in self.list.iter_mut().zip(gradients) {
             let Parameter { weights, first, second, .. } = parameter;
-            adam.update(rate, self.step, scale, gradient, weights, first, second);
+            let step = Step { rate, scale, number: self.step };
+            adam.update(step, gradient, weights, [first, second]);
         }
     }
 }

@@ -1,21 +1,77 @@
-//! Telling others of a snapshot.
+//! Publishing a snapshot, and telling others of it.
+
+use std::time::Instant;
 
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
-use hmisr_stream::{Error, ErrorKind, Outgoing, Result, Sink};
+use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
+use tracing::warn;
 
-use crate::snapshot::Manifest;
+use super::run::Loop;
+use crate::Result;
+use crate::backend::Fused;
+use crate::snapshot::{Context, Manifest, Topic, publish};
+
+impl<B: Fused, S: Source> Loop<'_, B, S> {
+    pub(super) fn publish_if_due(&mut self) -> Result<()> {
+        let (_, examples, at) = self.published;
+        let settings = self.trainer.settings();
+        let every = settings.snapshot_every_examples;
+        let enough = every > 0 && self.trainer.state().examples - examples >= every;
+        // Before the replay is over the journal still holds batches to come; it must not be emptied.
+        if self.replay.is_empty() && (enough || at.elapsed().as_secs() >= settings.snapshot_every_s) {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was learnt since the last snapshot, if anything was.
+    pub(super) fn publish(&mut self) -> Result<()> {
+        let state = self.trainer.state();
+        if state.batches == self.published.0 || !self.replay.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let topic = self.source.topic();
+        let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
+        let name = topic.name.clone();
+        let offsets = self.queue.positions.clone();
+        let settings = self.trainer.settings();
+        let manifest = publish(state, Context { settings, topic: Some(topic), offsets, loss: self.loss })?;
+        self.journal.clear()?;
+        self.published = (state.batches, state.examples, Instant::now());
+        self.version = manifest.version;
+        self.metrics.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
+        self.metrics.snapshot(&manifest);
+        self.progress.update(|view| {
+            view.snapshot_version = manifest.version;
+            view.snapshot_ms = manifest.created_ms;
+            view.snapshot_offsets.clone_from(&manifest.offsets);
+        });
+        let group = self.source.group();
+        let Some(sink) = self.sink.as_deref_mut() else { return Ok(()) };
+        match announce(sink, &group, &name, &manifest) {
+            Ok(()) => Ok(()),
+            Err(failed) if matches!(failed.kind(), ErrorKind::Aborted | ErrorKind::Unavailable) => {
+                self.metrics.announce_failures.inc();
+                warn!(version = manifest.version, error = %failed, "the snapshot could not be announced");
+                Ok(())
+            }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+}
 
 /// Sends the announcement and the group's offsets in one transaction. The snapshot on disk is the
 /// truth; the offsets tell lag tools and retention how far it reads.
 ///
 /// # Errors
 /// As the sink's; the transaction is aborted where it can be.
-pub(super) fn announce<G>(
+fn announce<G>(
     sink: &mut dyn Sink<Group = G>,
     group: &G,
     read: &str,
     manifest: &Manifest,
-) -> Result<()> {
+) -> hmisr_stream::Result<()> {
     sink.begin()?;
     let sent = fill(sink, group, read, manifest).and_then(|()| sink.commit());
     if let Err(error) = sent {
@@ -28,7 +84,12 @@ pub(super) fn announce<G>(
     Ok(())
 }
 
-fn fill<G>(sink: &mut dyn Sink<Group = G>, group: &G, read: &str, manifest: &Manifest) -> Result<()> {
+fn fill<G>(
+    sink: &mut dyn Sink<Group = G>,
+    group: &G,
+    read: &str,
+    manifest: &Manifest,
+) -> hmisr_stream::Result<()> {
     let announcement = SnapshotAnnouncement {
         version: manifest.version,
         created_ms: manifest.created_ms,

@@ -4,18 +4,17 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::backend::Backend;
 use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 use tracing::{error, info, warn};
 
 use super::journal::{Entry, Journal};
 use super::progress::Progress;
-use super::publish::announce;
 use super::queue::Queue;
+use crate::backend::Fused;
 use crate::metrics::Metrics;
 use crate::prequential::Means;
 use crate::settings::Settings;
-use crate::snapshot::{Context, Snapshot, Topic, latest_version, publish};
+use crate::snapshot::{Snapshot, Topic, latest_version};
 use crate::trainer::Trainer;
 use crate::{Error, ErrorKind, Result};
 
@@ -55,7 +54,7 @@ pub struct Summary {
 /// # Errors
 /// A snapshot, journal or offset that does not fit names its remedy. A sink whose outcome is
 /// unknown, or a non-finite loss, ends the run; a new run goes on from the last snapshot.
-pub fn run<'a, B: Backend, S: Source>(
+pub fn run<'a, B: Fused, S: Source>(
     settings: &Settings,
     device: B::Device,
     source: S,
@@ -80,25 +79,25 @@ pub fn run<'a, B: Backend, S: Source>(
     Ok(looped.summary())
 }
 
-struct Loop<'a, B: Backend, S: Source> {
-    source: S,
-    sink: Option<&'a mut dyn Sink<Group = S::Group>>,
-    metrics: &'a Metrics,
-    progress: &'a Progress,
-    trainer: Trainer<B>,
-    queue: Queue,
-    journal: Journal,
+pub(super) struct Loop<'a, B: Fused, S: Source> {
+    pub(super) source: S,
+    pub(super) sink: Option<&'a mut dyn Sink<Group = S::Group>>,
+    pub(super) metrics: &'a Metrics,
+    pub(super) progress: &'a Progress,
+    pub(super) trainer: Trainer<B>,
+    pub(super) queue: Queue,
+    pub(super) journal: Journal,
     /// Journalled batches still to be learnt again.
-    replay: VecDeque<Entry>,
+    pub(super) replay: VecDeque<Entry>,
     /// When the oldest record of the queue came.
-    waiting_since: Option<Instant>,
+    pub(super) waiting_since: Option<Instant>,
     /// Batches in the newest snapshot, its examples, and when it was written.
-    published: (u64, u64, Instant),
-    version: u64,
-    loss: f64,
+    pub(super) published: (u64, u64, Instant),
+    pub(super) version: u64,
+    pub(super) loss: f64,
 }
 
-impl<'a, B: Backend, S: Source> Loop<'a, B, S> {
+impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
     fn restore(
         settings: &Settings,
         device: B::Device,
@@ -319,59 +318,6 @@ impl<'a, B: Backend, S: Source> Loop<'a, B, S> {
             view.replaying = !self.replay.is_empty();
             view.positions.clone_from(&self.queue.positions);
         });
-    }
-
-    fn publish_if_due(&mut self) -> Result<()> {
-        let (_, examples, at) = self.published;
-        let settings = self.trainer.settings();
-        let every = settings.snapshot_every_examples;
-        let enough = every > 0 && self.trainer.state().examples - examples >= every;
-        // Before the replay is over the journal still holds batches to come; it must not be emptied.
-        if self.replay.is_empty() && (enough || at.elapsed().as_secs() >= settings.snapshot_every_s) {
-            self.publish()?;
-        }
-        Ok(())
-    }
-
-    /// Publishes what was learnt since the last snapshot, if anything was.
-    fn publish(&mut self) -> Result<()> {
-        let state = self.trainer.state();
-        if state.batches == self.published.0 || !self.replay.is_empty() {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let topic = self.source.topic();
-        let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
-        let name = topic.name.clone();
-        let offsets = self.queue.positions.clone();
-        let settings = self.trainer.settings();
-        let manifest = publish(state, Context { settings, topic: Some(topic), offsets, loss: self.loss })?;
-        self.journal.clear()?;
-        self.published = (state.batches, state.examples, Instant::now());
-        self.version = manifest.version;
-        self.metrics.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
-        self.metrics.snapshot(&manifest);
-        self.progress.update(|view| {
-            view.snapshot_version = manifest.version;
-            view.snapshot_ms = manifest.created_ms;
-            view.snapshot_offsets.clone_from(&manifest.offsets);
-        });
-        let group = self.source.group();
-        let Some(sink) = self.sink.as_deref_mut() else { return Ok(()) };
-        match announce(sink, &group, &name, &manifest) {
-            Ok(()) => Ok(()),
-            Err(failed)
-                if matches!(
-                    failed.kind(),
-                    hmisr_stream::ErrorKind::Aborted | hmisr_stream::ErrorKind::Unavailable
-                ) =>
-            {
-                self.metrics.announce_failures.inc();
-                warn!(version = manifest.version, error = %failed, "the snapshot could not be announced");
-                Ok(())
-            }
-            Err(failed) => Err(failed.into()),
-        }
     }
 
     fn summary(&self) -> Summary {

@@ -15,8 +15,8 @@ use super::write::Counters;
 use crate::catalogue::{Catalogue, Item};
 use crate::model::{Parameters, specs};
 use crate::settings::Settings;
+use crate::state::State;
 use crate::table::Table;
-use crate::trainer::State;
 use crate::{Error, ErrorKind, Result};
 
 /// A version's folder whose manifest was read and understood.

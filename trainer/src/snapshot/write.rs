@@ -16,7 +16,7 @@ use super::seen;
 use super::tensors::Tensors;
 use crate::prequential::Prequential;
 use crate::settings::Settings;
-use crate::trainer::State;
+use crate::state::State;
 use crate::{Error, Result, backend};
 
 /// What a snapshot says beside the state itself.

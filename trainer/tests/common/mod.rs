@@ -1,5 +1,5 @@
 //! Users with known habits, and a source and sink in memory.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
