@@ -4,6 +4,13 @@
 //! `cargo run --release -p hmisr-trainer --example prequential -- [examples] [field=value ...]`
 //! with settings such as `batch_examples=1024` or `learning.table_rate=0.004`. The data are looked
 //! for in `HMISR_DATA_DIR`, by default `../shared/data`, in its folder `ml-1m`.
+//!
+//! MovieLens-1M, 994,169 examples, default settings, on two cores that other builds kept busy
+//! (load 5): 247 s, 4,020 examples/s (8,000/s over the first 100,000 with one core to itself);
+//! HR@10 .261 over all and .204 over the last tenth, NDCG@10 .109; running popularity .045 and
+//! .042. 2.8 tokens are encoded per example, 9 % of them padding. HR@10 over the first 200,000:
+//! .191, .187 and .176 with batches of 256, 512 and 1,024; .177 and .187 with table rates of .005
+//! and .01; .188 with an encoder rate of .003.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -73,3 +73,14 @@ fn a_refused_announcement_is_counted_and_an_unknown_outcome_ends_the_run() {
     assert_eq!(error.kind(), hmisr_trainer::ErrorKind::Stream(hmisr_stream::ErrorKind::UnknownOutcome));
     assert_eq!(latest_version(other.path()).unwrap(), Some(1), "the snapshot on disk is the truth");
 }
+
+#[test]
+fn a_log_that_cannot_be_reached_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, metrics) = metrics();
+    let mut source = Memory::new(logs(&examples(40, 5, 20), 2), 5, None);
+    // The first partition's bounds, twice, and the poll between them.
+    source.unreachable = 3;
+    let summary = run_with(&settings(folder.path()), source, &mut MemorySink::default(), &metrics).unwrap();
+    assert_eq!(summary.examples, 40);
+}

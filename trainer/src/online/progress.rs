@@ -24,7 +24,7 @@ pub struct View {
     pub overall: Means,
     /// Items that the model knows.
     pub items: u64,
-    /// Records behind the log's end; none where an end is not known yet.
+    /// Records behind the log's end; none while an end is not known, or a partition not yet read.
     pub lag: Option<u64>,
     /// Records that were no training example, in this run.
     pub bad_examples: u64,

@@ -89,6 +89,8 @@ pub(super) struct Loop<'a, B: Fused, S: Source> {
     pub(super) journal: Journal,
     /// Journalled batches still to be learnt again.
     pub(super) replay: VecDeque<Entry>,
+    /// Partitions gained and not yet read from.
+    pub(super) gained: Vec<i32>,
     /// When the oldest record of the queue came.
     pub(super) waiting_since: Option<Instant>,
     /// Batches in the newest snapshot, its examples, and when it was written.
@@ -138,6 +140,7 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
             queue,
             journal,
             replay: replay.into(),
+            gained: Vec::new(),
             waiting_since: None,
             published,
             version,
@@ -164,22 +167,21 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
         }
         match self.source.poll(Limits { records: room, bytes: POLL_BYTES }, wait) {
             Ok(Polled::Records(records)) => self.push(records),
-            Ok(Polled::Assigned(partitions)) => {
-                for partition in partitions {
-                    self.assign(partition)?;
-                }
-            }
+            Ok(Polled::Assigned(partitions)) => self.gained.extend(partitions),
             Ok(Polled::Revoked(partitions)) => {
+                self.gained.retain(|partition| !partitions.contains(partition));
                 partitions.into_iter().for_each(|partition| self.queue.revoke(partition));
                 if self.queue.len() == 0 {
                     self.waiting_since = None;
                 }
             }
-            Err(failed) if failed.kind() == hmisr_stream::ErrorKind::Unavailable => {
-                warn!(error = %failed, "the training examples cannot be read; trying again");
-                std::thread::sleep(PAUSE);
+            Err(failed) => return pause_if_unavailable(failed.into()),
+        }
+        while let Some(partition) = self.gained.last().copied() {
+            if let Err(failed) = self.assign(partition) {
+                return pause_if_unavailable(failed);
             }
-            Err(failed) => return Err(failed.into()),
+            self.gained.pop();
         }
         Ok(())
     }
@@ -293,8 +295,11 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
         Ok(())
     }
 
-    /// Records behind the known ends; none where one is not known.
+    /// Records behind the known ends; none where one is not known, or a partition not yet read.
     fn lag(&self) -> Option<u64> {
+        if (self.queue.positions.len() as i64) < i64::from(self.source.topic().partitions) {
+            return None;
+        }
         let behind = |(partition, position): (&i32, &i64)| {
             self.source.known_end(*partition).map(|end| u64::try_from(end - position).unwrap_or(0))
         };
@@ -332,6 +337,16 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
             curve: state.prequential.curve(),
         }
     }
+}
+
+/// Waits a moment where the same call may work later; passes any other error on.
+fn pause_if_unavailable(failed: Error) -> Result<()> {
+    if failed.kind() != ErrorKind::Stream(hmisr_stream::ErrorKind::Unavailable) {
+        return Err(failed);
+    }
+    warn!(error = %failed, "the training examples cannot be read; trying again");
+    std::thread::sleep(PAUSE);
+    Ok(())
 }
 
 /// Refuses a snapshot of another topic: its offsets mean nothing here.

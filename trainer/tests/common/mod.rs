@@ -100,6 +100,8 @@ pub struct Memory {
     seed: u64,
     /// Records after which the source fails for good, as a killed process would see it.
     dies_after: Option<usize>,
+    /// Calls that fail before the log can be reached.
+    pub unreachable: usize,
     /// Raised when everything was read, so that the loop ends.
     at_end: Arc<AtomicBool>,
 }
@@ -109,12 +111,29 @@ impl Memory {
         let partitions = logs.len() as i32;
         let topic = TopicInfo { name: "training-examples".to_owned(), id: "one".to_owned(), partitions };
         let at_end = Arc::new(AtomicBool::new(false));
-        Self { topic, logs, positions: BTreeMap::new(), assigned: false, seed, dies_after, at_end }
+        Self {
+            topic,
+            logs,
+            positions: BTreeMap::new(),
+            assigned: false,
+            seed,
+            dies_after,
+            unreachable: 0,
+            at_end,
+        }
     }
 
     pub fn recreated(mut self) -> Self {
         self.topic.id = "two".to_owned();
         self
+    }
+
+    fn reach(&mut self) -> Result<()> {
+        if self.unreachable == 0 {
+            return Ok(());
+        }
+        self.unreachable -= 1;
+        Err(Error::new(ErrorKind::Unavailable, "no route to the log"))
     }
 
     fn random(&mut self) -> usize {
@@ -145,13 +164,15 @@ impl Source for Memory {
             self.assigned = true;
             return Ok(Polled::Assigned((0..self.logs.len() as i32).collect()));
         }
+        self.reach()?;
         if self.dies_after == Some(0) {
             return Err(Error::new(ErrorKind::Corrupt, "killed"));
         }
         let open: Vec<i32> =
             self.positions.iter().filter(|(p, at)| **at < self.end(**p)).map(|(p, _)| *p).collect();
         if open.is_empty() {
-            self.at_end.store(true, std::sync::atomic::Ordering::Relaxed);
+            let sought = self.positions.len() == self.logs.len();
+            self.at_end.store(sought, std::sync::atomic::Ordering::Relaxed);
             return Ok(Polled::Records(Vec::new()));
         }
         let partition = open[self.random() % open.len()];
@@ -180,6 +201,7 @@ impl Source for Memory {
     }
 
     fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
+        self.reach()?;
         let first = self.logs[partition as usize].first().map_or(0, |first| first.offset);
         Ok((first, self.end(partition)))
     }
