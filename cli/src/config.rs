@@ -124,7 +124,20 @@ impl Config {
 
     /// What is in force, as a file that could be read again (secrets are not shown).
     pub fn to_toml(&self) -> Result<String, Failure> {
-        toml::to_string(self).map_err(|error| Failure::fault(&error))
+        let mut table = toml::Value::try_from(self).map_err(|error| Failure::fault(&error))?;
+        shorten(&mut table);
+        toml::to_string(&table).map_err(|error| Failure::fault(&error))
+    }
+}
+
+/// Gives numbers of single precision the digits that they were written with.
+fn shorten(value: &mut toml::Value) {
+    match value {
+        toml::Value::Float(float) if f64::from(*float as f32) == *float => {
+            *float = (*float as f32).to_string().parse().unwrap_or(*float);
+        }
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| shorten(value)),
+        _ => {}
     }
 }
 

@@ -93,16 +93,6 @@ impl EventWriter for LogWriter {
 #[derive(Clone)]
 pub struct Kafka(pub KafkaSettings);
 
-impl Kafka {
-    fn settings(&self, group: &str, transactional_id: &str) -> KafkaSettings {
-        KafkaSettings {
-            group_id: group.to_owned(),
-            transactional_id: transactional_id.to_owned(),
-            ..self.0.clone()
-        }
-    }
-}
-
 impl Transport for Kafka {
     type Source = KafkaSource;
     type Sink = KafkaSink;
@@ -120,11 +110,11 @@ impl Transport for Kafka {
     }
 
     fn source(&self, topic: &str, group: &str) -> Result<KafkaSource> {
-        KafkaSource::new(&self.settings(group, ""), topic)
+        KafkaSource::new(&KafkaSettings { group_id: group.to_owned(), ..self.0.clone() }, topic)
     }
 
     fn sink(&self, transactional_id: &str) -> Result<KafkaSink> {
-        KafkaSink::new(&self.settings("", transactional_id))
+        KafkaSink::new(&KafkaSettings { transactional_id: transactional_id.to_owned(), ..self.0.clone() })
     }
 
     fn writer(&self) -> Result<Box<dyn EventWriter + Send>> {

@@ -1,0 +1,99 @@
+//! What a user gets wrong is told with field, value, place and remedy, and exit code 2.
+
+mod common;
+
+use common::{hmisr, run};
+
+/// The error text of a command that must fail with the exit code.
+fn refused(arguments: &[&str], code: i32) -> String {
+    let output = run(arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+#[test]
+fn settings() {
+    for (setting, expected) in [
+        ("features.window=0", "features.window = 0"),
+        ("features.windw=8", "windw"),
+        ("pipeline.emit=sometimes", "every_event"),
+        ("topics.partitions=0", "topics.partitions = 0"),
+        ("trainer.model.heads=3", "heads"),
+        ("serving.listen=8080", "listen"),
+        ("kafka.client.acks=1", "acks"),
+    ] {
+        let text = refused(&["config", "--set", setting], 2);
+        assert!(text.contains(expected), "{setting}: {text}");
+    }
+    assert!(refused(&["config", "--config", "/nowhere.toml"], 2).contains("hmisr config --defaults"));
+}
+
+#[test]
+fn files() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.jsonl");
+    std::fs::write(&empty, "").unwrap();
+    let ratings = folder.path().join("ratings.dat");
+    std::fs::write(&ratings, "1::2::3::4\n1::x\n").unwrap();
+    std::fs::write(folder.path().join("movies.dat"), "2::A::Drama\n").unwrap();
+    let output = folder.path().join("out.jsonl");
+    let output = output.to_str().unwrap();
+    let backfill = |input: &str, format: &str| {
+        refused(&["backfill", "--input", input, "--output", output, "--format", format], 2)
+    };
+    assert!(backfill(empty.to_str().unwrap(), "jsonl").contains("empty.jsonl"));
+    assert!(backfill("/nowhere.jsonl", "jsonl").contains("/nowhere.jsonl"));
+    let text = backfill(folder.path().to_str().unwrap(), "movielens");
+    assert!(text.contains("ratings.dat:2"), "{text}");
+    let data = folder.path().join("data");
+    let text = refused(&["up", "--data", data.to_str().unwrap(), "--events", "/nowhere.jsonl"], 2);
+    assert!(text.contains("/nowhere.jsonl"), "{text}");
+    let text = refused(&["state", "export", "--state", folder.path().to_str().unwrap()], 2);
+    assert!(text.contains("partition store"), "{text}");
+}
+
+#[test]
+fn an_unreachable_broker_and_a_taken_port() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let text = refused(&["up", "--data", data, "--generate", "10", "--listen", &taken], 2);
+    assert!(text.contains(&taken), "{text}");
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    let state = folder.path().join("state");
+    for arguments in [
+        vec!["pipeline", "--brokers", &closed, "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()],
+        vec!["train", "--brokers", &closed, "--listen", "127.0.0.1:0", "--snapshots", data],
+        vec!["topics", "list", "--brokers", &closed],
+    ] {
+        let text = refused(&arguments, 1);
+        assert!(text.contains(&closed), "{text}");
+    }
+}
+
+#[test]
+fn a_data_folder_of_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    std::fs::write(folder.path().join("hmisr.json"), r#"{"layout": 2, "brokers": null}"#).unwrap();
+    let text = refused(&["up", "--data", data], 2);
+    assert!(text.contains("layout 2") && text.contains("--data"), "{text}");
+    std::fs::write(folder.path().join("hmisr.json"), r#"{"layout": 1, "brokers": "other:9092"}"#).unwrap();
+    let text = refused(&["up", "--data", data], 2);
+    assert!(text.contains("other:9092"), "{text}");
+}
+
+#[test]
+fn help_teaches() {
+    let output = hmisr().arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["up", "pipeline", "train", "serve", "backfill", "config", "--set"] {
+        assert!(text.contains(word), "{word}");
+    }
+}

@@ -1,0 +1,161 @@
+//! The built program, as a user starts it.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A model small enough for tests.
+pub const SMALL: [&str; 10] = [
+    "--set",
+    "trainer.model.width=16",
+    "--set",
+    "trainer.model.feed_forward=32",
+    "--set",
+    "trainer.model.max_len=20",
+    "--set",
+    "trainer.batch_examples=256",
+    "--set",
+    "trainer.snapshot_every_s=1",
+];
+
+pub fn hmisr() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hmisr"));
+    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+/// Runs to the end.
+pub fn run(arguments: &[&str]) -> Output {
+    hmisr().args(arguments).output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// `hmisr up … --until-drained --json` with a small model and a free port; returns the summary.
+pub fn up(data: &Path, arguments: &[&str]) -> Value {
+    let output = hmisr()
+        .args(["up", "--until-drained", "--json", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(SMALL)
+        .args(arguments)
+        .output()
+        .unwrap();
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+/// A program that runs on, killed at the end where it still does.
+pub struct Running {
+    pub child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (send, lines) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        for reader in [Box::new(stderr) as Box<dyn BufRead + Send>, Box::new(stdout)] {
+            let send = send.clone();
+            std::thread::spawn(move || {
+                reader.lines().map_while(Result::ok).for_each(|line| drop(send.send(line)));
+            });
+        }
+        Self { child, lines }
+    }
+
+    /// The first line that holds `text`.
+    pub fn line_with(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut seen = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no line with {text:?} in {seen:#?}"),
+            }
+        }
+    }
+
+    /// The address of the HTTP server.
+    pub fn address(&self) -> String {
+        let line = self.line_with("address=");
+        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+        // Colours of a log line are not part of it.
+        address.trim_end_matches("\u{1b}[0m").to_owned()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end: whether it was a success, and what was printed since the last look.
+    pub fn wait(mut self) -> (bool, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        (status.success(), self.lines.iter().collect())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Events of a few users as JSON lines, in time order, some of them late or bad.
+pub fn events(count: usize) -> String {
+    let mut state = 7_u64;
+    let mut random = move |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    let mut lines = String::new();
+    for n in 0..count {
+        let (user, item) = (random(40), random(120));
+        let late = if random(50) == 0 { 100_000 } else { 0 };
+        let ts = 1_600_000_000_000 + n as u64 * 1_000 - late;
+        lines.push_str(&match random(200) {
+            0 => "{\"user_id\": 1, nonsense\n".to_owned(),
+            1 => format!("{{\"user_id\": {user}, \"item_id\": -1, \"category\": 1, \"action\": \"click\", \"ts\": {ts}}}\n"),
+            _ => format!(
+                "{{\"user_id\": {user}, \"item_id\": {item}, \"category\": \"c{}\", \"action\": \"click\", \"ts\": {ts}}}\n",
+                item % 7
+            ),
+        });
+    }
+    lines
+}
+
+/// A backfill of `input` over so many partitions: its summary, and the export of its state.
+pub fn backfill(input: &Path, partitions: usize) -> (Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let output = hmisr()
+        .args(["backfill", "--json", "--partitions", &partitions.to_string(), "--input"])
+        .arg(input)
+        .arg("--output")
+        .arg(folder.path().join("features.jsonl"))
+        .arg("--state-out")
+        .arg(&state)
+        .output()
+        .unwrap();
+    (serde_json::from_str(&stdout(&output)).unwrap(), export(&state))
+}
+
+/// `hmisr state export`.
+pub fn export(state: &Path) -> String {
+    stdout(&hmisr().args(["state", "export", "--state"]).arg(state).output().unwrap())
+}

@@ -1,0 +1,113 @@
+//! `hmisr up`: the whole loop, drained, restarted, killed, served.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Running, SMALL, backfill, events, export, hmisr, up};
+use hmisr_stream::contract::topic;
+use hmisr_stream::log::{Log, LogSettings};
+use serde_json::Value;
+
+#[test]
+fn the_loop_learns_what_the_generator_knows_and_goes_on_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let first = up(data.path(), &["--generate", "12000"]);
+    assert_eq!(first["events_applied"], 12_000);
+    assert_eq!(first["feature_records"], 12_000);
+    assert_eq!(first["examples_learnt"], first["examples_written"]);
+    assert_eq!(first["served_version"], first["snapshot_version"]);
+    let (recommended, chance) = (&first["interests"]["recommended"], &first["interests"]["chance"]);
+    assert!(recommended.as_f64().unwrap() > 1.5 * chance.as_f64().unwrap(), "{first}");
+    assert!(data.path().join("report/prequential.svg").exists());
+
+    let second = up(data.path(), &["--generate", "15000"]);
+    assert_eq!((&second["events_in_log_before"], &second["events_fed"]), (&12_000.into(), &3_000.into()));
+    assert_eq!(second["events_applied"], 3_000);
+    let learnt = |run: &Value| run["examples_learnt"].as_u64().unwrap();
+    assert_eq!(learnt(&second), learnt(&first) + second["examples_written"].as_u64().unwrap());
+    assert!(second["snapshot_version"].as_u64() > first["snapshot_version"].as_u64());
+
+    let other =
+        hmisr().args(["up", "--set", "feed.generator.seed=2", "--data"]).arg(data.path()).output().unwrap();
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("feed.json"));
+}
+
+#[test]
+fn killed_again_and_again_it_ends_as_if_never_killed() {
+    let data = tempfile::tempdir().unwrap();
+    let input = data.path().join("events.jsonl");
+    std::fs::write(&input, events(6_000)).unwrap();
+    let (expected, state) = backfill(&input, 4);
+    let folder = data.path().join("data");
+    for pause_ms in [900, 300, 1_500, 50, 700] {
+        let mut command = hmisr();
+        command.args(["up", "--listen", "127.0.0.1:0", "--rate", "1500", "--data"]).arg(&folder);
+        command.args(["--events".as_ref(), input.as_os_str()]).args(SMALL);
+        let mut running = Running::start(&mut command);
+        running.address();
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        running.child.kill().unwrap();
+        drop(running);
+    }
+    let last = up(&folder, &["--events", input.to_str().unwrap()]);
+    assert_eq!(export(&folder.join("state")), state, "every user's state equals the backfill's");
+
+    let log = Log::open(&folder.join("log"), LogSettings::default()).unwrap();
+    let records = |topic| log.ends(topic).unwrap().iter().sum::<i64>();
+    assert_eq!(records(topic::EVENTS), 6_000);
+    assert_eq!(expected["applied"], records(topic::USER_FEATURES));
+    assert_eq!(expected["dead_letters"], records(topic::DEAD_LETTERS));
+    assert_eq!(last["examples_learnt"], records(topic::TRAINING_EXAMPLES));
+}
+
+#[test]
+fn requests_are_answered_while_snapshots_swap_and_ctrl_c_ends_cleanly() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = hmisr();
+    command.args(["up", "--rate", "3000", "--listen", "127.0.0.1:0", "--data"]).arg(data.path()).args(SMALL);
+    let running = Running::start(&mut command);
+    let address = running.address();
+    running.line_with("snapshot in force");
+    let get = |path: &str| -> Value {
+        let text =
+            ureq::get(format!("http://{address}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let mut versions = std::collections::BTreeSet::new();
+    let mut answers = 0;
+    while versions.len() < 4 {
+        let answer = get(&format!("/v1/recommend?user_id={}&k=5", answers % 900 + 1));
+        assert_eq!(answer["items"].as_array().unwrap().len(), 5, "{answer}");
+        versions.insert(answer["model_version"].as_u64().unwrap());
+        answers += 1;
+        assert!(answers < 1_000_000, "no further snapshot: {versions:?}");
+    }
+    let user = get("/v1/users/1");
+    assert!(
+        user["lifetime"]["events"].as_u64().unwrap() > 0 && !user["visits"].as_array().unwrap().is_empty()
+    );
+    assert!(get("/v1/model")["version"].as_u64() >= versions.last().copied());
+    let metrics =
+        ureq::get(format!("http://{address}/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+    for name in [
+        "hmisr_feed_events_total",
+        "hmisr_pipeline_events_total",
+        "hmisr_pipeline_lag_records",
+        "hmisr_pipeline_commit_seconds_count",
+        "hmisr_pipeline_dead_letters_total{reason=\"late\"}",
+        "hmisr_state_disk_bytes",
+        "hmisr_trainer_steps_total",
+        "hmisr_serving_swaps_total",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing from\n{metrics}");
+    }
+    running.signal("INT");
+    let (success, lines) = running.wait();
+    assert!(success, "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("snapshot") && line.contains("served at the end")),
+        "{lines:#?}"
+    );
+}
