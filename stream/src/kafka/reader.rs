@@ -21,9 +21,11 @@ impl rdkafka::consumer::ConsumerContext for Reporting {}
 /// than `within`.
 pub fn read_committed(settings: &KafkaSettings, topic: &str, within: Duration) -> Result<Vec<Record>> {
     let deadline = Instant::now() + within;
-    let mut config = settings.for_source()?;
-    // Needed by librdkafka, but never joined: partitions are assigned by hand.
-    config.set("group.id", "hmisr-reader").set("enable.partition.eof", "true");
+    // A group is needed by librdkafka, but never joined: partitions are assigned by hand.
+    let reader =
+        KafkaSettings { group_id: "hmisr-reader".to_owned(), group_instance_id: None, ..settings.clone() };
+    let mut config = reader.for_source()?;
+    config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer<Reporting> =
         config.create_with_context(Reporting::default()).map_err(errors::creation)?;
     let (brokers, timeout) = (&settings.brokers, settings.request_timeout());

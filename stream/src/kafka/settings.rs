@@ -49,12 +49,13 @@ const RESERVED: &[(&str, &str)] = &[
 pub struct KafkaSettings {
     /// `host:port` of one or more brokers, separated by commas.
     pub brokers: String,
-    /// The consumer group; its committed offsets say where reading goes on.
+    /// The consumer group; its committed offsets say where reading goes on. A source needs it.
     pub group_id: String,
     /// A name that this member keeps over restarts (static membership): within
     /// `session_timeout_ms` a restart moves no partition. None: a new member each time.
     pub group_instance_id: Option<String>,
-    /// The name by which brokers fence an older producer; one per instance of the job.
+    /// The name by which brokers fence an older producer; one per instance of the job. A sink needs
+    /// it.
     pub transactional_id: String,
     /// How long a silent consumer keeps its partitions, milliseconds; 6,000 to 300,000. A tenth of
     /// it lies between two heartbeats.
@@ -154,11 +155,6 @@ impl KafkaSettings {
                 self.brokers
             ));
         }
-        for (field, value) in [("group_id", &self.group_id), ("transactional_id", &self.transactional_id)] {
-            if value.trim().is_empty() {
-                return refuse(format!("kafka.{field} is empty: give it a name"));
-            }
-        }
         for (field, value, low, high) in [
             ("session_timeout_ms", self.session_timeout_ms, 6_000, 300_000),
             ("max_poll_interval_ms", self.max_poll_interval_ms, self.session_timeout_ms, 86_400_000),
@@ -225,8 +221,19 @@ impl KafkaSettings {
         Ok(config)
     }
 
+    /// What a sink needs.
+    pub(super) fn for_sink(&self) -> Result<ClientConfig> {
+        named("transactional_id", &self.transactional_id)?;
+        let mut config = self.for_producer()?;
+        config
+            .set("transactional.id", &self.transactional_id)
+            .set("transaction.timeout.ms", self.transaction_timeout_ms.to_string());
+        Ok(config)
+    }
+
     /// What a source needs.
     pub(super) fn for_source(&self) -> Result<ClientConfig> {
+        named("group_id", &self.group_id)?;
         let mut config = self.common()?;
         config
             .set("group.id", &self.group_id)
@@ -251,6 +258,13 @@ impl KafkaSettings {
         config.extend(self.client.clone());
         Ok(config)
     }
+}
+
+fn named(field: &str, value: &str) -> Result<()> {
+    if value.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Configuration, format!("kafka.{field} is empty: give it a name")));
+    }
+    Ok(())
 }
 
 fn is_host_and_port(broker: &str) -> bool {
@@ -316,6 +330,18 @@ mod tests {
         for brokers in ["a:1", "a:1, b:2", "[::1]:9092", "SASL_SSL://broker.example:9094"] {
             KafkaSettings::new(brokers).validate().unwrap();
         }
+    }
+
+    #[test]
+    fn names_are_needed_where_they_are_used() {
+        let nameless = KafkaSettings {
+            group_id: String::new(),
+            transactional_id: " ".to_owned(),
+            ..KafkaSettings::default()
+        };
+        nameless.for_producer().unwrap();
+        assert!(nameless.for_source().unwrap_err().to_string().contains("kafka.group_id"));
+        assert!(nameless.for_sink().unwrap_err().to_string().contains("kafka.transactional_id"));
     }
 
     #[test]

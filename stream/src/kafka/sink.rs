@@ -32,11 +32,7 @@ impl KafkaSink {
     /// # Errors
     /// Kinds `Configuration`, `Unavailable`, `Fenced`.
     pub fn new(settings: &KafkaSettings) -> Result<Self> {
-        let mut config = settings.for_producer()?;
-        config
-            .set("transactional.id", &settings.transactional_id)
-            .set("transaction.timeout.ms", settings.transaction_timeout_ms.to_string());
-        let writer = Writer::new(settings, &config)?;
+        let writer = Writer::new(settings, &settings.for_sink()?)?;
         let timeout = settings.transaction_timeout();
         writer.producer.init_transactions(timeout.max(settings.request_timeout())).map_err(|error| {
             let question = format!("taking over the transactional id {}", settings.transactional_id);
