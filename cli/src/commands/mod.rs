@@ -73,3 +73,27 @@ impl UserLookup for OwnState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Names like `hmisr_state_users` in a text.
+    fn names(text: &str) -> BTreeSet<String> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        text.split(|c| !is_name(c)).filter(|word| word.starts_with("hmisr_")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_nothing_else() {
+        let registry = prometheus::Registry::new();
+        hmisr_feed::FeedMetrics::new(&registry).unwrap();
+        hmisr_pipeline::PipelineMetrics::new(&registry).unwrap();
+        hmisr_state::StateMetrics::new(&registry).unwrap();
+        hmisr_trainer::Metrics::new(&registry).unwrap();
+        hmisr_serving::Metrics::new(&registry).unwrap();
+        let registered: BTreeSet<String> =
+            registry.gather().iter().map(|family| family.name().to_owned()).collect();
+        assert_eq!(names(include_str!("../../../docs/metrics.md")), registered);
+    }
+}
