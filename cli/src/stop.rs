@@ -24,7 +24,7 @@ pub fn on_signal() -> Result<Arc<AtomicBool>, Failure> {
                     eprintln!("ended at once; the next start goes on from the last commit");
                     std::process::exit(130);
                 }
-                eprintln!("stopping: what is under way is finished first (again to end at once)");
+                tracing::info!("stopping: what is under way is finished first (again to end at once)");
                 flag.store(true, Ordering::Relaxed);
             }
         });

@@ -1,4 +1,5 @@
 //! `hmisr backfill` on the checked-in events gives the checked-in features.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

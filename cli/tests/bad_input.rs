@@ -1,4 +1,5 @@
 //! What a user gets wrong is told with field, value, place and remedy, and exit code 2.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

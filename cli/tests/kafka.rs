@@ -1,4 +1,5 @@
 //! The whole loop over a real Apache Kafka gives the totals of the embedded log.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 #[path = "../../stream/tests/kafka/broker.rs"]
 mod broker;

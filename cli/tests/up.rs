@@ -1,4 +1,5 @@
 //! `hmisr up`: the whole loop, drained, restarted, killed, served.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

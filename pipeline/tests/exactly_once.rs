@@ -1,5 +1,6 @@
 //! Whatever goes wrong at a commit, the outputs are those of an undisturbed run: nothing lost,
 //! nothing twice, nothing different.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What the job writes: features as the backfill's, examples without a leak, dead letters whole.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

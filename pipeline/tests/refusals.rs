@@ -1,4 +1,5 @@
 //! What does not fit together is refused at the start, with the remedy.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Commit, rollback and refusal of a partition's store, on a real RocksDB.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::Path;
 

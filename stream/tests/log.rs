@@ -1,5 +1,7 @@
 //! The embedded log: what is committed is there, all of it and nothing else, also after a restart.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+
 use std::path::Path;
 use std::time::Duration;
 

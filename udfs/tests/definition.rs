@@ -1,4 +1,5 @@
 //! On random streams the accumulators agree with the definitions written out.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::collections::{BTreeMap, HashMap};
 

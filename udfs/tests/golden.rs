@@ -1,4 +1,5 @@
 //! The checked-in events give the checked-in features to 1e-9, under two sets of settings.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::collections::HashMap;
 

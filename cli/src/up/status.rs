@@ -88,10 +88,10 @@ impl Status {
         }
     }
 
-    /// Leaves the last view standing.
+    /// Takes the block away: the summary follows.
     pub fn end(&self) {
         if let Some(block) = &self.block {
-            block.abandon();
+            block.finish_and_clear();
         }
     }
 }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
 use hmisr_stream::contract::{Reason, topic};
-use hmisr_stream::{Limits, Polled, Record, Sink, Source};
+use hmisr_stream::{ErrorKind, Limits, Polled, Record, Sink, Source};
 
 use self::output::{Batch, Output, OutputPartitions, outgoing_features};
 use crate::error::Fate;
@@ -35,6 +35,8 @@ use crate::{Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, 
 
 /// How long a poll waits for records, at most; also how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
+/// How long a partition may wait for its committed offset.
+const STABLE: Duration = Duration::from_secs(30);
 
 /// What an engine is made of besides source and sink.
 pub struct Setup {
@@ -294,7 +296,7 @@ where
             None => self.open(number)?,
         };
         store.rollback()?;
-        let committed = self.source.committed(number)?;
+        let committed = self.committed_offset(number)?;
         let (log_start, log_end) = self.source.bounds(number)?;
         let start = Situation {
             partition: number,
@@ -315,6 +317,21 @@ where
         self.partitions.insert(number, Partition { store, position, mute_until });
         self.show_offsets();
         Ok(())
+    }
+
+    /// The group's offset. While a peer that owned the partition still has a transaction open it
+    /// is not known, so this waits: for as long as a transaction may be open, and then some.
+    fn committed_offset(&mut self, number: i32) -> Result<Option<i64>> {
+        let deadline = Instant::now() + STABLE;
+        loop {
+            match self.source.committed(number) {
+                Err(error) if error.kind() == ErrorKind::Unavailable && Instant::now() < deadline => {
+                    tracing::info!(partition = number, %error, "waiting for the committed offset");
+                    std::thread::sleep(POLL * 4);
+                }
+                other => return Ok(other?),
+            }
+        }
     }
 
     fn open(&self, number: i32) -> Result<PartitionStore> {

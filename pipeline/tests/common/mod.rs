@@ -1,6 +1,6 @@
 //! An engine over an embedded log in a folder of its own.
 
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,7 +10,14 @@ pub struct LogSink {
     epoch: u64,
     open: bool,
     records: Vec<Outgoing>,
-    offsets: Option<(String, String, Vec<(i32, i64)>)>,
+    offsets: Option<Pending>,
+}
+
+/// Offsets that the transaction will commit.
+struct Pending {
+    group: String,
+    topic: String,
+    offsets: Vec<(i32, i64)>,
 }
 
 impl LogSink {
@@ -49,7 +56,8 @@ impl Sink for LogSink {
 
     fn send_offsets(&mut self, group: &String, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
         self.require_open()?;
-        self.offsets = Some((group.clone(), topic.to_owned(), offsets.to_vec()));
+        self.offsets =
+            Some(Pending { group: group.clone(), topic: topic.to_owned(), offsets: offsets.to_vec() });
         Ok(())
     }
 
@@ -65,8 +73,11 @@ impl Sink for LogSink {
                 ),
             ));
         }
-        let offsets =
-            self.offsets.as_ref().map(|(group, topic, offsets)| GroupOffsets { group, topic, offsets });
+        let offsets = self.offsets.as_ref().map(|Pending { group, topic, offsets }| GroupOffsets {
+            group,
+            topic,
+            offsets,
+        });
         let written = self.log.inner.commit_locked(&mut index, &self.records, offsets);
         drop(index);
         match &written {
