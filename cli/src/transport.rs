@@ -59,12 +59,17 @@ impl Transport for Log {
 
     fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool> {
         let ends = self.ends(topic).unwrap_or_default();
-        Ok((0..).zip(ends).all(|(partition, end)| positions.get(&partition) == Some(&end)))
+        Ok((0..).zip(ends).all(|(partition, end)| position(positions, partition) == end))
     }
 
     fn describe(&self) -> String {
         "the embedded log".to_owned()
     }
+}
+
+/// Where a reader stands that may not have come to a partition yet.
+fn position(positions: &BTreeMap<i32, i64>, partition: i32) -> i64 {
+    positions.get(&partition).copied().unwrap_or(0)
 }
 
 struct LogWriter {
@@ -134,8 +139,7 @@ impl Transport for Kafka {
                 Polled::Records(_) | Polled::Revoked(_) => {}
                 Polled::Assigned(partitions) => {
                     for partition in partitions {
-                        let Some(position) = positions.get(&partition) else { return Ok(false) };
-                        probe.seek(partition, *position)?;
+                        probe.seek(partition, position(positions, partition))?;
                         sought += 1;
                     }
                 }
@@ -144,8 +148,8 @@ impl Transport for Kafka {
                 continue;
             }
             let mut at_end = true;
-            for (partition, position) in positions {
-                at_end &= probe.bounds(*partition)?.1 <= *position;
+            for partition in 0..probe.topic().partitions {
+                at_end &= probe.bounds(partition)?.1 <= position(positions, partition);
             }
             if at_end {
                 return Ok(true);

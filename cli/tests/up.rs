@@ -36,6 +36,23 @@ fn the_loop_learns_what_the_generator_knows_and_goes_on_after_a_restart() {
 }
 
 #[test]
+fn input_without_a_single_example_is_drained_too() {
+    let data = tempfile::tempdir().unwrap();
+    let input = data.path().join("events.jsonl");
+    let event = r#"{"user_id": 1, "item_id": 2, "category": 3, "action": "click", "ts": 5}"#;
+    for (lines, applied, dead_letters) in [(event, 1, 0), ("rubbish\n{}\n\n[1]\n", 0, 3)] {
+        std::fs::write(&input, lines).unwrap();
+        let folder = data.path().join(format!("data-{applied}"));
+        let summary = up(&folder, &["--events", input.to_str().unwrap()]);
+        assert_eq!(
+            (&summary["events_applied"], &summary["dead_letters"]),
+            (&applied.into(), &dead_letters.into())
+        );
+        assert_eq!(summary["snapshot_version"], 0);
+    }
+}
+
+#[test]
 fn killed_again_and_again_it_ends_as_if_never_killed() {
     let data = tempfile::tempdir().unwrap();
     let input = data.path().join("events.jsonl");

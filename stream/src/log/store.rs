@@ -290,7 +290,7 @@ impl Inner {
                 return Err(Error::new(
                     ErrorKind::TooLarge,
                     format!(
-                        "topic `{}`: a record of {} bytes; the log takes at most {}",
+                        "topic `{}`: a record of {} bytes; log.max_record_bytes allows {}: raise it, or leave the record out",
                         record.topic,
                         value.len(),
                         self.settings.max_record_bytes
