@@ -19,12 +19,21 @@ pub enum Reason {
     Future,
     /// The payload is longer than the configured limit.
     TooLarge,
+    /// The user already has as many categories as `pipeline.max_user_categories` allows.
+    TooManyCategories,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Malformed, Self::Invalid, Self::KeyMismatch, Self::Late, Self::Future, Self::TooLarge];
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::KeyMismatch,
+        Self::Late,
+        Self::Future,
+        Self::TooLarge,
+        Self::TooManyCategories,
+    ];
 
     /// The reason as it stands in headers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Reason {
             Self::Late => "late",
             Self::Future => "future",
             Self::TooLarge => "too_large",
+            Self::TooManyCategories => "too_many_categories",
         }
     }
 }
