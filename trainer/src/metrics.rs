@@ -14,6 +14,7 @@ pub struct Metrics {
     pub(crate) steps: IntCounter,
     pub(crate) examples: IntCounter,
     pub(crate) bad_examples: IntCounter,
+    pub(crate) lost_examples: IntCounter,
     pub(crate) tombstones: IntCounter,
     pub(crate) truncated: IntCounter,
     pub(crate) not_ranked: IntCounter,
@@ -83,6 +84,10 @@ impl Metrics {
             steps: counter("steps_total", "Micro-batches learnt from")?,
             examples: counter("examples_total", "Examples learnt from")?,
             bad_examples: counter("bad_examples_total", "Records that are no training example, skipped")?,
+            lost_examples: counter(
+                "lost_examples_total",
+                "Offsets that the log no longer held when they were to be learnt from",
+            )?,
             tombstones: counter("tombstones_total", "Users whose seen items were forgotten")?,
             truncated: counter("truncated_histories_total", "Histories longer than the model reads, cut")?,
             not_ranked: counter("not_ranked_total", "Examples learnt from but not evaluated")?,

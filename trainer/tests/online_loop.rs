@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{Memory, MemorySink, examples, logs, metrics, record, run_with, settings, value};
+use common::{Memory, MemorySink, examples, logs, metrics, record, run_over, run_with, settings, value};
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
+use hmisr_trainer::Progress;
 use hmisr_trainer::snapshot::{Snapshot, latest_version};
 
 #[test]
@@ -83,4 +84,39 @@ fn a_log_that_cannot_be_reached_is_waited_for() {
     source.unreachable = 3;
     let summary = run_with(&settings(folder.path()), source, &mut MemorySink::default(), &metrics).unwrap();
     assert_eq!(summary.examples, 40);
+}
+
+#[test]
+fn a_topic_without_an_example_shows_its_positions_and_no_lag() {
+    let folder = tempfile::tempdir().unwrap();
+    let progress = Progress::default();
+    run_over(&settings(folder.path()), Memory::new(vec![Vec::new(); 2], 5, None), &progress).unwrap();
+    let view = progress.view();
+    assert_eq!(view.positions, [(0, 0), (1, 0)].into());
+    assert_eq!((view.lag, view.examples), (Some(0), 0));
+}
+
+#[test]
+fn lag_falls_to_nothing_once_the_last_marker_is_read_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, progress) = (logs(&examples(32, 5, 20), 1), Progress::default());
+    let mut source = Memory::new(log, 5, None);
+    source.markers = 1;
+    run_over(&settings(folder.path()), source, &progress).unwrap();
+    let view = progress.view();
+    assert_eq!((view.lag, view.examples), (Some(0), 32));
+}
+
+#[test]
+fn examples_that_the_log_lost_before_the_first_run_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, metrics) = metrics();
+    let mut log = logs(&examples(60, 5, 20), 1);
+    log[0].drain(..20);
+    let begin = log[0][0].offset;
+    assert!(begin > 0);
+    let source = Memory::new(log, 5, None);
+    let summary = run_with(&settings(folder.path()), source, &mut MemorySink::default(), &metrics).unwrap();
+    assert_eq!(summary.examples, 40);
+    assert_eq!(value(&registry, "hmisr_trainer_lost_examples_total"), begin as f64);
 }

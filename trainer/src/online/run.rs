@@ -24,6 +24,8 @@ const POLL: Duration = Duration::from_millis(50);
 const POLL_BYTES: usize = 16 << 20;
 /// Pause after a source that cannot be reached.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How old the shown progress may get: lag changes also while nothing is learnt.
+const SHOW: Duration = Duration::from_millis(200);
 
 /// How a run ended.
 #[derive(Debug, Clone, Default)]
@@ -71,11 +73,15 @@ pub fn run<'a, B: Fused, S: Source>(
             looped.learn_new()?;
         }
         looped.publish_if_due()?;
+        if looped.shown.elapsed() >= SHOW {
+            looped.show();
+        }
     }
     if looped.replay.is_empty() && looped.queue.len() > 0 {
         looped.learn_new()?;
     }
     looped.publish()?;
+    looped.show();
     Ok(looped.summary())
 }
 
@@ -93,6 +99,8 @@ pub(super) struct Loop<'a, B: Fused, S: Source> {
     pub(super) gained: Vec<i32>,
     /// When the oldest record of the queue came.
     pub(super) waiting_since: Option<Instant>,
+    /// When progress was last shown.
+    pub(super) shown: Instant,
     /// Batches in the newest snapshot, its examples, and when it was written.
     pub(super) published: (u64, u64, Instant),
     pub(super) version: u64,
@@ -131,7 +139,7 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
         };
         let (journal, replay) = Journal::open(&settings.folder, trainer.state().batches)?;
         let published = (trainer.state().batches, trainer.state().examples, Instant::now());
-        let looped = Self {
+        let mut looped = Self {
             source,
             sink,
             metrics,
@@ -142,6 +150,7 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
             replay: replay.into(),
             gained: Vec::new(),
             waiting_since: None,
+            shown: Instant::now(),
             published,
             version,
             loss,
@@ -208,7 +217,6 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
             None => begin,
             Some(position) if (begin..=end).contains(&position) => position,
             Some(position) if position < begin && settings.skip_lost_examples && self.replay.is_empty() => {
-                warn!(partition, position, begin, lost = begin - position, "examples are lost to the model");
                 begin
             }
             Some(position) => {
@@ -226,8 +234,22 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
                 ));
             }
         };
+        self.source.seek(partition, start)?;
         self.queue.positions.insert(partition, start);
-        Ok(self.source.seek(partition, start)?)
+        // A partition that the snapshot does not know should have been read from offset 0.
+        let wanted = position.unwrap_or(0);
+        if let Some(lost) = u64::try_from(start - wanted).ok().filter(|lost| *lost > 0) {
+            warn!(
+                partition,
+                wanted,
+                begin,
+                lost,
+                "the log no longer holds these offsets: their examples are lost to the model"
+            );
+            self.metrics.lost_examples.inc_by(lost);
+        }
+        self.show();
+        Ok(())
     }
 
     /// Learns again what the journal says and the queue holds.
@@ -306,7 +328,8 @@ impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
         self.queue.positions.iter().map(behind).sum()
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.shown = Instant::now();
         let lag = self.lag();
         if let Some(lag) = lag {
             self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));

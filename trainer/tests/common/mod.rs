@@ -102,6 +102,9 @@ pub struct Memory {
     dies_after: Option<usize>,
     /// Calls that fail before the log can be reached.
     pub unreachable: usize,
+    /// Offsets of a transaction's marker behind each log's last record, known as part of the log
+    /// until a poll has read over them.
+    pub markers: i64,
     /// Raised when everything was read, so that the loop ends.
     at_end: Arc<AtomicBool>,
 }
@@ -119,6 +122,7 @@ impl Memory {
             seed,
             dies_after,
             unreachable: 0,
+            markers: 0,
             at_end,
         }
     }
@@ -171,6 +175,7 @@ impl Source for Memory {
         let open: Vec<i32> =
             self.positions.iter().filter(|(p, at)| **at < self.end(**p)).map(|(p, _)| *p).collect();
         if open.is_empty() {
+            self.markers = 0;
             let sought = self.positions.len() == self.logs.len();
             self.at_end.store(sought, std::sync::atomic::Ordering::Relaxed);
             return Ok(Polled::Records(Vec::new()));
@@ -207,7 +212,7 @@ impl Source for Memory {
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {
-        Some(self.end(partition))
+        Some(self.end(partition) + self.markers)
     }
 }
 
