@@ -61,8 +61,8 @@ impl Backfill<'_> {
         self.features.validate().map_err(|error| Error::refused(error.to_string()))?;
         self.pipeline.validate().map_err(Error::refused)?;
         self.state.validate().map_err(Error::refused)?;
-        if !(1..=100_000).contains(&self.partitions) {
-            return Err(Error::refused(format!("--partitions {}: expected 1 to 100000", self.partitions)));
+        if !(1..=1_000).contains(&self.partitions) {
+            return Err(Error::refused(format!("--partitions {}: expected 1 to 1000", self.partitions)));
         }
         let pipeline = PipelineSettings { training_examples: false, ..self.pipeline.clone() };
         let processor = Processor::new(self.features.clone(), pipeline);
@@ -86,7 +86,9 @@ impl Backfill<'_> {
                 output.write_all(&line)?;
                 output.write_all(b"\n")?;
             }
-            for (store, offset) in stores.iter_mut().zip(&offsets) {
+            for (store, offset) in
+                stores.iter_mut().zip(&offsets).filter(|(store, end)| store.next_offset() < **end)
+            {
                 store.commit(*offset, self.state.cache_bytes / self.partitions as usize)?;
             }
             chunk.clear();
@@ -146,6 +148,7 @@ impl Backfill<'_> {
                 partition,
                 partitions: self.partitions,
                 features: self.features.identity(),
+                visits_kept: self.pipeline.visits_kept(&self.features),
             };
             let store = PartitionStore::open(&path, &identity, &self.features, &resources)?;
             if !store.is_new()? {

@@ -8,7 +8,23 @@ use hmisr_state::StoreReader;
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use hmisr_stream::partition_for_key;
 
-use crate::Result;
+/// Why a user cannot be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The user's partition is another process's, or nobody's yet: whether the user is known can
+    /// only be said by its owner.
+    #[error("partition {partition} is not owned by this process: ask its owner, or again in a moment")]
+    NotOwned {
+        /// The partition.
+        partition: i32,
+    },
+    /// No partition was assigned to this process yet.
+    #[error("no partition is owned by this process yet: ask again in a moment")]
+    Unassigned,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] hmisr_state::Error),
+}
 
 /// Finds a user's committed state by the partition that the user belongs to. Clones share it.
 #[derive(Clone)]
@@ -29,21 +45,23 @@ impl StateDirectory {
         Self { features, inner: Arc::default() }
     }
 
-    /// The user's committed features and window; none where the user is unknown or expired, or
-    /// belongs to a partition of another instance.
+    /// The user's committed features and every visit that is kept; none where the user is
+    /// unknown or expired.
     ///
     /// # Errors
-    /// Where the store fails.
-    pub fn user(&self, id: &Id) -> Result<Option<UserView>> {
+    /// Where the store fails, or this process does not own the user's partition.
+    pub fn user(&self, id: &Id) -> Result<Option<UserView>, DirectoryError> {
         let (partition, store) = {
             let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            if inner.stores.is_empty() {
+                return Err(DirectoryError::Unassigned);
+            }
             let partition = partition_for_key(id.to_string().as_bytes(), inner.partitions);
-            (partition, inner.stores.get(&partition).cloned())
+            let store = inner.stores.get(&partition).ok_or(DirectoryError::NotOwned { partition })?;
+            (partition, store.clone())
         };
-        let Some(found) = store.map(|store| store.user(id)).transpose()?.flatten() else { return Ok(None) };
+        let Some(found) = store.user(id)? else { return Ok(None) };
         let features = found.user.features(&self.features);
-        let visits = found.user.visits();
-        let window = visits.range(visits.len().saturating_sub(self.features.window)..);
         Ok(Some(UserView {
             user_id: id.clone(),
             partition,
@@ -52,7 +70,10 @@ impl StateDirectory {
             lifetime: features.lifetime,
             window: features.window,
             recent_diversity: features.recent_diversity,
-            visits: window
+            visits: found
+                .user
+                .visits()
+                .iter()
                 .map(|visit| VisitView {
                     item_id: visit.item.clone(),
                     category: visit.category.clone(),

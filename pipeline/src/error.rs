@@ -27,7 +27,7 @@ pub struct Error {
 pub(crate) enum Fate {
     /// It has no effect.
     Aborted,
-    /// It may or may not have taken effect.
+    /// It may or may not have taken effect, or the log could not be reached.
     Unknown,
 }
 
@@ -82,7 +82,7 @@ impl From<hmisr_stream::Error> for Error {
         };
         let fate = match error.kind() {
             Stream::Aborted => Some(Fate::Aborted),
-            Stream::UnknownOutcome => Some(Fate::Unknown),
+            Stream::UnknownOutcome | Stream::Unavailable => Some(Fate::Unknown),
             _ => None,
         };
         Self { kind, message: error.to_string(), fate, source: Some(Box::new(error)) }

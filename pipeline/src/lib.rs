@@ -15,7 +15,7 @@ mod progress;
 pub mod recovery;
 mod settings;
 
-pub use directory::StateDirectory;
+pub use directory::{DirectoryError, StateDirectory};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::PipelineMetrics;
 pub use progress::PipelineProgress;

@@ -1,6 +1,6 @@
 //! From one record to its outcome: a function of the state and the record alone.
 
-use hmisr_features::{FeatureSettings, Features, UserState, Visit};
+use hmisr_features::{FeatureSettings, Features, MAX_ID_BYTES, UserState, Visit};
 use hmisr_state::PartitionStore;
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
@@ -94,7 +94,10 @@ impl Processor {
         let user = event.user_id.to_string();
         if record.key.as_deref() != Some(user.as_bytes()) {
             let key = match &record.key {
-                Some(key) => format!("`{}`", String::from_utf8_lossy(key)),
+                Some(key) => {
+                    let shown = key.get(..MAX_ID_BYTES).unwrap_or(key);
+                    format!("`{}` ({} bytes)", String::from_utf8_lossy(shown), key.len())
+                }
                 None => "missing".to_owned(),
             };
             return Decoded::Rejected(
@@ -134,6 +137,15 @@ impl Processor {
         let slots = store.slots(&event.user_id, &event.item_id)?;
         if let Err(late) = slots.partition.admit(&self.features, slots.user, event.ts) {
             return Ok(Outcome::DeadLetter(Reason::Late, late.to_string()));
+        }
+        let categories = slots.user.lifetime().counts();
+        let is_new = || categories.binary_search_by(|(category, _)| category.cmp(&event.category)).is_err();
+        if categories.len() >= self.settings.max_user_categories && is_new() {
+            let message = format!(
+                "field `category`: `{}` would be one more than the {} of pipeline.max_user_categories",
+                event.category, self.settings.max_user_categories
+            );
+            return Ok(Outcome::DeadLetter(Reason::TooManyCategories, message));
         }
         let positive = self.settings.positive_actions.contains(&event.action);
         let known_action = positive || self.settings.neutral_actions.contains(&event.action);

@@ -20,7 +20,7 @@ pub struct PipelineProgress {
 }
 
 impl PipelineProgress {
-    /// Events applied since the start of the process, replayed ones included.
+    /// Events applied since the start of the process, without those replayed.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Relaxed)
     }

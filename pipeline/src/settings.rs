@@ -1,5 +1,6 @@
 //! How the job runs. What changes a feature's value stands in `FeatureSettings`.
 
+use hmisr_features::FeatureSettings;
 use serde::{Deserialize, Serialize};
 
 /// Which feature records are written.
@@ -38,12 +39,19 @@ pub struct PipelineSettings {
     pub commit_interval_ms: u64,
     /// A commit comes at the latest after so many records.
     pub commit_records: usize,
+    /// A commit comes at the latest after so many bytes of outputs.
+    pub commit_bytes: usize,
     /// A longer event is a dead letter, in bytes.
     pub max_event_bytes: usize,
+    /// An event of a further category of a user who has this many is a dead letter: a user's
+    /// state, which is written whole, stays bounded.
+    pub max_user_categories: usize,
     /// An event this much later than its record's timestamp is a dead letter, in milliseconds.
     pub max_future_ms: i64,
-    /// Transactions that may fail one after the other before the job stops.
+    /// Transactions, or tries to reach the log, that may fail in a row before the job stops.
     pub max_failed_commits: u32,
+    /// The pause before the second try, in milliseconds; it doubles up to five seconds.
+    pub retry_pause_ms: u64,
     /// Accept the store's own offset where the group's is missing, as after a group was deleted.
     pub adopt_store_offset: bool,
 }
@@ -63,15 +71,23 @@ impl Default for PipelineSettings {
             batch_bytes: 8 << 20,
             commit_interval_ms: 200,
             commit_records: 20_000,
+            commit_bytes: 32 << 20,
             max_event_bytes: 64 << 10,
+            max_user_categories: 10_000,
             max_future_ms: 60 * 60 * 1000,
             max_failed_commits: 10,
+            retry_pause_ms: 100,
             adopt_store_offset: false,
         }
     }
 }
 
 impl PipelineSettings {
+    /// Events kept of each user: what the features and the training examples look back on.
+    pub fn visits_kept(&self, features: &FeatureSettings) -> usize {
+        features.window.max(features.recent).max(self.history)
+    }
+
     /// Checks every setting's range.
     ///
     /// # Errors
@@ -87,6 +103,8 @@ impl PipelineSettings {
             ("batch_records", self.batch_records, 1_000_000),
             ("batch_bytes", self.batch_bytes, 1 << 30),
             ("commit_records", self.commit_records, 10_000_000),
+            ("commit_bytes", self.commit_bytes, 1 << 30),
+            ("max_user_categories", self.max_user_categories, 1_000_000),
             ("max_event_bytes", self.max_event_bytes, 16 << 20),
         ] {
             if value == 0 || value > most {

@@ -144,6 +144,17 @@ fn bad_input_is_a_dead_letter_with_the_bytes_untouched() {
 }
 
 #[test]
+fn a_user_has_a_bounded_number_of_categories() {
+    let mut bench = Bench::new(1);
+    bench.pipeline.max_user_categories = 3;
+    bench.send(&(0..20).map(|n| event(1, n, 1_000 + i64::from(n))).collect::<Vec<_>>());
+    let directory = bench.run().unwrap();
+    // Categories 0 to 4 come in turn: 3 and 4 are refused, the others go on.
+    assert_eq!(bench.read(topic::DEAD_LETTERS).len(), 8);
+    assert_eq!(directory.user(&Id::from(1)).unwrap().unwrap().lifetime.events, 12);
+}
+
+#[test]
 fn a_tombstone_forgets_the_user() {
     let bench = Bench::new(1);
     bench.send(&[event(1, 2, 10), event(2, 2, 10)]);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, events};
+use common::{Bench, OddSource, events};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::{Log, LogSettings};
 
@@ -51,6 +51,21 @@ fn a_group_without_its_offset() {
     bench.pipeline.group = "another".into();
     let text = refusal(&bench);
     assert!(text.contains("group") && text.contains("another"), "{text}");
+}
+
+#[test]
+fn a_store_whose_group_has_no_offset_until_it_is_adopted() {
+    let mut bench = Bench::new(1);
+    bench.send(&events(1, 20));
+    bench.run().unwrap();
+    let records = bench.contents(topic::USER_FEATURES);
+    let without = |bench: &Bench| OddSource { forgets: true, ..OddSource::over(bench.source()) };
+    let text = bench.run_over(without(&bench), || bench.sink()).err().unwrap().to_string();
+    assert!(text.contains("no committed offset") && text.contains("--adopt-store-offset"), "{text}");
+    bench.pipeline.adopt_store_offset = true;
+    bench.send(&events(2, 5));
+    bench.run_over(without(&bench), || bench.sink()).unwrap();
+    assert_eq!(bench.contents(topic::USER_FEATURES)[..records.len()], records);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Identity {
     pub partitions: i32,
     /// `FeatureSettings::identity`.
     pub features: String,
+    /// Events kept of each user: with fewer, later training examples would be others.
+    pub visits_kept: usize,
 }
 
 impl Identity {

@@ -16,6 +16,7 @@ fn identity() -> Identity {
         partition: 0,
         partitions: 1,
         features: FeatureSettings::default().identity(),
+        visits_kept: 200,
     }
 }
 
@@ -133,6 +134,7 @@ fn a_store_of_something_else_is_refused_with_the_remedy() {
         ("partition", Identity { partition: 3, ..identity() }, ErrorKind::Foreign),
         ("partitions", Identity { partitions: 9, ..identity() }, ErrorKind::Foreign),
         ("features", Identity { features: other_window.identity(), ..identity() }, ErrorKind::Foreign),
+        ("visits_kept", Identity { visits_kept: 300, ..identity() }, ErrorKind::Foreign),
     ] {
         let error = open_as(folder.path(), &identity).err().unwrap();
         assert_eq!(error.kind(), kind, "{error}");

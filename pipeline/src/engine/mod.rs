@@ -16,7 +16,7 @@
 
 mod output;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,18 +25,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
 use hmisr_stream::contract::{Reason, topic};
-use hmisr_stream::{ErrorKind, Limits, Polled, Record, Sink, Source};
+use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 
 use self::output::{Batch, Output, OutputPartitions, outgoing_features};
 use crate::error::Fate;
 use crate::processor::Processor;
-use crate::recovery::{Situation, Start};
+use crate::recovery::Situation;
 use crate::{Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
 
 /// How long a poll waits for records, at most; also how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
-/// How long a partition may wait for its committed offset.
-const STABLE: Duration = Duration::from_secs(30);
+/// How long a partition may wait for its committed offset, which is not known while a peer that
+/// owned it has a transaction open.
+const STABLE: Duration = Duration::from_secs(60);
+/// The longest pause between two tries.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What an engine is made of besides source and sink.
 pub struct Setup {
@@ -64,13 +67,18 @@ pub struct Engine<S, K> {
     source: S,
     sink: K,
     outputs: OutputPartitions,
+    assigned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
+    /// Since when an assigned partition could not be started.
+    waiting_since: Option<Instant>,
     batch: Batch,
     failed_commits: u32,
 }
 
 struct Partition {
     store: PartitionStore,
+    /// Whether position and store agree; if not, it must be started (again).
+    started: bool,
     /// The next offset to process.
     position: i64,
     /// Outputs of records before this offset are already written.
@@ -110,7 +118,9 @@ where
             source,
             sink,
             outputs,
+            assigned: BTreeSet::new(),
             partitions: BTreeMap::new(),
+            waiting_since: None,
             batch: Batch::default(),
             failed_commits: 0,
         })
@@ -128,7 +138,7 @@ where
     ) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             if let Err(error) = self.turn() {
-                self.recover(error, &mut new_sink)?;
+                self.recover(error, stop, &mut new_sink)?;
             }
         }
         self.commit()
@@ -140,15 +150,13 @@ where
         let wait = self.due_in().min(POLL);
         match self.source.poll(limits, wait)? {
             Polled::Records(records) => self.process(&records)?,
-            Polled::Assigned(partitions) => {
-                for partition in partitions {
-                    self.start(partition)?;
-                }
-            }
+            Polled::Assigned(partitions) => self.assigned.extend(partitions),
             Polled::Revoked(partitions) => self.release(&partitions)?,
         }
+        self.start_waiting()?;
         let dirty: usize = self.partitions.values().map(|partition| partition.store.dirty_bytes()).sum();
         let full = self.batch.counts.records >= self.setup.pipeline.commit_records as u64
+            || self.batch.bytes >= self.setup.pipeline.commit_bytes
             || dirty >= self.setup.state.cache_bytes / 2;
         if full || self.due_in().is_zero() {
             self.commit()?;
@@ -174,7 +182,10 @@ where
             by_partition.entry(record.partition).or_default().push(record);
         }
         for (number, records) in by_partition {
-            let Some(partition) = self.partitions.get_mut(&number) else { continue };
+            let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.started)
+            else {
+                continue;
+            };
             let records: Vec<_> =
                 records.into_iter().filter(|record| record.offset >= partition.position).collect();
             let unmuted = records.last().is_some_and(|record| record.offset >= partition.mute_until);
@@ -277,8 +288,10 @@ where
             self.source.known_end(*number).map_or(0, |end| (end - partition.position).max(0))
         };
         let lag: i64 = self.partitions.iter().map(behind).sum();
-        let ready = !self.partitions.is_empty()
-            && self.partitions.values().all(|partition| partition.position >= partition.mute_until);
+        let caught_up =
+            |partition: &Partition| partition.started && partition.position >= partition.mute_until;
+        let ready = !self.assigned.is_empty()
+            && self.assigned.iter().all(|number| self.partitions.get(number).is_some_and(caught_up));
         let cached: usize = self.partitions.values().map(|partition| partition.store.cached_bytes()).sum();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
         metrics.lag.set(lag);
@@ -289,18 +302,45 @@ where
         progress.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// Opens or keeps the partition's store and reads on where store and group agree.
+    /// Starts the assigned partitions that are not started. One that cannot be started yet waits
+    /// for the next turn, so that polling, and with it the group's membership, goes on.
+    fn start_waiting(&mut self) -> Result<()> {
+        let is_started =
+            |number: &i32| self.partitions.get(number).is_some_and(|partition| partition.started);
+        let waiting: Vec<i32> = self.assigned.iter().copied().filter(|number| !is_started(number)).collect();
+        for number in waiting {
+            match self.start(number) {
+                Ok(()) => {}
+                Err(error) if error.fate() == Some(Fate::Unknown) => {
+                    let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > STABLE {
+                        return Err(error);
+                    }
+                    tracing::info!(partition = number, %error, "waiting to start");
+                    std::thread::sleep(POLL * 4);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting_since = None;
+        Ok(())
+    }
+
+    /// Opens or keeps the partition's store, and reads on where store and group agree.
     fn start(&mut self, number: i32) -> Result<()> {
-        let mut store = match self.partitions.remove(&number) {
-            Some(partition) => partition.store,
-            None => self.open(number)?,
-        };
-        store.rollback()?;
-        let committed = self.committed_offset(number)?;
+        if !self.partitions.contains_key(&number) {
+            let store = self.open(number)?;
+            self.partitions.insert(number, Partition { store, started: false, position: 0, mute_until: 0 });
+        }
+        let committed = self.source.committed(number)?;
         let (log_start, log_end) = self.source.bounds(number)?;
+        let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
+        partition.store.rollback()?;
+        let store = partition.store.next_offset();
         let start = Situation {
             partition: number,
-            store: (!store.is_new()?).then(|| store.next_offset()),
+            store: (!partition.store.is_new()?).then_some(store),
             committed,
             log_start,
             log_end,
@@ -312,26 +352,11 @@ where
             tracing::info!(partition = number, records, "replaying what the store is behind, outputs muted");
         }
         self.source.seek(number, start.offset)?;
-        self.setup.directory.insert(self.source.topic().partitions, number, store.reader());
-        let Start { offset: position, mute_until } = start;
-        self.partitions.insert(number, Partition { store, position, mute_until });
+        self.setup.directory.insert(self.source.topic().partitions, number, partition.store.reader());
+        (partition.position, partition.mute_until, partition.started) =
+            (start.offset, start.mute_until, true);
         self.show_offsets();
         Ok(())
-    }
-
-    /// The group's offset. While a peer that owned the partition still has a transaction open it
-    /// is not known, so this waits: for as long as a transaction may be open, and then some.
-    fn committed_offset(&mut self, number: i32) -> Result<Option<i64>> {
-        let deadline = Instant::now() + STABLE;
-        loop {
-            match self.source.committed(number) {
-                Err(error) if error.kind() == ErrorKind::Unavailable && Instant::now() < deadline => {
-                    tracing::info!(partition = number, %error, "waiting for the committed offset");
-                    std::thread::sleep(POLL * 4);
-                }
-                other => return Ok(other?),
-            }
-        }
     }
 
     fn open(&self, number: i32) -> Result<PartitionStore> {
@@ -345,6 +370,7 @@ where
             partition: number,
             partitions: self.source.topic().partitions,
             features: self.setup.features.identity(),
+            visits_kept: self.setup.pipeline.visits_kept(&self.setup.features),
         };
         Ok(PartitionStore::open(&path, &identity, &self.setup.features, &self.resources)?)
     }
@@ -353,40 +379,53 @@ where
     /// the partitions that stay are read again from their stores.
     fn release(&mut self, lost: &[i32]) -> Result<()> {
         for number in lost {
+            self.assigned.remove(number);
             self.partitions.remove(number);
             self.setup.directory.remove(*number);
         }
-        if self.batch.open {
-            self.sink.abort()?;
-        }
-        self.restart()
+        let aborted = if self.batch.open { self.sink.abort() } else { Ok(()) };
+        self.restart();
+        Ok(aborted?)
     }
 
-    /// Drops everything uncommitted and starts every partition as after a crash.
-    fn restart(&mut self) -> Result<()> {
+    /// Drops everything uncommitted; every partition is then started as after a crash.
+    fn restart(&mut self) {
         self.batch = Batch::default();
-        let numbers: Vec<i32> = self.partitions.keys().copied().collect();
-        numbers.into_iter().try_for_each(|number| self.start(number))
+        self.partitions.values_mut().for_each(|partition| partition.started = false);
     }
 
+    /// Goes on after a transaction that did not commit or a log that could not be reached, a
+    /// bounded number of times in a row.
     fn recover(
         &mut self,
-        error: Error,
+        mut error: Error,
+        stop: &AtomicBool,
         new_sink: &mut impl FnMut() -> hmisr_stream::Result<K>,
     ) -> Result<()> {
-        let Some(fate) = error.fate() else { return Err(error) };
-        self.failed_commits += 1;
-        self.setup.metrics.failed_commits.inc();
-        if self.failed_commits > self.setup.pipeline.max_failed_commits {
-            return Err(error);
-        }
-        tracing::warn!(%error, failures = self.failed_commits, "transaction did not commit; starting from the last commit");
-        let aborted = fate == Fate::Aborted && self.sink.abort().is_ok();
-        if !aborted {
+        while let Some(fate) = error.fate() {
+            self.failed_commits += 1;
+            self.setup.metrics.failed_commits.inc();
+            if self.failed_commits > self.setup.pipeline.max_failed_commits || stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            tracing::warn!(%error, failures = self.failed_commits, "going back to the last commit");
+            self.restart();
+            if fate == Fate::Aborted && self.sink.abort().is_ok() {
+                return Ok(());
+            }
+            let doubled =
+                self.setup.pipeline.retry_pause_ms.saturating_mul(1 << (self.failed_commits - 1).min(16));
+            std::thread::sleep(PAUSE.min(Duration::from_millis(doubled)));
             // A late end of the old transaction must not land in a later one: the new sink
             // fences the old before any offset is read.
-            self.sink = new_sink()?;
+            match new_sink() {
+                Ok(sink) => {
+                    self.sink = sink;
+                    return Ok(());
+                }
+                Err(again) => error = again.into(),
+            }
         }
-        self.restart()
+        Err(error)
     }
 }

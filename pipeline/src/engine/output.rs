@@ -24,6 +24,8 @@ pub(super) struct Batch {
     pub(super) open: bool,
     pub(super) since: Option<Instant>,
     pub(super) oldest_ms: Option<i64>,
+    /// Bytes produced.
+    pub(super) bytes: usize,
     pub(super) counts: Counts,
     pub(super) newest: HashMap<(i32, Id), FeatureRecord>,
 }
@@ -51,10 +53,9 @@ pub(super) struct Output<'a, K> {
 
 impl<K: Sink> Output<'_, K> {
     pub(super) fn take(&mut self, record: &Record, outcome: Outcome, muted: bool) -> Result<()> {
-        let counts = &mut self.batch.counts;
-        counts.records += 1;
+        self.batch.counts.records += 1;
         if muted {
-            counts.replayed += 1;
+            self.batch.counts.replayed += 1;
             return Ok(());
         }
         if record.timestamp_ms >= 0 {
@@ -63,12 +64,12 @@ impl<K: Sink> Output<'_, K> {
         }
         match outcome {
             Outcome::Applied { features, example, known_action } => {
-                counts.applied += 1;
-                counts.unknown_actions += u64::from(!known_action);
+                self.batch.counts.applied += 1;
+                self.batch.counts.unknown_actions += u64::from(!known_action);
                 if let Some(example) = example {
-                    counts.examples += 1;
+                    self.batch.counts.examples += 1;
                     let key = features.user_id.to_string().into_bytes();
-                    self.sink.produce(Outgoing {
+                    self.produce(Outgoing {
                         topic: topic::TRAINING_EXAMPLES,
                         partition: partition_for_key(&key, self.partitions.examples),
                         key: Some(key),
@@ -78,34 +79,49 @@ impl<K: Sink> Output<'_, K> {
                 }
                 match self.emit {
                     Emit::EveryEvent => {
-                        counts.features += 1;
-                        self.sink.produce(outgoing_features(&features, self.partitions.features))?;
+                        self.batch.counts.features += 1;
+                        self.produce(outgoing_features(&features, self.partitions.features))?;
                     }
                     Emit::PerCommit => {
                         let key = (features.partition, features.user_id.clone());
-                        counts.features += u64::from(self.batch.newest.insert(key, *features).is_none());
+                        self.batch.counts.features +=
+                            u64::from(self.batch.newest.insert(key, *features).is_none());
                     }
                 }
             }
             Outcome::Forgotten(user) => {
-                counts.forgotten += 1;
-                self.batch.newest.remove(&(record.partition, user.clone()));
+                self.batch.counts.forgotten += 1;
+                if self.batch.newest.remove(&(record.partition, user.clone())).is_some() {
+                    self.batch.counts.features -= 1;
+                }
                 let key = user.to_string().into_bytes();
-                self.sink.produce(Outgoing {
-                    topic: topic::USER_FEATURES,
-                    partition: partition_for_key(&key, self.partitions.features),
-                    key: Some(key),
-                    payload: None,
-                    headers: Vec::new(),
-                })?;
+                let topics = [
+                    (topic::USER_FEATURES, self.partitions.features),
+                    (topic::TRAINING_EXAMPLES, self.partitions.examples),
+                ];
+                for (topic, partitions) in topics {
+                    self.produce(Outgoing {
+                        topic,
+                        partition: partition_for_key(&key, partitions),
+                        key: Some(key.clone()),
+                        payload: None,
+                        headers: Vec::new(),
+                    })?;
+                }
             }
             Outcome::DeadLetter(reason, message) => {
-                counts.dead_letters[reason as usize] += 1;
+                self.batch.counts.dead_letters[reason as usize] += 1;
                 let letter = DeadLetter { record, topic: self.topic, reason, message: &message };
-                self.sink.produce(letter.outgoing(topic::DEAD_LETTERS, self.partitions.dead_letters))?;
+                self.produce(letter.outgoing(topic::DEAD_LETTERS, self.partitions.dead_letters))?;
             }
         }
         Ok(())
+    }
+
+    fn produce(&mut self, record: Outgoing) -> Result<()> {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        self.batch.bytes += length(&record.key) + length(&record.payload);
+        Ok(self.sink.produce(record)?)
     }
 }
 

@@ -12,8 +12,11 @@ use hmisr_pipeline::engine::{Engine, Setup};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, PipelineSettings, StateDirectory};
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::{Event, Id, topic};
-use hmisr_stream::log::{Log, LogSettings, LogSink};
-use hmisr_stream::{Limits, Outgoing, Polled, Record, Sink, Source, partition_for_key};
+use hmisr_stream::log::{Log, LogSettings, LogSink, LogSource};
+use hmisr_stream::{Limits, Outgoing, Polled, Record, Sink, Source, TopicInfo, partition_for_key};
+
+/// Partition, key and payload of a record.
+pub type Content = (i32, Option<Vec<u8>>, Option<Vec<u8>>);
 
 pub struct Bench {
     pub log: Log,
@@ -33,8 +36,14 @@ impl Bench {
         {
             log.create_topic(name, partitions).unwrap();
         }
-        let pipeline =
-            PipelineSettings { commit_interval_ms: 0, batch_records: 16, history: 5, ..Default::default() };
+        let pipeline = PipelineSettings {
+            commit_interval_ms: 0,
+            batch_records: 16,
+            history: 5,
+            max_failed_commits: 100,
+            retry_pause_ms: 1,
+            ..Default::default()
+        };
         Self { log, folder, features: FeatureSettings { window: 8, ..Default::default() }, pipeline }
     }
 
@@ -58,12 +67,24 @@ impl Bench {
     }
 
     /// Runs an engine whose sinks are made by `sink` until all input is committed or it fails.
-    pub fn run_with<K>(&self, mut sink: impl FnMut() -> K + Send) -> hmisr_pipeline::Result<StateDirectory>
+    pub fn run_with<K>(&self, sink: impl FnMut() -> K + Send) -> hmisr_pipeline::Result<StateDirectory>
     where
         K: Sink<Group = String>,
     {
+        self.run_over(self.source(), sink)
+    }
+
+    /// The same over a source of the caller's.
+    pub fn run_over<S, K>(
+        &self,
+        source: S,
+        mut sink: impl FnMut() -> K + Send,
+    ) -> hmisr_pipeline::Result<StateDirectory>
+    where
+        S: Source<Group = String>,
+        K: Sink<Group = String>,
+    {
         let (setup, progress, directory) = self.setup(&self.state_folder());
-        let source = self.log.source(topic::EVENTS, &self.pipeline.group)?;
         let engine = Engine::new(setup, source, sink())?;
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -79,6 +100,10 @@ impl Bench {
             running.join().unwrap()
         })?;
         Ok(directory)
+    }
+
+    pub fn source(&self) -> LogSource {
+        self.log.source(topic::EVENTS, &self.pipeline.group).unwrap()
     }
 
     pub fn sink(&self) -> LogSink {
@@ -121,8 +146,78 @@ impl Bench {
     }
 
     /// Key and payload of everything committed to a topic.
-    pub fn contents(&self, name: &str) -> Vec<(i32, Option<Vec<u8>>, Option<Vec<u8>>)> {
+    pub fn contents(&self, name: &str) -> Vec<Content> {
         self.read(name).into_iter().map(|record| (record.partition, record.key, record.payload)).collect()
+    }
+}
+
+/// A log source that does what a group may do to a member.
+pub struct OddSource {
+    pub inner: LogSource,
+    /// At which poll a partition goes, and at which it comes back.
+    pub plan: Vec<(usize, usize, i32)>,
+    /// Whether the group has lost its offsets.
+    pub forgets: bool,
+    pub polls: usize,
+    pub gone: Vec<i32>,
+}
+
+impl OddSource {
+    pub fn over(inner: LogSource) -> Self {
+        Self { inner, plan: Vec::new(), forgets: false, polls: 0, gone: Vec::new() }
+    }
+}
+
+impl Source for OddSource {
+    type Group = String;
+
+    fn topic(&self) -> &TopicInfo {
+        self.inner.topic()
+    }
+
+    fn group_id(&self) -> &str {
+        self.inner.group_id()
+    }
+
+    fn group(&self) -> String {
+        self.inner.group()
+    }
+
+    fn poll(&mut self, limits: Limits, timeout: Duration) -> hmisr_stream::Result<Polled> {
+        self.polls += 1;
+        for (goes, comes, partition) in &self.plan {
+            if self.polls == *goes {
+                self.gone.push(*partition);
+                return Ok(Polled::Revoked(vec![*partition]));
+            }
+            if self.polls == *comes {
+                self.gone.retain(|gone| gone != partition);
+                return Ok(Polled::Assigned(vec![*partition]));
+            }
+        }
+        match self.inner.poll(limits, timeout)? {
+            Polled::Records(mut records) => {
+                records.retain(|record| !self.gone.contains(&record.partition));
+                Ok(Polled::Records(records))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn seek(&mut self, partition: i32, offset: i64) -> hmisr_stream::Result<()> {
+        self.inner.seek(partition, offset)
+    }
+
+    fn committed(&mut self, partition: i32) -> hmisr_stream::Result<Option<i64>> {
+        if self.forgets { Ok(None) } else { self.inner.committed(partition) }
+    }
+
+    fn bounds(&mut self, partition: i32) -> hmisr_stream::Result<(i64, i64)> {
+        self.inner.bounds(partition)
+    }
+
+    fn known_end(&self, partition: i32) -> Option<i64> {
+        self.inner.known_end(partition)
     }
 }
 
@@ -141,7 +236,7 @@ pub fn event(user: u32, item: u32, ts: i64) -> Event {
         user_id: Id::from(user),
         item_id: Id::from(item),
         category: Id::from(item % 5),
-        action: if item % 7 == 0 { "skip".into() } else { "click".into() },
+        action: if item.is_multiple_of(7) { "skip".into() } else { "click".into() },
         ts,
         weight: None,
         request_id: None,
