@@ -57,9 +57,11 @@ impl fmt::Display for Reason {
 
 /// A record that could not be processed, with what was wrong.
 ///
-/// On the topic it has the original key and payload, untouched; the rest stands in headers
-/// named `hmisr-…`. A payload longer than [`DeadLetter::MAX_PAYLOAD_BYTES`] is cut, and the
-/// header `hmisr-cut-from` gives its length.
+/// On the topic it has the original key, payload and headers; what was wrong stands in headers
+/// named `hmisr-…` after those. Every broker and log takes it with its default settings, however
+/// large the record was: what is beyond the bounds here is cut or left out, and a header tells of
+/// it: `hmisr-cut-from` (the payload's length), `hmisr-key-cut-from` (the key's length),
+/// `hmisr-headers-dropped` (the number of original headers).
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
     /// The record as it came.
@@ -73,32 +75,161 @@ pub struct DeadLetter<'a> {
 }
 
 impl DeadLetter<'_> {
-    /// Longest payload that a dead letter carries whole: below the broker's default limit of
-    /// 1 MiB (`message.max.bytes`) by room for key and headers.
-    pub const MAX_PAYLOAD_BYTES: usize = 1_000_000;
+    /// The most that key, payload and headers take together, in bytes, [`Self::HEADER_OVERHEAD`]
+    /// for each header counted. A producer takes 1,000,000 bytes by default, a broker and the
+    /// embedded log about 1 MiB; the rest is left to the record's framing.
+    pub const MAX_BYTES: usize = 950_000;
+    /// Longest key that is kept whole, in bytes.
+    pub const MAX_KEY_BYTES: usize = 1024;
+    /// Longest message and topic, in bytes.
+    pub const MAX_TEXT_BYTES: usize = 1024;
+    /// The most that the original headers take; more of them are all left out.
+    pub const MAX_HEADER_BYTES: usize = 64 << 10;
+    /// What a header takes besides its name and value, at most.
+    pub const HEADER_OVERHEAD: usize = 16;
 
     /// The dead letter as a record of the dead-letter topic, in the partition that it came from
     /// (taken modulo `partitions`).
     pub fn outgoing(&self, to: &'static str, partitions: i32) -> Outgoing {
-        let payload = self.record.payload.as_deref();
-        let cut = payload.filter(|payload| payload.len() > Self::MAX_PAYLOAD_BYTES);
-        let mut headers = vec![
+        let Record { key, payload, .. } = self.record;
+        let mut headers = Vec::new();
+        let keeps_headers = size(&self.record.headers) <= Self::MAX_HEADER_BYTES;
+        if keeps_headers {
+            headers.extend(self.record.headers.iter().cloned());
+        }
+        headers.extend([
             Header::new("hmisr-reason", self.reason.as_str()),
-            Header::new("hmisr-message", self.message),
-            Header::new("hmisr-topic", self.topic),
+            Header::new("hmisr-message", head(self.message, Self::MAX_TEXT_BYTES)),
+            Header::new("hmisr-topic", head(self.topic, Self::MAX_TEXT_BYTES)),
             Header::new("hmisr-partition", self.record.partition.to_string()),
             Header::new("hmisr-offset", self.record.offset.to_string()),
             Header::new("hmisr-timestamp-ms", self.record.timestamp_ms.to_string()),
+        ]);
+        if !keeps_headers {
+            headers.push(Header::new("hmisr-headers-dropped", self.record.headers.len().to_string()));
+        }
+        let key = cut(key.as_deref(), Self::MAX_KEY_BYTES, "hmisr-key-cut-from", &mut headers);
+        // The header that tells of the cut takes from the room as well.
+        let room = Self::MAX_BYTES - key.as_ref().map_or(0, Vec::len) - size(&headers) - 64;
+        let payload = cut(payload.as_deref(), room, "hmisr-cut-from", &mut headers);
+        Outgoing { topic: to, partition: self.record.partition % partitions.max(1), key, payload, headers }
+    }
+}
+
+/// The beginning of `bytes`; where that is not all, a header gives their length.
+fn cut(bytes: Option<&[u8]>, most: usize, name: &str, headers: &mut Vec<Header>) -> Option<Vec<u8>> {
+    let bytes = bytes?;
+    if bytes.len() > most {
+        headers.push(Header::new(name, bytes.len().to_string()));
+    }
+    Some(bytes[..bytes.len().min(most)].to_vec())
+}
+
+/// The beginning of a text, at most `most` bytes of whole characters.
+fn head(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+fn size(headers: &[Header]) -> usize {
+    let of = |header: &Header| header.name.len() + header.value.len() + DeadLetter::HEADER_OVERHEAD;
+    headers.iter().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn letter(record: &Record, message: &str) -> Outgoing {
+        DeadLetter { record, topic: "events", reason: Reason::Invalid, message }.outgoing("dlq", 4)
+    }
+
+    fn value<'a>(letter: &'a Outgoing, name: &str) -> Option<&'a str> {
+        let header = letter.headers.iter().rfind(|header| header.name == name)?;
+        Some(std::str::from_utf8(&header.value).unwrap())
+    }
+
+    /// Some length, small ones and those about a bound as often as any.
+    fn length(most: usize) -> impl Strategy<Value = usize> {
+        prop_oneof![0..100usize, 1_000..1_100usize, 60_000..70_000usize, 850_000..1_050_000usize, 0..most]
+            .prop_map(move |length| length.min(most))
+    }
+
+    fn headers() -> impl Strategy<Value = Vec<Header>> {
+        let one = |(name, length): (String, usize)| Header::new(&name, vec![b'h'; length]);
+        prop_oneof![
+            prop::collection::vec(("[a-zü]{0,20}", length(1 << 20)).prop_map(one), 0..4),
+            prop::collection::vec(("[a-z]{0,2}", 0..3usize).prop_map(one), 0..10_000),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_letter_fits_whatever_the_record_was(
+            key in prop::option::of(length(2 << 20)),
+            payload in prop::option::of(length(16 << 20)),
+            message in length(1 << 20),
+            sign in prop::sample::select(vec!["x", "ü", "…", "😀"]),
+            headers in headers(),
+            offset in 0..i64::MAX,
+        ) {
+            let record = Record {
+                partition: i32::MAX,
+                offset,
+                timestamp_ms: i64::MIN,
+                key: key.map(|length| vec![b'k'; length]),
+                payload: payload.map(|length| vec![b'p'; length]),
+                headers,
+            };
+            let message = sign.repeat(message / sign.len());
+            let letter = letter(&record, &message);
+            let key_bytes = letter.key.as_ref().map_or(0, Vec::len);
+            let payload_bytes = letter.payload.as_ref().map_or(0, Vec::len);
+            let bytes = key_bytes + payload_bytes + size(&letter.headers);
+            prop_assert!(bytes <= DeadLetter::MAX_BYTES, "{bytes} bytes");
+
+            // Nothing is taken from what fits, and what is taken is told.
+            let told = |name| value(&letter, name).map(|text| text.parse::<usize>().unwrap());
+            prop_assert_eq!(told("hmisr-key-cut-from"), key.filter(|length| *length > 1024));
+            prop_assert_eq!(key_bytes, key.unwrap_or(0).min(1024));
+            prop_assert_eq!(letter.key.is_some(), key.is_some());
+            prop_assert_eq!(told("hmisr-cut-from"), payload.filter(|length| *length > payload_bytes));
+            prop_assert!(payload_bytes >= payload.unwrap_or(0).min(850_000));
+            prop_assert_eq!(letter.payload.is_some(), payload.is_some());
+            prop_assert!(message.starts_with(value(&letter, "hmisr-message").unwrap()));
+            match told("hmisr-headers-dropped") {
+                Some(count) => {
+                    prop_assert_eq!(count, record.headers.len());
+                    prop_assert!(size(&record.headers) > 64 << 10);
+                }
+                None => prop_assert!(letter.headers.starts_with(&record.headers)),
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_record_is_untouched() {
+        let record = Record {
+            partition: 6,
+            offset: 7,
+            timestamp_ms: 8,
+            key: Some(b"key".to_vec()),
+            payload: Some(b"payload".to_vec()),
+            headers: vec![Header::new("trace", "1")],
+        };
+        let letter = letter(&record, "wrong");
+        assert_eq!((letter.topic, letter.partition), ("dlq", 2));
+        assert_eq!((&letter.key, &letter.payload), (&record.key, &record.payload));
+        let expected = [
+            ("trace", "1"),
+            ("hmisr-reason", "invalid"),
+            ("hmisr-message", "wrong"),
+            ("hmisr-topic", "events"),
+            ("hmisr-partition", "6"),
+            ("hmisr-offset", "7"),
+            ("hmisr-timestamp-ms", "8"),
         ];
-        if let Some(whole) = cut {
-            headers.push(Header::new("hmisr-cut-from", whole.len().to_string()));
-        }
-        Outgoing {
-            topic: to,
-            partition: self.record.partition % partitions.max(1),
-            key: self.record.key.clone(),
-            payload: payload.map(|payload| payload[..payload.len().min(Self::MAX_PAYLOAD_BYTES)].to_vec()),
-            headers,
-        }
+        assert_eq!(letter.headers, expected.map(|(name, value)| Header::new(name, value)));
     }
 }
