@@ -1,6 +1,7 @@
 //! The crate's one public error.
 
 use std::fmt;
+use std::path::Path;
 
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,19 @@ impl Error {
             _ => ErrorKind::Unavailable,
         };
         Self { kind, message: format!("state store, {doing}: {error}"), source: Some(error) }
+    }
+
+    /// A store that does not open. A lock that is held has no kind of its own in RocksDB.
+    pub(crate) fn open(path: &Path, error: rocksdb::Error) -> Self {
+        let text = error.to_string();
+        if text.contains("While lock file") || text.contains("lock hold by current process") {
+            let message = format!(
+                "state store {}: another process holds it: stop it, or use another data folder",
+                path.display()
+            );
+            return Self { kind: ErrorKind::Unavailable, message, source: Some(error) };
+        }
+        Self::disk(&format!("opening {}", path.display()), error)
     }
 
     /// What the caller can do.

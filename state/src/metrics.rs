@@ -1,10 +1,34 @@
 //! RocksDB's figures for Prometheus.
 
-use prometheus::{IntGauge, Registry};
+use prometheus::{Counter, IntCounter, IntGauge, Registry};
+use rocksdb::statistics::Ticker;
 
 use crate::{Result, StoreReader};
 
-/// Gauges over all stores of a process, as sums; there is no label.
+/// RocksDB's counts that are shown as they are: ticker, name, meaning.
+const COUNTS: [(Ticker, &str, &str); 7] = [
+    (
+        Ticker::BlockCacheHit,
+        "hmisr_state_block_cache_hits_total",
+        "Blocks read that were in the block cache.",
+    ),
+    (
+        Ticker::BlockCacheMiss,
+        "hmisr_state_block_cache_misses_total",
+        "Blocks read that were not in the block cache.",
+    ),
+    (
+        Ticker::BloomFilterUseful,
+        "hmisr_state_bloom_filtered_total",
+        "Reads of a table that its filter spared.",
+    ),
+    (Ticker::NumberKeysRead, "hmisr_state_keys_read_total", "Keys looked up in RocksDB."),
+    (Ticker::NumberKeysWritten, "hmisr_state_keys_written_total", "Keys written to RocksDB."),
+    (Ticker::FlushWriteBytes, "hmisr_state_flushed_bytes_total", "Bytes that flushes wrote."),
+    (Ticker::CompactWriteBytes, "hmisr_state_compacted_bytes_total", "Bytes that compactions wrote."),
+];
+
+/// Figures over all stores of a process, as sums; there is no label.
 #[derive(Clone)]
 pub struct StateMetrics {
     stores: IntGauge,
@@ -16,10 +40,13 @@ pub struct StateMetrics {
     pending_compaction_bytes: IntGauge,
     write_stopped: IntGauge,
     background_errors: IntGauge,
+    /// In the order of [`COUNTS`].
+    counts: Vec<IntCounter>,
+    stall_seconds: Counter,
 }
 
 impl StateMetrics {
-    /// Registers the gauges.
+    /// Registers the metrics.
     ///
     /// # Errors
     /// Where one of the names is taken.
@@ -29,7 +56,17 @@ impl StateMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
+        let counts = COUNTS.iter().map(|(_, name, help)| {
+            let counter = IntCounter::new(*name, *help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        });
+        let stall_seconds =
+            Counter::new("hmisr_state_stall_seconds_total", "Time that RocksDB held writes back.")?;
+        registry.register(Box::new(stall_seconds.clone()))?;
         Ok(Self {
+            counts: counts.collect::<std::result::Result<_, prometheus::Error>>()?,
+            stall_seconds,
             stores: gauge("hmisr_state_stores", "Partition stores that are open.")?,
             users: gauge("hmisr_state_users", "Users with state, estimated by RocksDB.")?,
             items: gauge(
@@ -68,6 +105,13 @@ impl StateMetrics {
         set(&self.pending_compaction_bytes, figures.iter().map(|store| store.pending_compaction_bytes).sum());
         set(&self.write_stopped, figures.iter().map(|store| store.write_stopped).sum());
         set(&self.background_errors, figures.iter().map(|store| store.background_errors).sum());
+        // The stores of a process count together: any of them tells for all.
+        let Some(store) = stores.first() else { return Ok(()) };
+        for (counter, (ticker, ..)) in self.counts.iter().zip(COUNTS) {
+            counter.inc_by(store.ticker(ticker).saturating_sub(counter.get()));
+        }
+        let stalled = store.ticker(Ticker::StallMicros) as f64 / 1e6;
+        self.stall_seconds.inc_by((stalled - self.stall_seconds.get()).max(0.0));
         Ok(())
     }
 }

@@ -7,7 +7,8 @@ use rocksdb::properties::{
     BACKGROUND_ERRORS, BLOCK_CACHE_USAGE, CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS,
     ESTIMATE_PENDING_COMPACTION_BYTES, IS_WRITE_STOPPED, LIVE_SST_FILES_SIZE,
 };
-use rocksdb::{DB, IteratorMode};
+use rocksdb::statistics::Ticker;
+use rocksdb::{DB, IteratorMode, Options};
 
 use crate::codec::decode_user;
 use crate::store::{ITEMS, USERS, corrupt, family, read_progress};
@@ -18,6 +19,8 @@ use crate::{Error, Result};
 pub struct StoreReader {
     db: Arc<DB>,
     features: FeatureSettings,
+    /// Holds the statistics that the stores of a process share.
+    options: Arc<Options>,
 }
 
 /// A user's committed state, with the offset up to which the store was built.
@@ -51,8 +54,13 @@ pub struct StoreFigures {
 }
 
 impl StoreReader {
-    pub(crate) fn new(db: Arc<DB>, features: FeatureSettings) -> Self {
-        Self { db, features }
+    pub(crate) fn new(db: Arc<DB>, features: FeatureSettings, options: Arc<Options>) -> Self {
+        Self { db, features, options }
+    }
+
+    /// RocksDB's count, over all stores that were opened with the same `Resources`.
+    pub(crate) fn ticker(&self, ticker: Ticker) -> u64 {
+        self.options.get_ticker_count(ticker)
     }
 
     /// The user's state; none where there is no such user, or the state has expired by the

@@ -1,5 +1,8 @@
 //! One memory budget over all the stores of a process.
 
+use std::sync::Arc;
+
+use rocksdb::statistics::StatsLevel;
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager};
 use serde::{Deserialize, Serialize};
 
@@ -38,12 +41,19 @@ impl StateSettings {
     }
 }
 
+/// Log of one store whose oldest entries are only in memory, at most. Beyond it they are flushed,
+/// so that a store's size on disk follows from what it holds.
+const WAL_BYTES: u64 = 16 << 20;
+/// A memtable grows by this much at a time: with RocksDB's 1 MiB, a thousand partitions of a few
+/// users each would use the whole budget.
+const ARENA_BYTES: usize = 32 << 10;
+
 /// What the stores of a process share. Clones share it.
 #[derive(Clone)]
 pub struct Resources {
     pub(crate) settings: StateSettings,
     pub(crate) cache: Cache,
-    write_buffers: WriteBufferManager,
+    database: Arc<Options>,
 }
 
 impl Resources {
@@ -56,18 +66,12 @@ impl Resources {
             false,
             cache.clone(),
         );
-        Self { settings, cache, write_buffers }
+        Self { settings, cache, database: Arc::new(database(&write_buffers)) }
     }
 
-    pub(crate) fn database(&self) -> Options {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_write_buffer_manager(&self.write_buffers);
-        options.set_max_total_wal_size(64 << 20);
-        options.set_keep_log_file_num(4);
-        options.enable_statistics();
-        options
+    /// Options of a store. Copies share the statistics, so that one set counts for all stores.
+    pub(crate) fn database(&self) -> &Arc<Options> {
+        &self.database
     }
 
     /// Options of a column family of point reads. Every family is opened with them: RocksDB
@@ -81,6 +85,21 @@ impl Resources {
         let mut options = Options::default();
         options.set_block_based_table_factory(&blocks);
         options.set_compression_type(DBCompressionType::Lz4);
+        options.set_arena_block_size(ARENA_BYTES);
         options
     }
+}
+
+fn database(write_buffers: &WriteBufferManager) -> Options {
+    // Without it log and manifest occupy tens of megabytes before the first user. Only RocksDB's
+    // text form of options has it; a RocksDB that did not know it would work all the same.
+    let mut options = Options::default().get_options_from_string("allow_fallocate=false").unwrap_or_default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_write_buffer_manager(write_buffers);
+    options.set_max_total_wal_size(WAL_BYTES);
+    options.set_keep_log_file_num(4);
+    options.enable_statistics();
+    options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
+    options
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 
 use crate::cache::{Cache, Stored};
 use crate::codec::{Progress, decode_progress, encode_progress};
@@ -182,7 +182,7 @@ impl PartitionStore {
 
     /// A reader of committed state, for other threads.
     pub fn reader(&self) -> StoreReader {
-        StoreReader::new(self.db.clone(), self.features.clone())
+        StoreReader::new(self.db.clone(), self.features.clone(), self.resources.database().clone())
     }
 }
 
@@ -256,11 +256,10 @@ fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
 
 fn open(path: &Path, resources: &Resources, create: bool) -> Result<DB> {
     let families = [USERS, ITEMS, META].map(|name| ColumnFamilyDescriptor::new(name, resources.family()));
-    let mut options = resources.database();
+    let mut options = Options::clone(resources.database());
     options.create_if_missing(create);
     options.create_missing_column_families(create);
-    DB::open_cf_descriptors(&options, path, families)
-        .map_err(|error| Error::disk(&format!("opening {}", path.display()), error))
+    DB::open_cf_descriptors(&options, path, families).map_err(|error| Error::open(path, error))
 }
 
 pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {
