@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::log::{Log, LogSettings};
-use hmisr_stream::{ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source};
+use hmisr_stream::{ErrorKind, Header, Limits, Outgoing, Polled, Record, Sink, Source};
 
 const LIMITS: Limits = Limits { records: 1_000, bytes: 1 << 20 };
 
@@ -146,33 +147,71 @@ fn a_poll_keeps_to_its_limits_and_shares_them() {
 }
 
 #[test]
-fn retention_never_passes_a_group() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = LogSettings { retention_ms: 0, ..LogSettings::default() };
-    let log = Log::open(folder.path(), settings).unwrap();
-    log.create_topic("in", 1).unwrap();
-    let many: Vec<_> = (0..10).map(|n| record("in", 0, &n.to_string())).collect();
-    log.append(&many).unwrap();
-    std::thread::sleep(Duration::from_millis(5));
-    let mut source = log.source("in", "slow").unwrap();
-    assert_eq!(log.retain().unwrap().records, 0, "a group that never committed needs everything");
-    let mut sink = log.sink("job");
-    sink.begin().unwrap();
-    sink.send_offsets(&"slow".into(), "in", &[(0, 4)]).unwrap();
-    sink.commit().unwrap();
-    assert_eq!(log.retain().unwrap().records, 4);
-    assert_eq!(source.bounds(0).unwrap(), (4, 10));
-    assert_eq!(texts(&drain(&log, "in", "slow")), ["4", "5", "6", "7", "8", "9"]);
-    drop((log, source, sink));
-    let log = Log::open(folder.path(), LogSettings::default()).unwrap();
-    assert_eq!(log.source("in", "slow").unwrap().bounds(0).unwrap(), (4, 10));
-}
-
-#[test]
 fn a_second_process_is_told_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let _held = open(folder.path());
     let error = Log::open(folder.path(), LogSettings::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("stop the other one"), "{error}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |path: &Path, kind| {
+        let error = Log::open(path, LogSettings::default()).err().unwrap();
+        assert_eq!(error.kind(), kind, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&path.display().to_string()) && !text.contains("other one"), "{text}");
+        text
+    };
+    let file = folder.path().join("lock");
+    std::fs::write(&file, "not a folder").unwrap();
+    assert!(told(&file, ErrorKind::Unavailable).contains("can be written to"));
+
+    let log = folder.path().join("log");
+    drop(open(&log));
+    for entry in std::fs::read_dir(&log).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("MANIFEST") {
+            std::fs::write(entry.path(), "damage").unwrap();
+        }
+    }
+    assert!(told(&log, ErrorKind::Corrupt).contains("damaged"));
+}
+
+#[test]
+fn a_dead_letter_is_taken_however_large_the_record_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    log.create_topic(topic::DEAD_LETTERS, 2).unwrap();
+    let record = Record {
+        partition: 1,
+        offset: 7,
+        timestamp_ms: 0,
+        key: Some(vec![b'k'; 400 << 10]),
+        payload: Some(vec![b'p'; 16 << 20]),
+        headers: vec![Header::new("large", vec![b'h'; 60 << 10])],
+    };
+    let message = "m".repeat(1 << 20);
+    let letter = DeadLetter { record: &record, topic: "events", reason: Reason::TooLarge, message: &message };
+    log.append(&[letter.outgoing(topic::DEAD_LETTERS, 2)]).unwrap();
+    let read = drain(&log, topic::DEAD_LETTERS, "reader");
+    assert_eq!(read[0].headers[0], record.headers[0]);
+    assert!(read[0].headers.contains(&Header::new("hmisr-cut-from", "16777216")));
+    assert!(read[0].headers.contains(&Header::new("hmisr-key-cut-from", "409600")));
+}
+
+#[test]
+fn a_setting_outside_its_range_is_named() {
+    let refused = |settings: LogSettings| settings.validate().unwrap_err();
+    let sound = LogSettings::default();
+    assert_eq!(sound.validate(), Ok(()));
+    assert_eq!(LogSettings { retention_ms: 0, retention_margin_ms: 0, ..sound.clone() }.validate(), Ok(()));
+    let small = refused(LogSettings { max_record_bytes: 999_999, ..sound.clone() });
+    assert_eq!(small, "log.max_record_bytes is 999999: it must be 1000000 to 1073741824 bytes");
+    let none = refused(LogSettings { retention_bytes: 0, ..sound.clone() });
+    assert!(none.starts_with("log.retention_bytes is 0: "), "{none}");
+    let long = refused(LogSettings { retention_margin_ms: u64::MAX, ..sound });
+    assert!(long.starts_with("log.retention_margin_ms is 18446744073709551615: "), "{long}");
 }

@@ -162,7 +162,7 @@ impl KafkaSettings {
             ("request_timeout_ms", self.request_timeout_ms, 100, 60_000),
             ("fetch_queue_bytes", self.fetch_queue_bytes, 1 << 20, 2 << 30),
             ("linger_ms", self.linger_ms, 0, 1_000),
-            ("max_message_bytes", self.max_message_bytes, 1_000, 1_000_000_000),
+            ("max_message_bytes", self.max_message_bytes, 1_000_000, 1_000_000_000),
         ] {
             if !(low..=high).contains(&value) {
                 return refuse(format!("kafka.{field} is {value}: it must be {low} to {high}"));

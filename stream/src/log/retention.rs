@@ -1,7 +1,9 @@
 //! Dropping old records, never one that a group has yet to read.
 
+use std::time::{Duration, Instant};
+
 use super::codec::{decode, record_key};
-use super::store::{Log, RECORDS, Span, disk, now_ms};
+use super::store::{Log, Passed, RECORDS, Span, disk, now_ms};
 use crate::Result;
 
 /// What one pass of [`Log::retain`] dropped.
@@ -13,7 +15,10 @@ pub struct Retention {
 
 impl Log {
     /// Drops records beyond the retention of bytes or time that every group reading their topic
-    /// is past. The newest record of a partition always stays: its offset is the log's end.
+    /// was past for [`LogSettings::retention_margin_ms`](super::LogSettings::retention_margin_ms).
+    /// The newest record of a partition always stays: its offset is the log's end.
+    ///
+    /// It is meant to be called every few seconds: a pass sees what the ones before it saw.
     ///
     /// # Errors
     /// Kind `Unavailable` where the disk fails.
@@ -30,6 +35,7 @@ impl Log {
         let mut dropped = Retention::default();
         for (name, number, partition, span) in partitions {
             let floor = self.floor(&name, number, partition, span)?;
+            let Some(floor) = self.passed(number, partition, floor) else { continue };
             let keep_from = self.keep_from(number, partition, span)?.min(floor);
             if keep_from > span.start {
                 let (from, to) =
@@ -53,6 +59,20 @@ impl Log {
             floor = floor.min(self.inner.committed(group, number, partition)?.unwrap_or(span.start));
         }
         Ok(floor)
+    }
+
+    /// The floor as it was the margin ago; none where no pass is that old. Notes the present one.
+    fn passed(&self, number: u32, partition: i32, floor: i64) -> Option<i64> {
+        let margin = Duration::from_millis(self.inner.settings.retention_margin_ms);
+        let mut index = self.inner.index();
+        let passed = index.passed.entry((number, partition)).or_default();
+        // A group that was sent back, or that came later, needs what the others were past.
+        passed.iter_mut().for_each(|earlier| earlier.floor = earlier.floor.min(floor));
+        passed.push_back(Passed { at: Instant::now(), floor });
+        while passed.get(1).is_some_and(|next| next.at.elapsed() >= margin) {
+            passed.pop_front();
+        }
+        passed.front().filter(|oldest| oldest.at.elapsed() >= margin).map(|oldest| oldest.floor)
     }
 
     /// The first offset within the retention of bytes and time.

@@ -1,9 +1,9 @@
 //! The log itself: topics, appends and committed offsets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rocksdb::{
     ColumnFamilyDescriptor, DB, DBCompactionStyle, DBCompressionType, Options, WriteBatch, WriteOptions,
@@ -25,12 +25,20 @@ pub struct LogSettings {
     /// Whether a commit waits for the disk (fsync). Without it a commit survives `kill -9`, but
     /// not a power failure.
     pub sync: bool,
-    /// Largest record, key and headers included, in bytes.
+    /// Largest record, key and headers included, in bytes; 1,000,000 to 1 GiB: dead letters need
+    /// that much.
     pub max_record_bytes: usize,
-    /// Records beyond this many bytes of a partition are dropped once every group is past them.
+    /// Records beyond this many bytes of a partition are dropped once every group is past them;
+    /// at least 1 MiB. What counts is what they take on the disk, compressed; the newest records
+    /// count only once they are in a table (up to 32 MiB are not).
     pub retention_bytes: u64,
     /// Records older than this are dropped once every group is past them, in milliseconds.
     pub retention_ms: u64,
+    /// How long every group must have been past a record before it is dropped, in milliseconds,
+    /// at most a day. A group's own state may not be on the disk when its offset is: after a
+    /// power failure it reads again from before the offset, and finds its records within this
+    /// time. Counted from the log's opening, so nothing is dropped sooner after it.
+    pub retention_margin_ms: u64,
 }
 
 impl Default for LogSettings {
@@ -40,7 +48,34 @@ impl Default for LogSettings {
             max_record_bytes: 1 << 20,
             retention_bytes: 1 << 30,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
+            retention_margin_ms: 60_000,
         }
+    }
+}
+
+impl LogSettings {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// A text with the first setting outside its range, its value and the range.
+    pub fn validate(&self) -> std::result::Result<(), String> {
+        let Self { max_record_bytes, retention_bytes, retention_margin_ms, .. } = self;
+        if !(1_000_000..=1 << 30).contains(max_record_bytes) {
+            return Err(format!(
+                "log.max_record_bytes is {max_record_bytes}: it must be 1000000 to 1073741824 bytes"
+            ));
+        }
+        if *retention_bytes < 1 << 20 {
+            return Err(format!(
+                "log.retention_bytes is {retention_bytes}: it must be at least 1048576 bytes"
+            ));
+        }
+        if *retention_margin_ms > 24 * 60 * 60 * 1000 {
+            return Err(format!(
+                "log.retention_margin_ms is {retention_margin_ms}: it must be 0 to 86400000 milliseconds"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -65,6 +100,14 @@ pub(super) struct Index {
     pub(super) epochs: HashMap<String, u64>,
     /// Groups that read a topic, committed or not: retention never passes them.
     pub(super) readers: Vec<(String, String)>,
+    /// What every group was past at earlier passes of the retention, by topic and partition.
+    pub(super) passed: HashMap<(u32, i32), VecDeque<Passed>>,
+}
+
+/// Every group was past the records before `floor`, at the latest at this time.
+pub(super) struct Passed {
+    pub(super) at: Instant,
+    pub(super) floor: i64,
 }
 
 pub(super) struct Topic {
@@ -91,7 +134,8 @@ impl Log {
     /// Opens the log in `path`, or makes it.
     ///
     /// # Errors
-    /// Kind `Unavailable` where the folder cannot be opened, another process holds it for example.
+    /// Kind `Unavailable` where the folder cannot be opened, another process holds it for example;
+    /// kind `Corrupt` where what lies there cannot be read.
     pub fn open(path: &Path, settings: LogSettings) -> Result<Self> {
         let mut options = Options::default();
         options.create_if_missing(true);
@@ -108,13 +152,7 @@ impl Log {
             ColumnFamilyDescriptor::new(TOPICS, Options::default()),
             ColumnFamilyDescriptor::new(OFFSETS, Options::default()),
         ];
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| {
-            let message = format!(
-                "embedded log in {}: cannot be opened ({error}); one process opens it at a time: stop the other one, or choose another data folder",
-                path.display()
-            );
-            Error::caused(ErrorKind::Unavailable, message, error)
-        })?;
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| refused(path, error))?;
         let log =
             Self { inner: Arc::new(Inner { db, settings, index: Mutex::default(), grown: Condvar::new() }) };
         log.load_topics()?;
@@ -353,6 +391,39 @@ impl Topic {
             Error::new(ErrorKind::Configuration, message)
         })
     }
+}
+
+/// Why the folder could not be opened, and what to do about it.
+fn refused(path: &Path, error: rocksdb::Error) -> Error {
+    use rocksdb::ErrorKind as Cause;
+    let text = error.to_string();
+    let (kind, remedy) = match error.kind() {
+        // Another process's lock, or this one's own.
+        Cause::IOError
+            if text.contains("While lock file") || text.contains("lock hold by current process") =>
+        {
+            (
+                ErrorKind::Unavailable,
+                "another process has it open, and only one can: stop the other one, or choose another data folder",
+            )
+        }
+        Cause::Corruption => (
+            ErrorKind::Corrupt,
+            "what lies there is damaged: restore the data folder from a copy, or start with an empty one",
+        ),
+        Cause::InvalidArgument => {
+            (ErrorKind::Corrupt, "what lies there is not a log of this version: choose another data folder")
+        }
+        _ => (
+            ErrorKind::Unavailable,
+            "see that the folder can be written to and that its disk has room, or choose another data folder",
+        ),
+    };
+    Error::caused(
+        kind,
+        format!("embedded log in {}: cannot be opened ({text}); {remedy}", path.display()),
+        error,
+    )
 }
 
 pub(super) fn missing(topic: &str) -> Error {

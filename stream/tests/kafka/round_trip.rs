@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use hmisr_stream::contract::{DeadLetter, Reason};
 use hmisr_stream::kafka::{KafkaProducer, read_committed};
-use hmisr_stream::{Header, Limits, Outgoing, Polled, Source};
+use hmisr_stream::{Header, Limits, Outgoing, Polled, Record, Source};
 
 use crate::broker;
 use crate::support::*;
@@ -51,6 +52,32 @@ fn keys_payloads_headers_and_order_survive() {
     let mut all = records;
     all.sort_by_key(|record| (record.partition, record.offset));
     assert_eq!(read_committed(&settings, topic, SOON).unwrap(), all);
+}
+
+#[test]
+fn a_dead_letter_is_taken_however_large_the_record_was() {
+    let Some(brokers) = broker::shared() else { return };
+    let settings = settings(brokers);
+    let topic = topic(&settings, 1);
+    let record = Record {
+        partition: 0,
+        offset: 7,
+        timestamp_ms: 0,
+        key: Some(vec![b'k'; 400 << 10]),
+        // Without a pattern, so that no compression helps.
+        payload: Some((0..16_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()),
+        headers: (0..2_000).map(|_| Header::new("many", "small")).collect(),
+    };
+    let message = "m".repeat(1 << 20);
+    let letter = DeadLetter { record: &record, topic: "events", reason: Reason::TooLarge, message: &message };
+    let letter = letter.outgoing(topic, 1);
+    let mut producer = KafkaProducer::new(&settings).unwrap();
+    producer.produce(&letter).unwrap();
+    producer.flush().unwrap();
+    let read = read_committed(&settings, topic, SOON).unwrap();
+    assert_eq!((&read[0].key, &read[0].payload), (&letter.key, &letter.payload));
+    assert_eq!(read[0].headers, letter.headers);
+    assert!(letter.headers.len() > 2_000 && letter.payload.unwrap().len() > 800_000);
 }
 
 #[test]
