@@ -18,7 +18,8 @@ pub struct Diversity {
     pub tail_ratio: f64,
 }
 
-/// Holds what [`Diversity`] needs of a run, so that one event costs O(log k).
+/// Holds what [`Diversity`] needs of a run, so that one event costs O(log k), or O(k) where it
+/// brings a category or takes the last one away: the counts are a sorted vector.
 ///
 /// With n_c the count of category c and S = Σ n_c ln n_c, the entropy is ln n − S/n, and one
 /// event changes one term of S. [`Accumulator::settle`] sums S anew, which bounds the drift of

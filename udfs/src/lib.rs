@@ -1,9 +1,10 @@
 //! The diversity features of a user's stream of interactions.
 //!
-//! Pure functions and accumulators that cost O(1) amortised per event in the number of
-//! events (O(log k) in the number k of a user's distinct categories): no I/O, no clock, no
-//! randomness. Every engine that computes features calls this crate, so the same events give
-//! the same numbers everywhere.
+//! Pure functions and accumulators whose cost per event does not grow with the number of events,
+//! amortised. In the number k of a user's distinct categories it is O(log k), and O(k) where an
+//! event brings a category or takes the last one away, since the counts are a sorted vector. No
+//! I/O, no clock, no randomness. Every engine that computes features calls this crate, so the
+//! same events give the same numbers everywhere.
 //!
 //! An event is applied in a fixed order (see [`PartitionState`]): expiry, lateness, tail mark,
 //! update of the user, count of the item, halving of the counts, new tail threshold.

@@ -151,19 +151,16 @@ proptest! {
     fn long_runs_do_not_drift(seed in any::<u64>()) {
         let settings = FeatureSettings::default();
         let mut user = UserState::default();
-        let mut state = seed;
+        let (mut state, mut run) = (seed, Vec::new());
         for ts in 0..20_000 {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let category = Id::from((state >> 33) as u32 % 17);
-            let visit = hmisr_features::Visit { item: Id::from(0), category, ts, tail: false };
-            user.push(&settings, 0, visit);
+            let tail = state & 1 << 40 != 0;
+            run.push((category.as_int().unwrap() as u32, ts, tail));
+            user.push(&settings, 0, hmisr_features::Visit { item: Id::from(0), category, ts, tail });
         }
         let given = user.features(&settings);
-        let run: Vec<(u32, i64, bool)> = user
-            .visits()
-            .iter()
-            .map(|visit| (visit.category.as_int().unwrap() as u32, visit.ts, visit.tail))
-            .collect();
-        assert_close(&given.window, &define(&run));
+        assert_close(&given.lifetime, &define(&run));
+        assert_close(&given.window, &define(&run[run.len() - settings.window..]));
     }
 }
