@@ -29,8 +29,8 @@ pub enum Command {
     /// Run the whole loop: events, features, training, snapshots, server.
     ///
     /// Without --events a seeded generator makes users with known interests; without --brokers
-    /// an embedded log stands in for Kafka. Ctrl-C drains and exits; the next start on the same
-    /// data folder goes on where this one stopped.
+    /// an embedded log stands in for Kafka. Ctrl-C commits and publishes what is under way and exits;
+    /// the next start on the same data folder goes on where this one stopped.
     Up(UpArgs),
     /// Run the streaming job: events in, features and training examples out, state in RocksDB.
     Pipeline(PipelineArgs),
@@ -75,7 +75,8 @@ pub struct UpArgs {
     /// Events per second; 0: as fast as the loop goes. The generator's default is 500.
     #[arg(long)]
     pub rate: Option<f64>,
-    /// End when all input is processed, trained on and published, with a summary.
+    /// End when all input is processed, trained on and published, with a summary. With the
+    /// generator it needs --generate.
     #[arg(long)]
     pub until_drained: bool,
     /// Generate this many events, then no more.
@@ -166,8 +167,7 @@ pub struct BackfillArgs {
 pub enum StateCommand {
     /// Write every user's features and window, one JSON line each, in the order of partition and id.
     ///
-    /// The store must not be in use. A store that was written under other settings is read with
-    /// its own.
+    /// The store must not be in use, and the settings in force be those that it was written under.
     Export {
         /// Folder of the stores.
         #[arg(long, value_name = "DIR", default_value = "hmisr-data/state")]

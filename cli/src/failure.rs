@@ -20,6 +20,11 @@ impl Failure {
         Self { message: message.into(), exit_code: USER_ERROR }
     }
 
+    /// A part of the program that ended by a panic: a defect of ours.
+    pub fn panic(part: &str) -> Self {
+        Self { message: format!("{part} ended by a panic; the log above says where"), exit_code: FAULT }
+    }
+
     /// A fault, with all that caused it.
     pub fn fault(error: &dyn std::error::Error) -> Self {
         Self { message: chain(error), exit_code: FAULT }
@@ -82,7 +87,9 @@ impl From<hmisr_feed::FeedError> for Failure {
 
 impl From<hmisr_serving::Error> for Failure {
     fn from(error: hmisr_serving::Error) -> Self {
-        Self::of(&error, true)
+        use hmisr_serving::Error as Serving;
+        let is_users = matches!(error, Serving::Setting(_) | Serving::Listen { .. });
+        Self::of(&error, is_users)
     }
 }
 

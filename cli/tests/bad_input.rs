@@ -60,8 +60,11 @@ fn an_unreachable_broker_and_a_taken_port() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
-    let text = refused(&["up", "--data", data, "--generate", "10", "--listen", &taken], 2);
+    let data = folder.path().join("kafka");
+    let data = data.to_str().unwrap();
+    let embedded = folder.path().join("embedded");
+    let arguments = ["up", "--data", embedded.to_str().unwrap(), "--generate", "10", "--listen", &taken];
+    let text = refused(&arguments, 2);
     assert!(text.contains(&taken), "{text}");
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -72,6 +75,7 @@ fn an_unreachable_broker_and_a_taken_port() {
         vec!["pipeline", "--brokers", &closed, "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()],
         vec!["train", "--brokers", &closed, "--listen", "127.0.0.1:0", "--snapshots", data],
         vec!["topics", "list", "--brokers", &closed],
+        vec!["up", "--brokers", &closed, "--listen", "127.0.0.1:0", "--data", data],
     ] {
         let text = refused(&arguments, 1);
         assert!(text.contains(&closed), "{text}");
@@ -88,6 +92,36 @@ fn a_data_folder_of_something_else() {
     std::fs::write(folder.path().join("hmisr.json"), r#"{"layout": 1, "brokers": "other:9092"}"#).unwrap();
     let text = refused(&["up", "--data", data], 2);
     assert!(text.contains("other:9092"), "{text}");
+    let text = refused(&["up", "--data", data, "--until-drained"], 2);
+    assert!(text.contains("--generate"), "{text}");
+}
+
+#[test]
+fn a_backfill_over_its_own_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, common::events(10)).unwrap();
+    let name = file.to_str().unwrap();
+    let text = refused(&["backfill", "--input", name, "--output", name], 2);
+    assert!(text.contains("is the input"), "{text}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), common::events(10));
+}
+
+#[test]
+fn a_snapshot_that_was_truncated() {
+    let folder = tempfile::tempdir().unwrap();
+    common::up(folder.path(), &["--generate", "3000"]);
+    let snapshots = folder.path().join("snapshots");
+    let version = std::fs::read_to_string(snapshots.join("LATEST")).unwrap();
+    let weights = snapshots.join(version.trim()).join("model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut arguments =
+        vec!["up", "--data", data, "--generate", "3500", "--until-drained", "--listen", "127.0.0.1:0"];
+    arguments.extend(common::SMALL);
+    let text = refused(&arguments, 2);
+    assert!(text.contains("model.safetensors"), "{text}");
 }
 
 #[test]

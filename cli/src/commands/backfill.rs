@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hmisr_feed::{EventLine, FeedError};
 use hmisr_pipeline::backfill::Backfill;
@@ -29,13 +29,15 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
         partitions: args.partitions,
         folder,
     };
-    let mut output = create(&args.output)?;
+    let unfinished = unfinished(&args)?;
+    let mut output = create(&unfinished)?;
     let bar = bar(source.total());
     let lines = std::iter::from_fn(|| source.next())
         .map(|line| line.map(|EventLine { key, payload }| (key, payload)).map_err(Failed));
     let summary = backfill.run(lines, &mut output, |done| bar.set_position(done.lines))?;
     bar.finish_and_clear();
     output.flush()?;
+    std::fs::rename(&unfinished, &args.output)?;
     if args.json {
         println!("{}", serde_json::json!(summary));
     } else {
@@ -48,6 +50,26 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Where the lines go until all are there: a failed backfill leaves what was there before.
+fn unfinished(args: &BackfillArgs) -> Result<PathBuf, Failure> {
+    if args
+        .output
+        .canonicalize()
+        .is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output))
+    {
+        return Err(Failure::user(format!(
+            "--output {}: is the input; name another file",
+            args.output.display()
+        )));
+    }
+    if args.output.is_dir() {
+        return Err(Failure::user(format!("--output {}: is a folder; name a file", args.output.display())));
+    }
+    let mut name = args.output.as_os_str().to_owned();
+    name.push(".unfinished");
+    Ok(name.into())
 }
 
 /// A line that could not be read.

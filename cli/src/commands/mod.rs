@@ -11,7 +11,7 @@ pub mod train;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use hmisr_pipeline::StateDirectory;
+use hmisr_pipeline::{DirectoryError, StateDirectory};
 use hmisr_serving::{LookupError, UserLookup};
 use hmisr_stream::contract::{Id, UserView};
 use tracing_subscriber::EnvFilter;
@@ -63,7 +63,10 @@ impl OwnState {
 
 impl UserLookup for OwnState {
     fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
-        self.0.user(id).map_err(|error| LookupError::new(error.to_string()))
+        self.0.user(id).map_err(|error| match error {
+            DirectoryError::Store(error) => LookupError::new(error.to_string()),
+            not_owned => LookupError::not_owned(not_owned.to_string()),
+        })
     }
 
     fn ready(&self) -> Result<(), LookupError> {
@@ -80,8 +83,11 @@ mod tests {
 
     /// Names like `hmisr_state_users` in a text.
     fn names(text: &str) -> BTreeSet<String> {
-        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-        text.split(|c| !is_name(c)).filter(|word| word.starts_with("hmisr_")).map(str::to_owned).collect()
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        text.split(|c| !is_name(c))
+            .filter(|word| word.len() > 6 && word.starts_with("hmisr_"))
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]

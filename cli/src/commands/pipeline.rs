@@ -14,7 +14,7 @@ use hmisr_stream::contract::topic;
 use prometheus::Registry;
 
 use super::OwnState;
-use super::serve::registry;
+use super::serve::{caught_up, registry};
 use super::topics::at;
 use crate::args::PipelineArgs;
 use crate::config::Config;
@@ -29,22 +29,34 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
-    let job = start(&config, &kafka, &args.state, &registry, stop.clone())?;
-    let (progress, directory) = (job.progress.clone(), job.directory.clone());
-    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
-    let ready = move || match progress.ready() {
-        true => Ok(()),
-        false => Err("no partition has caught up with its committed offset yet".to_owned()),
-    };
+    let state = State::new(&config);
+    let (progress, directory) = (state.progress.clone(), state.directory.clone());
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry, metrics, OwnState::shared(directory))?
-        .with_check("caught_up", ready)
+    let router = Api::new(settings.clone(), registry.clone(), metrics, OwnState::shared(directory))?
+        .with_check("caught_up", move || caught_up(&progress))
         .router();
-    let server = HttpServer::start(router, settings, stop)?;
+    let server = HttpServer::start(router, settings, stop.clone())?;
+    let job = start(&config, &kafka, &args.state, &registry, state, stop)?;
     println!("pipeline over {}; look-ups and metrics on http://{}/", kafka.describe(), server.address());
     let ended = job.join();
     server.join()?;
     ended
+}
+
+/// What other threads see of a job.
+pub struct State {
+    /// How far it is.
+    pub progress: Arc<PipelineProgress>,
+    /// The stores that it owns.
+    pub directory: StateDirectory,
+}
+
+impl State {
+    /// Before the job has begun.
+    pub fn new(config: &Config) -> Self {
+        Self { progress: Arc::default(), directory: StateDirectory::new(config.features.clone()) }
+    }
 }
 
 /// The job, running in a thread of its own.
@@ -65,8 +77,8 @@ impl Job {
 
     /// Waits for its end, which comes after the stop flag is set, or with an error.
     pub fn join(self) -> Result<(), Failure> {
-        let ended = self.thread.join().unwrap_or_else(|_| Err(Failure::user("the job ended by a panic")));
-        self.figures.join().map_err(|_| Failure::user("reading RocksDB's figures ended by a panic"))?;
+        let ended = self.thread.join().unwrap_or_else(|_| Err(Failure::panic("the job")));
+        self.figures.join().map_err(|_| Failure::panic("reading RocksDB's figures"))?;
         ended
     }
 }
@@ -77,10 +89,9 @@ pub fn start<T: Transport>(
     transport: &T,
     folder: &Path,
     registry: &Registry,
+    State { progress, directory }: State,
     stop: Arc<AtomicBool>,
 ) -> Result<Job, Failure> {
-    let progress = Arc::new(PipelineProgress::default());
-    let directory = StateDirectory::new(config.features.clone());
     let setup = Setup {
         features: config.features.clone(),
         pipeline: config.pipeline.clone(),

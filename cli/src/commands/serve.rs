@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::{Api, HttpLookup, HttpServer, Metrics, ModelSlot, Snapshots, UserLookup, Watcher};
 use prometheus::Registry;
 
@@ -21,7 +22,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     }
     let lookup = HttpLookup::new(&settings).map_err(|error| Failure::user(error.to_string()))?;
     let stop = crate::stop::on_signal()?;
-    let serving = start(&settings, &registry()?, &args.snapshots, Arc::new(lookup), stop)?;
+    let serving = start(&settings, &registry()?, &args.snapshots, Arc::new(lookup), None, stop)?;
     println!(
         "serving on http://{}/ from snapshots in {}",
         serving.server.address(),
@@ -40,19 +41,26 @@ pub struct Serving {
 }
 
 impl Serving {
+    /// Whether the watcher has ended, which it does only when it is stopped.
+    pub fn is_finished(&self) -> bool {
+        self.watcher.is_finished()
+    }
+
     /// Waits for both to end, which they do after the stop flag is set.
     pub fn join(self) -> Result<(), Failure> {
         self.server.join()?;
-        self.watcher.join().map_err(|_| Failure::user("the snapshot watcher ended by a panic"))
+        self.watcher.join().map_err(|_| Failure::panic("the snapshot watcher"))
     }
 }
 
-/// Starts serving from the snapshots in `folder`.
+/// Starts serving from the snapshots in `folder`. With a `job` in the same process, the server is
+/// ready when that is.
 pub fn start(
     settings: &hmisr_serving::Settings,
     registry: &Registry,
     folder: &Path,
     lookup: Arc<dyn UserLookup>,
+    job: Option<Arc<PipelineProgress>>,
     stop: Arc<AtomicBool>,
 ) -> Result<Serving, Failure> {
     let metrics = Arc::new(Metrics::new(registry)?);
@@ -60,10 +68,22 @@ pub fn start(
     let interval = Duration::from_millis(settings.reload_interval_ms);
     let watcher = Watcher::new(Arc::new(Snapshots::new(folder)), slot.clone(), metrics.clone(), interval)
         .spawn(stop.clone())?;
-    let router =
-        Api::new(settings.clone(), registry.clone(), metrics, lookup)?.with_models(slot.clone()).router();
-    let server = HttpServer::start(router, settings.clone(), stop)?;
+    let mut api = Api::new(settings.clone(), registry.clone(), metrics, lookup)?.with_models(slot.clone());
+    if let Some(job) = job {
+        api = api.with_check("caught_up", move || caught_up(&job));
+    }
+    let server = HttpServer::start(api.router(), settings.clone(), stop)?;
     Ok(Serving { server, slot, watcher })
+}
+
+/// Whether every partition of the job has caught up with its committed offset.
+pub fn caught_up(job: &PipelineProgress) -> Result<(), String> {
+    match job.ready() {
+        true => Ok(()),
+        false => {
+            Err("a partition has not caught up with its committed offset, or none is assigned yet".to_owned())
+        }
+    }
 }
 
 /// A registry with the process's own figures.

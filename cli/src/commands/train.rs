@@ -70,7 +70,7 @@ impl Training {
 
     /// Waits for its end, which comes after the stop flag is set, or with an error.
     pub fn join(self) -> Result<Summary, Failure> {
-        self.thread.join().unwrap_or_else(|_| Err(Failure::user("the trainer ended by a panic")))
+        self.thread.join().unwrap_or_else(|_| Err(Failure::panic("the trainer")))
     }
 }
 

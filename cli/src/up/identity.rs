@@ -9,10 +9,11 @@ use crate::failure::Failure;
 /// Layout of data folders; one of another layout is refused.
 const LAYOUT: u32 = 1;
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Identity {
     layout: u32,
-    /// Brokers; none for the embedded log.
+    /// Brokers; none for the embedded log. They say which Kafka it is for people: topics have ids,
+    /// by which state and snapshots refuse another one.
     brokers: Option<String>,
 }
 
@@ -24,7 +25,9 @@ pub fn claim(folder: &Path, brokers: Option<&str>) -> Result<(), Failure> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let text = serde_json::to_vec_pretty(&ours).map_err(|error| Failure::fault(&error))?;
-            return Ok(std::fs::write(&path, text)?);
+            let unfinished = folder.join("hmisr.json.tmp");
+            std::fs::write(&unfinished, text)?;
+            return Ok(std::fs::rename(unfinished, &path)?);
         }
         Err(error) => return Err(error.into()),
     };
@@ -42,7 +45,7 @@ pub fn claim(folder: &Path, brokers: Option<&str>) -> Result<(), Failure> {
         None => return refuse("it is not the file of a data folder".to_owned()),
     }
     match serde_json::from_slice::<Identity>(&text) {
-        Ok(found) if found == ours => Ok(()),
+        Ok(found) if found.brokers.is_some() == ours.brokers.is_some() => Ok(()),
         Ok(found) => {
             let named = |brokers: &Option<String>| match brokers {
                 Some(brokers) => format!("Kafka at {brokers}"),

@@ -2,7 +2,8 @@
 //!
 //! Feeder, job, trainer and server are the very parts that run alone in production; here they
 //! share a process, a data folder and a status view. Each has a stop flag of its own, so that a
-//! stop goes down the stream: the feeder first, then the job, the trainer, the server.
+//! stop goes down the stream: the feeder first, then the job, the trainer, the server. Each then
+//! finishes what it has read; what lies in the log beyond that waits for the next start.
 
 mod backlog;
 mod identity;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hmisr_feed::{Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder, Format};
+use hmisr_feed::{EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder, Format};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
 
@@ -41,18 +42,27 @@ const LAST_SWAP: Duration = Duration::from_secs(30);
 /// Runs until Ctrl-C, or until all input is through.
 pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     apply(&mut config, &args);
+    if args.until_drained && config.feed.events.is_none() && config.feed.generator.events.is_none() {
+        let text = "--until-drained: the generator has no end; say how many events with --generate N, or name --events";
+        return Err(Failure::user(text));
+    }
+    // Whatever is wrong with the input is told before a folder is made or claimed.
+    let source = config.feed.open_source()?;
     let folder = Folder(args.data.clone());
     std::fs::create_dir_all(&folder.0)
         .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))?;
-    identity::claim(&folder.0, args.brokers.as_deref())?;
     match &args.brokers {
         Some(_) => {
-            let kafka = topics::at(config.kafka.clone(), args.brokers.clone());
-            Up::start(&config, &args, &folder, Kafka(kafka), None)?.run()
+            let kafka = Kafka(topics::at(config.kafka.clone(), args.brokers.clone()));
+            kafka.create_topics(&config.topics)?;
+            identity::claim(&folder.0, args.brokers.as_deref())?;
+            Up::start(&config, &args, &folder, source, kafka, None)?.run()
         }
         None => {
+            identity::claim(&folder.0, None)?;
             let log = Log::open(&folder.log(), config.log.clone())?;
-            Up::start(&config, &args, &folder, log.clone(), Some(log))?.run()
+            log.create_topics(&config.topics)?;
+            Up::start(&config, &args, &folder, source, log.clone(), Some(log))?.run()
         }
     }
 }
@@ -150,27 +160,38 @@ impl<T: Transport> Up<T> {
         config: &Config,
         args: &UpArgs,
         folder: &Folder,
+        mut source: Box<dyn EventSource>,
         transport: T,
         retained: Option<Log>,
     ) -> Result<Self, Failure> {
         let signal = crate::stop::on_signal()?;
-        transport.create_topics(&config.topics)?;
         let registry = serve::registry()?;
-        let mut source = config.feed.open_source()?;
         let mut writer = transport.writer()?;
         let ends = writer.ends()?;
         FeedIdentity::of(source.as_ref(), ends.len() as i32).claim(&folder.feed(), &ends)?;
-
-        let stops = Stops::default();
-        let job = pipeline::start(config, &transport, &folder.state(), &registry, stops.job.clone())?;
-        let training =
-            train::start(config, &transport, &folder.snapshots(), &registry, stops.training.clone())?;
-        let lookup = OwnState::shared(job.directory.clone());
-        let serving =
-            serve::start(&config.serving, &registry, &folder.snapshots(), lookup, stops.serving.clone())?;
-
         let mut feeder =
             Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?.with_truth_file(folder.truth());
+
+        let stops = Stops::default();
+        let state = pipeline::State::new(config);
+        let serving = serve::start(
+            &config.serving,
+            &registry,
+            &folder.snapshots(),
+            OwnState::shared(state.directory.clone()),
+            Some(state.progress.clone()),
+            stops.serving.clone(),
+        )?;
+        let job = pipeline::start(config, &transport, &folder.state(), &registry, state, stops.job.clone())?;
+        let training =
+            match train::start(config, &transport, &folder.snapshots(), &registry, stops.training.clone()) {
+                Ok(training) => training,
+                Err(failure) => {
+                    stops.job.store(true, Ordering::Relaxed);
+                    job.join()?;
+                    return Err(failure);
+                }
+            };
         let progress = feeder.progress();
         let backlog = Backlog {
             most: config.up.max_backlog,
@@ -229,7 +250,7 @@ impl<T: Transport> Up<T> {
 
     /// Whether a stop was asked for, a part has ended, or all input is through.
     fn should_end(&self) -> Result<bool, Failure> {
-        let part_ended = self.job.is_finished() || self.training.is_finished();
+        let part_ended = self.job.is_finished() || self.training.is_finished() || self.serving.is_finished();
         if self.signal.load(Ordering::Relaxed) || part_ended {
             return Ok(true);
         }
@@ -257,13 +278,13 @@ impl<T: Transport> Up<T> {
     fn end(self) -> Result<(), Failure> {
         let stop = |flag: &AtomicBool| flag.store(true, Ordering::Relaxed);
         stop(&self.stops.feed);
-        let fed =
-            self.feeding.thread.join().unwrap_or_else(|_| Err(Failure::user("the feeder ended by a panic")));
+        let fed = self.feeding.thread.join().unwrap_or_else(|_| Err(Failure::panic("the feeder")));
         stop(&self.stops.job);
         let progress = self.job.progress.clone();
         let directory = self.job.directory.clone();
         let processed = self.job.join();
         stop(&self.stops.training);
+        let training = self.training.progress.clone();
         let trained = self.training.join();
         let swapped = trained.as_ref().is_ok_and(|summary| wait_for(&self.serving.slot, summary.version));
         let report = match (&fed, &processed, &trained) {
@@ -271,6 +292,7 @@ impl<T: Transport> Up<T> {
                 self.began.elapsed(),
                 fed,
                 &progress,
+                training.view().lag,
                 trained,
                 &self.serving,
                 &directory,

@@ -32,6 +32,8 @@ pub struct Report {
     examples_written: u64,
     dead_letters: u64,
     examples_learnt: u64,
+    /// Examples in the log that the next start learns from.
+    examples_waiting: Option<u64>,
     training_steps: u64,
     items: u64,
     prequential: Means,
@@ -59,6 +61,7 @@ impl Report {
         elapsed: Duration,
         fed: &Fed,
         job: &PipelineProgress,
+        examples_waiting: Option<u64>,
         trained: &Summary,
         serving: &Serving,
         directory: &StateDirectory,
@@ -77,6 +80,7 @@ impl Report {
             examples_written: job.examples(),
             dead_letters: job.dead_letters(),
             examples_learnt: trained.examples,
+            examples_waiting,
             training_steps: trained.step,
             items: trained.items,
             prequential: trained.overall,
@@ -112,6 +116,9 @@ impl Report {
             let text = serde_json::to_string(self).map_err(|error| Failure::fault(&error))?;
             println!("{text}");
             return Ok(());
+        }
+        if let Some(waiting) = self.examples_waiting.filter(|waiting| *waiting > 0) {
+            println!("waiting    {waiting} examples, for the next start on this data folder");
         }
         let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, .. } = self.prequential_last_tenth;
         println!(
