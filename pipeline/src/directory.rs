@@ -104,3 +104,37 @@ impl StateDirectory {
         self.inner.write().unwrap_or_else(PoisonError::into_inner).stores.remove(&partition);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
+
+    use super::*;
+
+    #[test]
+    fn only_an_owned_partition_says_that_a_user_is_unknown() {
+        let (folder, features) = (tempfile::tempdir().unwrap(), FeatureSettings::default());
+        let directory = StateDirectory::new(features.clone());
+        let on = |wanted: i32| {
+            (0..100u32).map(Id::from).find(|id| partition_for_key(id.to_string().as_bytes(), 2) == wanted)
+        };
+        let [first, second] = [on(0).unwrap(), on(1).unwrap()];
+        assert!(matches!(directory.user(&first), Err(DirectoryError::Unassigned)));
+        let identity = Identity {
+            format: FORMAT_VERSION,
+            topic: "events".to_owned(),
+            group: "job".to_owned(),
+            partition: 1,
+            partitions: 2,
+            features: features.identity(),
+            visits_kept: 200,
+        };
+        let resources = Resources::new(StateSettings::default());
+        let store = PartitionStore::open(folder.path(), &identity, &features, &resources).unwrap();
+        directory.insert(2, 1, store.reader());
+        assert!(matches!(directory.user(&second), Ok(None)));
+        assert!(matches!(directory.user(&first), Err(DirectoryError::NotOwned { partition: 0 })));
+        directory.remove(1);
+        assert!(matches!(directory.user(&second), Err(DirectoryError::Unassigned)));
+    }
+}

@@ -27,6 +27,9 @@ pub enum ErrorKind {
     NoModel,
     /// The user's state cannot be asked for now: 503, come again.
     LookupUnavailable,
+    /// The user belongs to a partition that this process does not own: 503, ask the owner, or
+    /// come again while partitions move.
+    NotOwned,
     /// More requests wait than are let wait: 503, come again.
     Overloaded,
     /// The answer took too long: 503, come again.
@@ -37,7 +40,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadParameter,
         Self::UnknownUser,
         Self::UnknownPath,
@@ -47,6 +50,7 @@ impl ErrorKind {
         Self::Internal,
         Self::NoModel,
         Self::LookupUnavailable,
+        Self::NotOwned,
         Self::Overloaded,
         Self::Timeout,
         Self::NotReady,
@@ -64,6 +68,7 @@ impl ErrorKind {
             Self::Internal => "internal",
             Self::NoModel => "no_model",
             Self::LookupUnavailable => "lookup_unavailable",
+            Self::NotOwned => "not_owned",
             Self::Overloaded => "overloaded",
             Self::Timeout => "timeout",
             Self::NotReady => "not_ready",
@@ -79,9 +84,12 @@ impl ErrorKind {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoModel | Self::LookupUnavailable | Self::Overloaded | Self::Timeout | Self::NotReady => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoModel
+            | Self::LookupUnavailable
+            | Self::NotOwned
+            | Self::Overloaded
+            | Self::Timeout
+            | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

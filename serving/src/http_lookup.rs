@@ -14,8 +14,8 @@ const LAST_FOR: Duration = Duration::from_secs(5);
 
 /// Looks users up at one or several pipelines, each of which knows the users of its partitions.
 ///
-/// A user is unknown when every pipeline says so. Where none knows the user and one did not
-/// answer, that is an error: the user may be that one's.
+/// The owner of the user's partition has the last word: a user is unknown when it says so. Where
+/// no pipeline that answers owns the partition, that is an error.
 pub struct HttpLookup {
     agent: ureq::Agent,
     pipelines: Vec<Pipeline>,
@@ -149,12 +149,11 @@ impl UserLookup for HttpLookup {
         let mut problems = Vec::new();
         for pipeline in self.in_order() {
             match self.ask(pipeline, &path, deadline) {
-                Ok(Some(view)) => return Ok(Some(view)),
-                Ok(None) => {}
+                Ok(answer) => return Ok(answer),
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(None) } else { Err(unanswered(&problems)) }
+        Err(unanswered(&problems))
     }
 
     /// Ready while one pipeline is: one that is down makes its own users' requests fail, and

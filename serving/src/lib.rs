@@ -5,7 +5,7 @@
 //! * [`ModelSlot`] and [`Watcher`]: the model in force and what swaps it. Readers never lock, a
 //!   request keeps the model that it began with, and a snapshot that cannot be loaded leaves the
 //!   old one serving.
-//! * [`UserLookup`]: a user's committed features and window; [`HttpLookup`] asks pipelines.
+//! * [`UserLookup`]: a user's committed features and newest visits; [`HttpLookup`] asks pipelines.
 //! * [`Api`]: the endpoints, as one `axum` router in two compositions: everything, or only the
 //!   look-up that a pipeline serves.
 //! * [`serve`] and [`HttpServer`]: a listener with bounds and a graceful end.

@@ -12,7 +12,7 @@ pub struct Settings {
     pub listen: String,
     /// How often the snapshot folder is looked at, milliseconds.
     pub reload_interval_ms: u64,
-    /// Whether items of the user's window are left out of recommendations.
+    /// Whether items of the user's kept visits are left out of recommendations.
     pub filter_seen: bool,
     /// Recommendations computed at the same time; 0 means one per core.
     pub max_concurrency: usize,

@@ -21,6 +21,11 @@ fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
 }
 
+/// A pipeline that owns the partitions of these users only.
+fn owner(users: &[(&str, &[Id])]) -> Running {
+    Running::pipeline(Arc::new(Users { others_not_owned: true, ..Users::new(users) }))
+}
+
 /// A URL where nothing listens any more.
 fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -28,9 +33,9 @@ fn dead() -> String {
 }
 
 #[test]
-fn each_pipeline_is_asked_until_one_knows_the_user() {
+fn each_pipeline_is_asked_until_the_owner_answers() {
     let odd = "a/../b c?#%&+ü";
-    let first = Running::pipeline(Arc::new(Users::new(&[("1", &[item(1, 1)])])));
+    let first = owner(&[("1", &[item(1, 1)])]);
     let second = Running::pipeline(Arc::new(Users::new(&[("2", &[]), (odd, &[]), ("..", &[])])));
     let both = lookup(&[&first.base, &format!("{}/", second.base)]);
     both.ready().unwrap();
@@ -43,7 +48,7 @@ fn each_pipeline_is_asked_until_one_knows_the_user() {
 
 #[test]
 fn a_dead_pipeline_hides_nobody() {
-    let alive = Running::pipeline(Arc::new(Users::new(&[("1", &[])])));
+    let alive = owner(&[("1", &[])]);
     let gone = dead();
     let both = lookup(&[&gone, &alive.base]);
     both.ready().unwrap();
@@ -57,6 +62,22 @@ fn a_dead_pipeline_hides_nobody() {
     assert_eq!(server.get("/v1/users/1").status, 200);
     let answer = server.get("/v1/users/2");
     assert_eq!((answer.status, answer.error_kind().as_str()), (503, "lookup_unavailable"));
+}
+
+#[test]
+fn only_the_owner_says_that_a_user_is_unknown() {
+    let other = owner(&[("1", &[])]);
+    let answer = other.get("/v1/users/2");
+    assert_eq!((answer.status, answer.error_kind().as_str()), (503, "not_owned"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    // Nobody owns the partition, as while it moves.
+    let error = lookup(&[&other.base]).user(&id("2")).unwrap_err().to_string();
+    assert!(error.contains(&other.base) && error.contains("partition 3"), "{error}");
+    let server = Running::pipeline(Arc::new(lookup(&[&other.base])));
+    assert_eq!(server.get("/v1/users/2").status, 503);
+    // The owner's word is enough, whatever the others' state.
+    let owns_all = Running::pipeline(Arc::new(Users::default()));
+    assert_eq!(lookup(&[&other.base, &dead(), &owns_all.base]).user(&id("2")).unwrap(), None);
 }
 
 #[test]

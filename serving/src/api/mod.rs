@@ -137,7 +137,11 @@ impl Shared {
 }
 
 fn unavailable(error: &LookupError) -> ApiError {
-    ApiError::new(ErrorKind::LookupUnavailable, format!("the user cannot be looked up now: {error}"))
+    let kind = match error.is_not_owned() {
+        true => ErrorKind::NotOwned,
+        false => ErrorKind::LookupUnavailable,
+    };
+    ApiError::new(kind, format!("the user cannot be looked up now: {error}"))
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

@@ -19,7 +19,7 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Json<Value> {
         add("/v1/recommend?user_id=&k=", "the k best items for a user, 1 to 100, by default 10");
         add("/v1/model", "the model in force: version, age, offsets, settings, metrics");
     }
-    add("/v1/users/{id}", "a user's features and window");
+    add("/v1/users/{id}", "a user's features and newest visits");
     add("/metrics", "metrics in Prometheus' text format");
     add("/healthz", "200 while the process lives");
     add("/readyz", "200 while requests can be answered, 503 with what is missing otherwise");

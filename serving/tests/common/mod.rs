@@ -118,10 +118,12 @@ impl ModelLoader for Shelf {
     }
 }
 
-/// Users held in memory, and a switch that makes every look-up fail.
+/// Users held in memory, what is said of others, and a switch that makes every look-up fail.
 #[derive(Default)]
 pub struct Users {
-    users: HashMap<Id, UserView>,
+    pub users: HashMap<Id, UserView>,
+    /// Whether everybody else is of a partition that another process owns.
+    pub others_not_owned: bool,
     pub down: AtomicBool,
 }
 
@@ -132,7 +134,7 @@ impl Users {
             let id = Id::parse(user).unwrap();
             (id.clone(), view(id, items))
         });
-        Self { users: users.collect(), down: AtomicBool::new(false) }
+        Self { users: users.collect(), ..Self::default() }
     }
 }
 
@@ -158,7 +160,12 @@ fn view(user_id: Id, items: &[Id]) -> UserView {
 impl UserLookup for Users {
     fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
         self.ready()?;
-        Ok(self.users.get(id).cloned())
+        match self.users.get(id) {
+            None if self.others_not_owned => {
+                Err(LookupError::not_owned("partition 3 is not owned by this process"))
+            }
+            found => Ok(found.cloned()),
+        }
     }
 
     fn ready(&self) -> Result<(), LookupError> {

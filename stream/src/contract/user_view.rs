@@ -3,7 +3,7 @@
 use hmisr_features::{Diversity, Id};
 use serde::{Deserialize, Serialize};
 
-/// A user's committed features and window: the answer of `GET /v1/users/{id}`.
+/// A user's committed features and newest visits: the answer of `GET /v1/users/{id}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserView {
     /// The user.
@@ -20,7 +20,8 @@ pub struct UserView {
     pub window: Diversity,
     /// Distinct categories among the last N events, divided by min(N, n).
     pub recent_diversity: f64,
-    /// The sequence window, oldest first.
+    /// The newest events kept, oldest first: at least the window, and as many as a training
+    /// example's history holds.
     pub visits: Vec<VisitView>,
 }
 
