@@ -10,7 +10,10 @@ use hmisr_stream::Result as LogResult;
 
 use crate::pace::Pace;
 use crate::settings::BatchSettings;
-use crate::{EventLine, EventSource, FeedError, FeedMetrics, FeedProgress, Numbered, NumberedLine, Settings};
+use crate::{
+    Cut, EventLine, EventSource, FeedError, FeedMetrics, FeedProgress, MAX_EVENT_BYTES, Numbered,
+    NumberedLine, Settings,
+};
 
 /// The longest sleep between two looks at the stop flag.
 const NAP: Duration = Duration::from_millis(50);
@@ -20,6 +23,8 @@ const SHORT_NAP: Duration = Duration::from_millis(5);
 const BACKPRESSURE_NAP: Duration = Duration::from_millis(10);
 /// How often the ground truth is written while a feed runs.
 const TRUTH_EVERY: Duration = Duration::from_secs(60);
+/// How many cut events are named, one by one, in a minute.
+const CUTS_NAMED: u32 = 10;
 
 /// Where events are written: the topic `events`.
 ///
@@ -133,6 +138,7 @@ impl Feeder {
             open: Open::default(),
             flushed_at: Instant::now(),
             truth_at: None,
+            cuts_named: (Instant::now(), 0),
         };
         while !stop.load(Relaxed) {
             let Some(line) = lines.next().transpose()? else {
@@ -183,6 +189,7 @@ struct Open {
     events: u64,
     bytes: u64,
     keyless: u64,
+    cut: u64,
 }
 
 /// One run's state.
@@ -197,6 +204,8 @@ struct Run<'a> {
     open: Open,
     flushed_at: Instant,
     truth_at: Option<Instant>,
+    /// Cut events named since then.
+    cuts_named: (Instant, u32),
 }
 
 impl Run<'_> {
@@ -255,6 +264,10 @@ impl Run<'_> {
         self.open.events += 1;
         self.open.bytes += (line.payload.len() + line.key.as_ref().map_or(0, Vec::len)) as u64;
         self.open.keyless += u64::from(line.key.is_none());
+        if let Some(cut) = lines.source().cut() {
+            self.open.cut += 1;
+            self.name_cut(&cut);
+        }
         self.credit -= 1;
         self.writer.write(partition, line)?;
         let BatchSettings { events, bytes, .. } = self.feeder.batch;
@@ -262,6 +275,22 @@ impl Run<'_> {
             return self.flush(lines);
         }
         self.flush_if_old(lines)
+    }
+
+    fn name_cut(&mut self, Cut { place, bytes }: &Cut) {
+        if self.cuts_named.0.elapsed() >= Duration::from_secs(60) {
+            self.cuts_named = (Instant::now(), 0);
+        }
+        self.cuts_named.1 += 1;
+        match self.cuts_named.1 {
+            named if named <= CUTS_NAMED => tracing::warn!(
+                "{place}: {bytes} bytes; only the first {MAX_EVENT_BYTES} are fed, which become a dead letter"
+            ),
+            named if named == CUTS_NAMED + 1 => tracing::warn!(
+                "more lines are cut; hmisr_feed_cut_events_total counts them, and they are named again in a minute"
+            ),
+            _ => {}
+        }
     }
 
     fn flush_if_old(&mut self, lines: &Numbered<'_>) -> Result<(), FeedError> {
@@ -281,6 +310,8 @@ impl Run<'_> {
             metrics.events.inc_by(open.events);
             metrics.bytes.inc_by(open.bytes);
             metrics.keyless.inc_by(open.keyless);
+            metrics.cut.inc_by(open.cut);
+            self.feeder.progress.cut.fetch_add(open.cut, Relaxed);
             self.feeder.progress.fed.fetch_add(open.events, Relaxed);
         }
         self.flushed_at = Instant::now();

@@ -13,6 +13,20 @@ pub struct EventLine {
     pub payload: Vec<u8>,
 }
 
+/// The longest payload that a source gives, in bytes: with key and headers it fits into the log
+/// and, with default settings, into Kafka. Of a longer line only its beginning is given, so that it
+/// keeps its place and becomes a dead letter.
+pub const MAX_EVENT_BYTES: usize = 900_000;
+
+/// An event that was longer than [`MAX_EVENT_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Where it stands: file and line.
+    pub place: String,
+    /// Its length, in bytes.
+    pub bytes: usize,
+}
+
 /// A stream of events, the same ones in the same order whenever it is opened.
 pub trait EventSource: Send {
     /// The next event; none at the end. After an error there is nothing more.
@@ -29,6 +43,11 @@ pub trait EventSource: Send {
 
     /// The source in a few words, for people.
     fn describe(&self) -> String;
+
+    /// What was cut from the event that came last; none where it is whole.
+    fn cut(&self) -> Option<Cut> {
+        None
+    }
 
     /// What is true of the users up to here, where the source knows it.
     fn truth(&self) -> Option<GroundTruth> {

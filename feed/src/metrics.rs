@@ -11,6 +11,9 @@ pub struct FeedMetrics {
     pub bytes: IntCounter,
     /// `hmisr_feed_keyless_events_total`: those without a key, because no `user_id` could be read.
     pub keyless: IntCounter,
+    /// `hmisr_feed_cut_events_total`: those longer than [`crate::MAX_EVENT_BYTES`], of which only the
+    /// beginning was fed.
+    pub cut: IntCounter,
     /// `hmisr_feed_skipped_events_total`: events that were in the log already at a restart.
     pub skipped: IntCounter,
     /// `hmisr_feed_backpressure_seconds_total`: time spent waiting for those who read.
@@ -34,6 +37,10 @@ impl FeedMetrics {
                 "hmisr_feed_keyless_events_total",
                 "Events fed without a key, because no user_id could be read.",
             )?,
+            cut: IntCounter::new(
+                "hmisr_feed_cut_events_total",
+                "Events too long for the log: fed cut, to become dead letters.",
+            )?,
             skipped: IntCounter::new(
                 "hmisr_feed_skipped_events_total",
                 "Events that were in the log already when the feed began.",
@@ -54,6 +61,7 @@ impl FeedMetrics {
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
         registry.register(Box::new(metrics.keyless.clone()))?;
+        registry.register(Box::new(metrics.cut.clone()))?;
         registry.register(Box::new(metrics.skipped.clone()))?;
         registry.register(Box::new(metrics.backpressure.clone()))?;
         registry.register(Box::new(metrics.flush.clone()))?;

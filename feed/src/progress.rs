@@ -9,6 +9,7 @@ const UNKNOWN: u64 = u64::MAX;
 pub struct FeedProgress {
     pub(crate) fed: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    pub(crate) cut: AtomicU64,
     total: AtomicU64,
     share_read: AtomicU64,
     done: AtomicBool,
@@ -19,6 +20,7 @@ impl Default for FeedProgress {
         Self {
             fed: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
             total: AtomicU64::new(UNKNOWN),
             share_read: AtomicU64::new(f64::NAN.to_bits()),
             done: AtomicBool::new(false),
@@ -35,6 +37,12 @@ impl FeedProgress {
     /// Events that were in the log already when the run began.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Relaxed)
+    }
+
+    /// Events of [`Self::fed`] that were too long for the log, and of which only the beginning was
+    /// fed.
+    pub fn cut(&self) -> u64 {
+        self.cut.load(Relaxed)
     }
 
     /// Events of the source in all; none where that is not known (yet) or there is no end.
@@ -55,6 +63,7 @@ impl FeedProgress {
     pub(crate) fn start(&self, total: Option<u64>) {
         self.fed.store(0, Relaxed);
         self.skipped.store(0, Relaxed);
+        self.cut.store(0, Relaxed);
         self.done.store(false, Relaxed);
         self.total.store(total.unwrap_or(UNKNOWN), Relaxed);
     }

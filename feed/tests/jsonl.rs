@@ -3,8 +3,10 @@
 
 mod common;
 
-use common::{drain, error, folder, read};
-use hmisr_feed::{Format, Numbered, open};
+use std::sync::atomic::AtomicBool;
+
+use common::{MemoryLog, drain, error, folder, read};
+use hmisr_feed::{Feeder, Format, MAX_EVENT_BYTES, Numbered, Settings, open};
 
 const LINES: &[u8] = b"{\"user_id\": 2, \"item_id\":1}\r\n\n{\"ts\":1 ,\"user_id\":\"a\"}\n   \nnonsense \xff\n{\"user_id\": 2}";
 
@@ -62,11 +64,51 @@ fn nothing_to_read_is_said() {
 }
 
 #[test]
+fn a_line_too_long_for_the_log_is_fed_cut_in_its_place() {
+    let long = |length: usize| {
+        let mut line = br#"{"user_id":7,"item_id":""#.to_vec();
+        line.resize(length - 2, b'x');
+        line.extend_from_slice(b"\"}");
+        line
+    };
+    let (fits, over) = (long(MAX_EVENT_BYTES), long(MAX_EVENT_BYTES + 1));
+    let content =
+        [&over, b"{\"user_id\":7}".as_slice(), &fits, &vec![b'x'; 2_000_000], &over].join(&b"\n"[..]);
+    let folder = folder(&[("events.jsonl", &content)]);
+    let path = folder.path().join("events.jsonl");
+
+    let mut source = open(&path, Format::Jsonl).unwrap();
+    let mut cuts = Vec::new();
+    while source.next().transpose().unwrap().is_some() {
+        cuts.push(source.cut().map(|cut| (cut.place, cut.bytes)));
+    }
+    let place = |line: u32| format!("{}:{line}", path.display());
+    let over_bytes = MAX_EVENT_BYTES + 1;
+    assert_eq!(
+        cuts,
+        [Some((place(1), over_bytes)), None, None, Some((place(4), 2_000_000)), Some((place(5), over_bytes))]
+    );
+
+    let mut log = MemoryLog::new(1);
+    let metrics = common::metrics();
+    let mut feeder = Feeder::new(&Settings::default(), metrics.clone()).unwrap();
+    let mut source = open(&path, Format::Jsonl).unwrap();
+    let fed = feeder.run(&mut *source, &mut log, &mut || u64::MAX, &AtomicBool::new(false)).unwrap();
+    assert_eq!((fed.fed, fed.finished, feeder.progress().cut()), (5, true, 3));
+    assert_eq!(metrics.cut.get(), 3);
+    let keys: Vec<_> = log.log[0].iter().map(|line| line.key.as_deref()).collect();
+    assert_eq!(keys, [Some(&b"7"[..]), Some(b"7"), Some(b"7"), None, Some(b"7")]);
+    let payloads: Vec<&[u8]> = log.log[0].iter().map(|line| line.payload.as_slice()).collect();
+    let cut = &over[..MAX_EVENT_BYTES];
+    assert_eq!(payloads, [cut, b"{\"user_id\":7}", &fits, &[b'x'; MAX_EVENT_BYTES], cut]);
+}
+
+#[test]
 fn a_line_above_16_mib_is_refused_where_it_stands() {
     let mut content = b"{\"user_id\":1}\n".to_vec();
     content.resize(content.len() + hmisr_feed::MAX_LINE_BYTES, b'x');
     let whole = folder(&[("events.jsonl", &content)]);
-    assert_eq!(read(whole.path(), Format::Jsonl).unwrap()[1].payload.len(), hmisr_feed::MAX_LINE_BYTES);
+    assert_eq!(read(whole.path(), Format::Jsonl).unwrap()[1].payload.len(), MAX_EVENT_BYTES);
     content.push(b'x');
     let long = folder(&[("events.jsonl", &content)]);
     let mut source = open(long.path(), Format::Jsonl).unwrap();

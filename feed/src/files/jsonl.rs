@@ -1,4 +1,4 @@
-//! One event a line, passed on as it stands.
+//! One event a line, passed on as it stands; of a line too long for the log, its beginning.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Format;
 use super::fingerprint::fingerprint;
 use super::lines::Lines;
-use crate::{EventLine, EventSource, FeedError};
+use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES};
 
 /// Streams the files of a path, one after the other.
 pub(super) struct Jsonl {
@@ -21,6 +21,9 @@ pub(super) struct Jsonl {
     finished_bytes: u64,
     /// The first line, read at opening to tell a file without events.
     first: Option<EventLine>,
+    /// Of the line read last, which is also the one given last: `first` is the only one ahead, and
+    /// is given before another is read.
+    cut: Option<Cut>,
     fingerprint: String,
 }
 
@@ -35,6 +38,7 @@ impl Jsonl {
             size,
             finished_bytes: 0,
             first: None,
+            cut: None,
             fingerprint,
         };
         source.first = source.read().transpose()?;
@@ -56,8 +60,12 @@ impl Jsonl {
     fn try_read(&mut self) -> Result<Option<EventLine>, FeedError> {
         loop {
             if let Some(lines) = &mut self.current {
-                if let Some((_, line)) = lines.next()? {
-                    return Ok(Some(EventLine { key: user_of(line), payload: line.to_vec() }));
+                if let Some((number, line)) = lines.next()? {
+                    let (key, bytes) = (user_of(line), line.len());
+                    let payload = line[..bytes.min(MAX_EVENT_BYTES)].to_vec();
+                    self.cut = (bytes > MAX_EVENT_BYTES)
+                        .then(|| Cut { place: format!("{}:{number}", lines.path().display()), bytes });
+                    return Ok(Some(EventLine { key, payload }));
                 }
                 self.finished_bytes += lines.bytes_read();
             }
@@ -88,6 +96,10 @@ impl EventSource for Jsonl {
 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        self.cut.clone()
     }
 
     fn describe(&self) -> String {
