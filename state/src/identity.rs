@@ -92,6 +92,12 @@ impl Identity {
             &found.features,
             &self.features,
             "set the features as they were, or rebuild the state from the first event in an empty data folder",
+        )?;
+        differ(
+            "visits_kept",
+            &found.visits_kept,
+            &self.visits_kept,
+            "set `pipeline.history` as it was, or rebuild the state from the first event in an empty data folder",
         )
     }
 }
