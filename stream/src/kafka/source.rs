@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo}
 
 /// How long leaving the group may take when a source is dropped.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// Pause before a partition without a leader is asked for again.
+const ELECTION: Duration = Duration::from_millis(100);
 
 /// A member of a consumer group that reads one topic, committed records only.
 ///
@@ -345,11 +347,22 @@ impl Source for KafkaSource {
     }
 
     fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
-        // For a reader of committed records the brokers answer with the last stable offset.
-        let (low, end) =
-            self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout).map_err(|error| {
-                self.unanswered(&format!("asking for the bounds of {} [{partition}]", self.topic.name), error)
-            })?;
+        // For a reader of committed records the brokers answer with the last stable offset. A
+        // partition has no leader yet just after its topic was made, and for a moment after its
+        // broker went.
+        let deadline = Instant::now() + self.timeout;
+        let (low, end) = loop {
+            match self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout) {
+                Ok(bounds) => break bounds,
+                Err(error) if has_no_leader(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(ELECTION);
+                }
+                Err(error) => {
+                    let question = format!("asking for the bounds of {} [{partition}]", self.topic.name);
+                    return Err(self.unanswered(&question, error));
+                }
+            }
+        };
         self.consumer().context().learn_end(partition, end);
         Ok((low, self.end_for_reader(partition, end).max(low)))
     }
@@ -358,6 +371,14 @@ impl Source for KafkaSource {
         let end = self.consumer().context().end(partition)?;
         Some(self.end_for_reader(partition, end))
     }
+}
+
+fn has_no_leader(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition,
+    };
+    let absent = [LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| absent.contains(&code))
 }
 
 impl Drop for KafkaSource {
