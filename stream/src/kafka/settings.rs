@@ -74,8 +74,8 @@ pub struct KafkaSettings {
     /// How long a producer waits for more records before it sends a batch, milliseconds; 0 to
     /// 1,000.
     pub linger_ms: u32,
-    /// The largest record that is written, bytes; 1,000 to 1,000,000,000. Topics and brokers have
-    /// limits of their own (`max.message.bytes`).
+    /// The largest record that is written, bytes; 1,000,000 (dead letters need it) to 1,000,000,000.
+    /// Topics and brokers have limits of their own (`max.message.bytes`).
     pub max_message_bytes: u32,
     /// More librdkafka properties, as they are: TLS (`security.protocol`, `ssl.*`), SASL
     /// (`sasl.*`), `fetch.min.bytes`, `compression.type`, `client.rack` and so on.
