@@ -166,11 +166,8 @@ fn a_tombstone_forgets_the_user() {
     let directory = bench.run().unwrap();
     assert_eq!(directory.user(&Id::from(1)).unwrap(), None);
     assert!(directory.user(&Id::from(2)).unwrap().is_some());
-    let last = bench
-        .read(topic::USER_FEATURES)
-        .into_iter()
-        .filter(|record| record.key.as_deref() == Some(b"1"))
-        .last();
+    let last =
+        bench.read(topic::USER_FEATURES).into_iter().rfind(|record| record.key.as_deref() == Some(b"1"));
     assert_eq!(last.unwrap().payload, None);
 }
 

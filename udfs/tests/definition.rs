@@ -67,10 +67,10 @@ impl Reference {
         self.watermark = self.watermark.max(ts);
         *count += 1;
         self.applied += 1;
-        if self.applied % s.half_life_events == 0 {
+        if self.applied.is_multiple_of(s.half_life_events) {
             self.counts.values_mut().for_each(|count| *count /= 2);
         }
-        if self.applied % s.popularity_epoch == 0 {
+        if self.applied.is_multiple_of(s.popularity_epoch) {
             let total: u64 = self.counts.values().sum();
             let head = |c: u64| self.counts.values().filter(|&&count| count >= c).sum::<u64>();
             self.threshold =
