@@ -108,6 +108,7 @@ impl Config {
         self.pipeline.validate().map_err(Failure::user)?;
         self.state.validate().map_err(Failure::user)?;
         self.kafka.validate()?;
+        self.log.validate().map_err(Failure::user)?;
         self.feed.validate()?;
         self.trainer.validate()?;
         self.serving.validate().map_err(|error| Failure::user(error.to_string()))?;

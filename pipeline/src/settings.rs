@@ -41,7 +41,7 @@ pub struct PipelineSettings {
     pub commit_records: usize,
     /// A commit comes at the latest after so many bytes of outputs.
     pub commit_bytes: usize,
-    /// A longer event is a dead letter, in bytes.
+    /// A longer event is a dead letter, in bytes; at most 900,000, to which the feeder cuts.
     pub max_event_bytes: usize,
     /// An event of a further category of a user who has this many is a dead letter: a user's
     /// state, which is written whole, stays bounded.
@@ -105,7 +105,7 @@ impl PipelineSettings {
             ("commit_records", self.commit_records, 10_000_000),
             ("commit_bytes", self.commit_bytes, 1 << 30),
             ("max_user_categories", self.max_user_categories, 1_000_000),
-            ("max_event_bytes", self.max_event_bytes, 16 << 20),
+            ("max_event_bytes", self.max_event_bytes, 900_000),
         ] {
             if value == 0 || value > most {
                 return Err(format!("pipeline.{field} = {value}: expected 1 to {most}"));

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_trainer::online::{Progress, Summary};
+use hmisr_trainer::snapshot::Snapshot;
 use prometheus::Registry;
 
 use super::serve::registry;
@@ -59,6 +60,8 @@ impl UserLookup for NoState {
 pub struct Training {
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// Examples that the newest snapshot had learnt from at the start.
+    pub learnt_before: u64,
     thread: JoinHandle<Result<Summary, Failure>>,
 }
 
@@ -85,6 +88,10 @@ pub fn start<T: Transport>(
     let settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
     let device = hmisr_trainer::backend::device()?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
+    let learnt_before = match hmisr_trainer::snapshot::latest_version(folder)? {
+        Some(version) => Snapshot::open(folder, Some(version))?.manifest().examples,
+        None => 0,
+    };
     let mut sink = transport.sink(GROUP)?;
     let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
     let progress = Arc::new(Progress::default());
@@ -103,5 +110,5 @@ pub fn start<T: Transport>(
         stop.store(true, Ordering::Relaxed);
         ended.map_err(Failure::from)
     })?;
-    Ok(Training { progress, thread })
+    Ok(Training { progress, learnt_before, thread })
 }

@@ -16,6 +16,8 @@ pub struct Backlog {
     pub job: Arc<PipelineProgress>,
     /// The trainer.
     pub training: Arc<Progress>,
+    /// Examples that it had learnt from before this run.
+    pub learnt_before: u64,
 }
 
 impl Backlog {
@@ -25,7 +27,11 @@ impl Backlog {
         let fed = self.fed.fed() + self.fed.skipped();
         let processed: i64 = self.job.next_offsets().values().sum();
         let unprocessed = fed.saturating_sub(processed.unsigned_abs());
-        let untrained = self.training.view().lag.unwrap_or(0);
+        // The trainer learns of the log's end now and then; what the job has written since the
+        // start is known at once.
+        let view = self.training.view();
+        let learnt = view.examples.saturating_sub(self.learnt_before);
+        let untrained = view.lag.unwrap_or(0).max(self.job.examples().saturating_sub(learnt));
         self.most.saturating_sub(unprocessed + untrained)
     }
 }

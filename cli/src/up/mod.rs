@@ -198,6 +198,7 @@ impl<T: Transport> Up<T> {
             fed: progress.clone(),
             job: job.progress.clone(),
             training: training.progress.clone(),
+            learnt_before: training.learnt_before,
         };
         let stop = stops.feed.clone();
         let thread = std::thread::Builder::new().name("feeder".into()).spawn(move || {
