@@ -66,19 +66,20 @@ fn the_stores_of_a_process_are_counted_together() {
     let mut stores: Vec<_> =
         (0..2).map(|n| open(&folder.path().join(n.to_string()), n, &resources).unwrap()).collect();
     let readers: Vec<_> = stores.iter().map(PartitionStore::reader).collect();
-    let written = || {
+    let counted = || {
         metrics.observe(&readers).unwrap();
         let families = registry.gather();
-        let family =
-            families.iter().find(|family| family.name() == "hmisr_state_keys_written_total").unwrap();
-        family.get_metric()[0].get_counter().get_value()
+        ["hmisr_state_keys_written_total", "hmisr_state_keys_read_total"].map(|name| {
+            let family = families.iter().find(|family| family.name() == name).unwrap();
+            family.get_metric()[0].get_counter().get_value()
+        })
     };
-    let before = written();
-    assert_eq!(written(), before, "looking twice counts nothing twice");
+    let [written, read] = counted();
+    assert_eq!(counted(), [written, read], "looking twice counts nothing twice");
     commit_one(&mut stores[0], 1);
     commit_one(&mut stores[1], 2);
-    // Each commit writes the user, the item's count and the progress.
-    assert_eq!(written(), before + 6.0);
+    // Each reads the user and the item's count, and writes these two and the progress.
+    assert_eq!(counted(), [written + 6.0, read + 4.0]);
 }
 
 #[test]
