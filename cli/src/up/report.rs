@@ -117,9 +117,6 @@ impl Report {
             println!("{text}");
             return Ok(());
         }
-        if let Some(waiting) = self.examples_waiting.filter(|waiting| *waiting > 0) {
-            println!("waiting    {waiting} examples, for the next start on this data folder");
-        }
         let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, .. } = self.prequential_last_tenth;
         println!(
             "events     {} fed, {} in the log before, {} applied ({:.0}/s over {:.0} s)",
@@ -137,6 +134,9 @@ impl Report {
             "trained    {} examples in {} steps, {} items",
             self.examples_learnt, self.training_steps, self.items
         );
+        if let Some(waiting) = self.examples_waiting.filter(|waiting| *waiting > 0) {
+            println!("waiting    {waiting} examples, for the next start on this data folder");
+        }
         println!(
             "last tenth HR@10 {model_hr:.4}, NDCG@10 {model_ndcg:.4}; running popularity {popularity_hr:.4}, {popularity_ndcg:.4}"
         );

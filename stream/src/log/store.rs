@@ -46,7 +46,7 @@ impl Default for LogSettings {
         Self {
             sync: true,
             max_record_bytes: 1 << 20,
-            retention_bytes: 1 << 30,
+            retention_bytes: 256 << 20,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_margin_ms: 60_000,
         }
