@@ -5,22 +5,58 @@ mod commands;
 mod config;
 mod failure;
 mod stop;
+mod terminal;
 mod transport;
 mod up;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
+use crate::config::Config;
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match commands::run(cli) {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Runs the command.
+fn run(cli: Cli) -> Result<(), Failure> {
+    log_to_stderr();
+    let config = Config::load(cli.config.as_deref(), &cli.set)?;
+    match cli.command {
+        Command::Up(args) => up::run(config, args),
+        Command::Pipeline(args) => commands::pipeline::run(config, args),
+        Command::Train(args) => commands::train::run(config, args),
+        Command::Serve(args) => commands::serve::run(config, args),
+        Command::Backfill(args) => commands::backfill::run(config, args),
+        Command::State(command) => commands::state::run(config, command),
+        Command::Topics(command) => commands::topics::run(config, command),
+        Command::Config { defaults, json } => commands::config::run(&config, defaults, json),
+    }
+}
+
+/// Log lines on standard error: `RUST_LOG` or, by default, warnings of others and news of ours.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(
+            "warn,hmisr=info,hmisr_feed=info,hmisr_pipeline=info,hmisr_trainer=info,hmisr_serving=info",
+        )
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(terminal::LogWriter::default)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

@@ -6,6 +6,11 @@ use hmisr_features::{FeatureSettings, Id, ItemCount, UserState};
 
 use crate::codec::{decode_item, decode_user, encode_item, encode_user};
 
+/// Column family of users.
+pub(crate) const USERS: &str = "users";
+/// Column family of item counts.
+pub(crate) const ITEMS: &str = "items";
+
 /// What a cache holds: a value with a stored form. The default value is an absent one.
 pub(crate) trait Stored: Default {
     const FAMILY: &'static str;
@@ -19,7 +24,7 @@ pub(crate) trait Stored: Default {
 }
 
 impl Stored for UserState {
-    const FAMILY: &'static str = crate::store::USERS;
+    const FAMILY: &'static str = USERS;
 
     fn encode(&self, out: &mut Vec<u8>) {
         encode_user(self, out);
@@ -42,7 +47,7 @@ impl Stored for UserState {
 }
 
 impl Stored for ItemCount {
-    const FAMILY: &'static str = crate::store::ITEMS;
+    const FAMILY: &'static str = ITEMS;
 
     fn encode(&self, out: &mut Vec<u8>) {
         encode_item(*self, out);

@@ -10,8 +10,9 @@ use rocksdb::properties::{
 use rocksdb::statistics::Ticker;
 use rocksdb::{DB, IteratorMode, Options};
 
+use crate::cache::{ITEMS, USERS};
 use crate::codec::decode_user;
-use crate::store::{ITEMS, USERS, corrupt, family, read_progress};
+use crate::store::{corrupt, family, read_progress};
 use crate::{Error, Result};
 
 /// Reads what the last commit left, while the owner goes on writing.

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 
-use crate::cache::{Cache, Stored};
+use crate::cache::{Cache, ITEMS, Stored, USERS};
 use crate::codec::{Progress, decode_progress, encode_progress};
 use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
 
-pub(crate) const USERS: &str = "users";
-pub(crate) const ITEMS: &str = "items";
 const META: &str = "meta";
 const IDENTITY: &[u8] = b"identity";
 const PROGRESS: &[u8] = b"progress";

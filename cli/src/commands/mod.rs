@@ -1,55 +1,18 @@
 //! One file a command.
 
-mod backfill;
-mod config;
+pub mod backfill;
+pub mod config;
 pub mod pipeline;
 pub mod serve;
-mod state;
+pub mod state;
 pub mod topics;
 pub mod train;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use hmisr_pipeline::{DirectoryError, StateDirectory};
 use hmisr_serving::{LookupError, UserLookup};
 use hmisr_stream::contract::{Id, UserView};
-use tracing_subscriber::EnvFilter;
-
-use crate::args::{Cli, Command};
-use crate::config::Config;
-use crate::failure::Failure;
-
-/// Runs the command.
-pub fn run(cli: Cli) -> Result<(), Failure> {
-    log_to_stderr();
-    let config = Config::load(cli.config.as_deref(), &cli.set)?;
-    match cli.command {
-        Command::Up(args) => crate::up::run(config, args),
-        Command::Pipeline(args) => pipeline::run(config, args),
-        Command::Train(args) => train::run(config, args),
-        Command::Serve(args) => serve::run(config, args),
-        Command::Backfill(args) => backfill::run(config, args),
-        Command::State(command) => state::run(config, command),
-        Command::Topics(command) => topics::run(config, command),
-        Command::Config { defaults, json } => config::run(&config, defaults, json),
-    }
-}
-
-/// Log lines on standard error: `RUST_LOG` or, by default, warnings of others and news of ours.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(
-            "warn,hmisr=info,hmisr_feed=info,hmisr_pipeline=info,hmisr_trainer=info,hmisr_serving=info",
-        )
-    });
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(crate::up::status::LogWriter::default)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-}
 
 /// The look-up of a process that owns the state itself.
 pub struct OwnState(pub StateDirectory);

@@ -9,7 +9,7 @@ mod backlog;
 mod identity;
 mod plot;
 mod report;
-pub mod status;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

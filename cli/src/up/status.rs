@@ -1,48 +1,20 @@
 //! The status view: one block that is redrawn on a terminal, log lines elsewhere.
 
-use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hmisr_feed::FeedProgress;
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::ModelSlot;
 use hmisr_trainer::online::{Progress, View};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::terminal;
 
 /// How often a line is logged where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
 /// Over how long rates are averaged, about.
 const AVERAGE: Duration = Duration::from_secs(2);
-
-/// The block on the terminal, which log lines must not tear.
-static VIEW: OnceLock<MultiProgress> = OnceLock::new();
-
-/// Where log lines go: above the block, where there is one.
-#[derive(Default)]
-pub struct LogWriter(Vec<u8>);
-
-impl Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let line = std::mem::take(&mut self.0);
-        match VIEW.get() {
-            Some(view) => view.suspend(|| std::io::stderr().write_all(&line)),
-            None => std::io::stderr().write_all(&line),
-        }
-    }
-}
-
-impl Drop for LogWriter {
-    fn drop(&mut self) {
-        // A log line that cannot be written has nowhere else to go.
-        drop(self.flush());
-    }
-}
 
 /// The view, and what its rates are computed from.
 pub struct Status {
@@ -57,7 +29,7 @@ impl Status {
     /// Starts the view.
     pub fn start(address: String) -> Self {
         let block = std::io::stderr().is_terminal().then(|| {
-            let bar = VIEW.get_or_init(MultiProgress::new).add(ProgressBar::new_spinner());
+            let bar = terminal::block();
             match ProgressStyle::with_template("{msg}") {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
