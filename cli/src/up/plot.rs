@@ -35,6 +35,8 @@ fn draw(path: &Path, curve: &[Means]) -> Result<(), Box<dyn std::error::Error>> 
         .build_cartesian_2d(0.0..seen.max(1) as f64, 0.0..highest * 1.1)?;
     chart
         .configure_mesh()
+        .max_light_lines(0)
+        .bold_line_style(BLACK.mix(0.12))
         .x_desc("examples")
         .y_desc("HR@10, whole catalogue")
         .x_label_formatter(&|examples| format!("{examples:.0}"))
@@ -48,7 +50,11 @@ fn draw(path: &Path, curve: &[Means]) -> Result<(), Box<dyn std::error::Error>> 
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.8))
+        .draw()?;
     area.present()?;
     Ok(())
 }
