@@ -5,10 +5,18 @@
 mod broker;
 mod common;
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use common::{backfill, events, export, run, up};
+use common::{Running, SMALL, backfill, events, export, hmisr, run, stdout, up};
+use hmisr_feed::Format;
+use hmisr_stream::contract::{FeatureRecord, topic};
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
+use hmisr_stream::{Outgoing, partition_for_key};
+use serde_json::Value;
 
 #[test]
 fn up_over_kafka_gives_the_same_totals() {
@@ -55,4 +63,119 @@ fn up_over_kafka_gives_the_same_totals() {
     };
     let lines = String::from_utf8(read.stdout).unwrap();
     assert_eq!(expected["applied"], lines.lines().count());
+}
+
+const PARTITIONS: i32 = 4;
+
+/// Writes a file's lines to the topic `events` as a producer would.
+fn produce(brokers: &str, file: &Path) {
+    let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
+    let mut source = hmisr_feed::open(file, Format::Jsonl).unwrap();
+    while let Some(line) = source.next() {
+        let line = line.unwrap();
+        let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);
+        let payload = Some(line.payload);
+        producer
+            .produce(&Outgoing {
+                topic: topic::EVENTS,
+                partition,
+                key: line.key,
+                payload,
+                headers: Vec::new(),
+            })
+            .unwrap();
+    }
+    producer.flush().unwrap();
+}
+
+fn features(brokers: &str) -> Vec<FeatureRecord> {
+    let records =
+        read_committed(&KafkaSettings::new(brokers), topic::USER_FEATURES, Duration::from_secs(60)).unwrap();
+    records.iter().map(|record| serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()).collect()
+}
+
+fn get(address: &str, path: &str) -> Option<Value> {
+    let text = ureq::get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
+    let Some(broker) = broker::start() else { return };
+    let brokers = broker.address.as_str();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    std::fs::write(&input, events(8_000)).unwrap();
+    let (expected, _) = backfill(&input, PARTITIONS as usize);
+    assert!(stdout(&run(&["topics", "create", "--brokers", brokers])).contains("training-examples"));
+
+    let job = |name: &str| {
+        let mut command = hmisr();
+        command.args(["pipeline", "--brokers", brokers, "--listen", "127.0.0.1:0", "--state"]);
+        command.arg(folder.path().join(name)).arg("--set").arg(format!("pipeline.transactional_id={name}"));
+        // Small polls and frequent commits: partitions move while transactions are open.
+        command.args(["--set", "pipeline.batch_records=50", "--set", "pipeline.commit_interval_ms=20"]);
+        Running::start(&mut command)
+    };
+    let first = job("first");
+    let lookups = first.address();
+    let snapshots = folder.path().join("snapshots");
+    let mut command = hmisr();
+    command.args(["train", "--brokers", brokers, "--listen", "127.0.0.1:0", "--snapshots"]).arg(&snapshots);
+    let trainer = Running::start(command.args(SMALL));
+    wait_until("the first job", || get(&lookups, "/readyz").is_some());
+
+    let feeding = std::thread::spawn({
+        let (brokers, input) = (brokers.to_owned(), input.clone());
+        move || produce(&brokers, &input)
+    });
+    let second = job("second");
+    let more_lookups = second.address();
+    feeding.join().unwrap();
+
+    let mut command = hmisr();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--snapshots"]).arg(&snapshots);
+    command.args([
+        "--pipeline",
+        &format!("http://{lookups}"),
+        "--pipeline",
+        &format!("http://{more_lookups}"),
+    ]);
+    let server = Running::start(&mut command);
+    let address = server.address();
+
+    wait_until("every feature record", || {
+        features(brokers).len() as u64 >= expected["applied"].as_u64().unwrap()
+    });
+    let recommended = |user: u32| get(&address, &format!("/v1/recommend?user_id={user}&k=3"));
+    wait_until("recommendations", || {
+        (0..40).all(|user| recommended(user).is_some_and(|a| a["source"] == "model"))
+    });
+    assert_eq!(get(&address, "/v1/users/3").unwrap()["user_id"], 3);
+
+    // One goes and comes back to its own state; nothing is written twice.
+    first.signal("TERM");
+    assert!(first.wait().0);
+    let again = job("first");
+    let back = again.address();
+    wait_until("the first job again", || get(&back, "/readyz").is_some());
+    for part in [again, second, trainer, server] {
+        part.signal("TERM");
+        let (success, lines) = part.wait();
+        assert!(success, "{lines:#?}");
+    }
+    let mut seen = BTreeMap::new();
+    for record in features(brokers) {
+        *seen.entry((record.partition, record.offset)).or_insert(0) += 1;
+    }
+    assert!(seen.values().all(|times| *times == 1), "a record stands twice");
+    assert_eq!(expected["applied"], seen.len());
 }
