@@ -1,0 +1,152 @@
+//! How partitions begin, go, and go back to the last commit.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore};
+use hmisr_stream::{Sink, Source};
+
+use super::output::Batch;
+use super::{Engine, POLL, Partition};
+use crate::error::Fate;
+use crate::recovery::Situation;
+use crate::{Error, Result};
+
+/// How long a partition may wait for its committed offset, which is not known while a peer that
+/// owned it has a transaction open.
+const STABLE: Duration = Duration::from_secs(60);
+/// The longest pause between two tries.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl<S, K> Engine<S, K>
+where
+    S: Source,
+    K: Sink<Group = S::Group>,
+{
+    /// Starts the assigned partitions that are not started. One that cannot be started yet waits
+    /// for the next turn, so that polling, and with it the group's membership, goes on.
+    pub(super) fn start_waiting(&mut self) -> Result<()> {
+        let is_started =
+            |number: &i32| self.partitions.get(number).is_some_and(|partition| partition.started);
+        let waiting: Vec<i32> = self.assigned.iter().copied().filter(|number| !is_started(number)).collect();
+        for number in waiting {
+            match self.start(number) {
+                Ok(()) => {}
+                Err(error) if error.fate() == Some(Fate::Unknown) => {
+                    let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > STABLE {
+                        return Err(error);
+                    }
+                    tracing::info!(partition = number, %error, "waiting to start");
+                    std::thread::sleep(POLL * 4);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting_since = None;
+        Ok(())
+    }
+
+    /// Opens or keeps the partition's store, and reads on where store and group agree.
+    fn start(&mut self, number: i32) -> Result<()> {
+        if !self.partitions.contains_key(&number) {
+            let store = self.open(number)?;
+            self.partitions.insert(number, Partition { store, started: false, position: 0, mute_until: 0 });
+        }
+        let committed = self.source.committed(number)?;
+        let (log_start, log_end) = self.source.bounds(number)?;
+        let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
+        partition.store.rollback()?;
+        let store = partition.store.next_offset();
+        let start = Situation {
+            partition: number,
+            store: (!partition.store.is_new()?).then_some(store),
+            committed,
+            log_start,
+            log_end,
+            adopt_store_offset: self.setup.pipeline.adopt_store_offset,
+        }
+        .start()?;
+        if start.mute_until > start.offset {
+            let records = start.mute_until - start.offset;
+            tracing::info!(partition = number, records, "replaying what the store is behind, outputs muted");
+        }
+        self.source.seek(number, start.offset)?;
+        self.setup.directory.insert(self.source.topic().partitions, number, partition.store.reader());
+        (partition.position, partition.mute_until, partition.started) =
+            (start.offset, start.mute_until, true);
+        self.show_offsets();
+        Ok(())
+    }
+
+    fn open(&self, number: i32) -> Result<PartitionStore> {
+        let path = self.setup.folder.join(format!("partition-{number:05}"));
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Error::refused(format!("state folder {}: {error}", path.display())))?;
+        let identity = Identity {
+            format: FORMAT_VERSION,
+            topic: self.source.topic().id.clone(),
+            group: self.source.group_id().to_owned(),
+            partition: number,
+            partitions: self.source.topic().partitions,
+            features: self.setup.features.identity(),
+            visits_kept: self.setup.pipeline.visits_kept(&self.setup.features),
+        };
+        Ok(PartitionStore::open(&path, &identity, &self.setup.features, &self.resources)?)
+    }
+
+    /// Gives partitions up: the open transaction holds records of theirs, so it is aborted, and
+    /// the partitions that stay are read again from their stores.
+    pub(super) fn release(&mut self, lost: &[i32]) -> Result<()> {
+        for number in lost {
+            self.assigned.remove(number);
+            self.partitions.remove(number);
+            self.setup.directory.remove(*number);
+        }
+        let aborted = if self.batch.open { self.sink.abort() } else { Ok(()) };
+        self.restart();
+        Ok(aborted?)
+    }
+
+    /// Drops everything uncommitted; every partition is then started as after a crash.
+    fn restart(&mut self) {
+        self.batch = Batch::default();
+        self.partitions.values_mut().for_each(|partition| partition.started = false);
+    }
+
+    /// Goes on after a transaction that did not commit or a log that could not be reached, a
+    /// bounded number of times in a row.
+    pub(super) fn recover(
+        &mut self,
+        mut error: Error,
+        stop: &AtomicBool,
+        new_sink: &mut impl FnMut() -> hmisr_stream::Result<K>,
+    ) -> Result<()> {
+        while let Some(fate) = error.fate() {
+            self.failed_commits += 1;
+            self.setup.metrics.failed_commits.inc();
+            if self.failed_commits > self.setup.pipeline.max_failed_commits || stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            tracing::warn!(%error, failures = self.failed_commits, "going back to the last commit");
+            self.restart();
+            if fate == Fate::Aborted && self.sink.abort().is_ok() {
+                return Ok(());
+            }
+            let doubled =
+                self.setup.pipeline.retry_pause_ms.saturating_mul(1 << (self.failed_commits - 1).min(16));
+            std::thread::sleep(PAUSE.min(Duration::from_millis(doubled)));
+            // A late end of the old transaction must not land in a later one: the new sink
+            // fences the old before any offset is read.
+            match new_sink() {
+                Ok(sink) => {
+                    self.sink = sink;
+                    return Ok(());
+                }
+                Err(again) => error = again.into(),
+            }
+        }
+        Err(error)
+    }
+}
