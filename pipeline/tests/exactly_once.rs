@@ -170,6 +170,17 @@ fn partitions_that_come_and_go_lose_and_repeat_nothing() {
 }
 
 #[test]
+fn a_partition_that_waits_to_start_commits_nothing() {
+    let (calm, mut waiting) = both(3, &events(5, 600));
+    let undisturbed = calm.run().unwrap();
+    // The transaction is open when partition 0 goes; partition 2 must then wait while 1 goes on.
+    waiting.pipeline.commit_interval_ms = 100;
+    let source = OddSource { plan: vec![(5, 12, 0)], unknown: 3, ..OddSource::over(waiting.source()) };
+    let state = waiting.run_over(source, || waiting.sink()).unwrap();
+    assert_same((&waiting, &state), (&calm, &undisturbed));
+}
+
+#[test]
 fn restarts_in_the_middle_change_nothing() {
     let (calm, restarted) = (Bench::new(4), Bench::new(4));
     let stream = events(3, 900);

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::transport::{Kafka, Transport};
 
 /// How often RocksDB's figures are read.
-const FIGURES: Duration = Duration::from_secs(2);
+const FIGURES: Duration = Duration::from_millis(500);
 
 pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     config.pipeline.adopt_store_offset |= args.adopt_store_offset;
@@ -114,7 +114,7 @@ pub fn start<T: Transport>(
                 if let Err(error) = state.observe(&directory.readers()) {
                     tracing::warn!(%error, "RocksDB's figures cannot be read");
                 }
-                std::thread::park_timeout(FIGURES.min(Duration::from_millis(500)));
+                std::thread::park_timeout(FIGURES);
             }
         }
     });

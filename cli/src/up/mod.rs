@@ -232,21 +232,25 @@ impl<T: Transport> Up<T> {
         );
         let mut status = Status::start(format!("http://{address}/"));
         let mut retained_at = Instant::now();
-        while !self.should_end()? {
-            status.show(
-                &self.feeding.progress,
-                &self.job.progress,
-                &self.training.progress,
-                &self.serving.slot,
-            );
+        let watched = loop {
+            match self.should_end() {
+                Ok(false) => {}
+                Ok(true) => break Ok(()),
+                Err(failure) => break Err(failure),
+            }
+            let Self { feeding, job, training, serving, .. } = &self;
+            status.show(&feeding.progress, &job.progress, &training.progress, &serving.slot);
             if let Some(log) = self.retained.as_ref().filter(|_| retained_at.elapsed() >= RETAIN) {
-                log.retain()?;
+                if let Err(error) = log.retain() {
+                    break Err(error.into());
+                }
                 retained_at = Instant::now();
             }
             std::thread::sleep(LOOK);
-        }
+        };
         status.end();
-        self.end()
+        // What failed here is told after the parts have come to their orderly end.
+        self.end().and(watched)
     }
 
     /// Whether a stop was asked for, a part has ended, or all input is through.

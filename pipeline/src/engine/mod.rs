@@ -222,7 +222,7 @@ where
             let offsets: Vec<(i32, i64)> = self
                 .partitions
                 .iter()
-                .filter(|(_, partition)| partition.position > partition.mute_until)
+                .filter(|(_, partition)| partition.started && partition.position > partition.mute_until)
                 .map(|(number, partition)| (*number, partition.position))
                 .collect();
             self.sink.send_offsets(&self.source.group(), &self.source.topic().name, &offsets)?;
@@ -231,7 +231,8 @@ where
         }
         let cache_limit = self.setup.state.cache_bytes / self.partitions.len().max(1);
         let mut written = 0;
-        for partition in self.partitions.values_mut() {
+        // One that waits to be started holds what was dropped: neither its offset nor its state counts.
+        for partition in self.partitions.values_mut().filter(|partition| partition.started) {
             if partition.position > partition.store.next_offset() {
                 written += partition.store.commit(partition.position, cache_limit)?.bytes;
             }

@@ -131,12 +131,12 @@ where
             }
             tracing::warn!(%error, failures = self.failed_commits, "going back to the last commit");
             self.restart();
-            if fate == Fate::Aborted && self.sink.abort().is_ok() {
-                return Ok(());
-            }
             let doubled =
                 self.setup.pipeline.retry_pause_ms.saturating_mul(1 << (self.failed_commits - 1).min(16));
             std::thread::sleep(PAUSE.min(Duration::from_millis(doubled)));
+            if fate == Fate::Aborted && self.sink.abort().is_ok() {
+                return Ok(());
+            }
             // A late end of the old transaction must not land in a later one: the new sink
             // fences the old before any offset is read.
             match new_sink() {

@@ -13,7 +13,9 @@ use hmisr_pipeline::{PipelineMetrics, PipelineProgress, PipelineSettings, StateD
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::{Event, Id, topic};
 use hmisr_stream::log::{Log, LogSettings, LogSink, LogSource};
-use hmisr_stream::{Limits, Outgoing, Polled, Record, Sink, Source, TopicInfo, partition_for_key};
+use hmisr_stream::{
+    Error, ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source, TopicInfo, partition_for_key,
+};
 
 /// Partition, key and payload of a record.
 pub type Content = (i32, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -156,6 +158,9 @@ pub struct OddSource {
     pub inner: LogSource,
     /// At which poll a partition goes, and at which it comes back.
     pub plan: Vec<(usize, usize, i32)>,
+    /// After the first poll that took a partition away, how often the last partition's committed
+    /// offset is not known yet, as while a peer has a transaction open.
+    pub unknown: usize,
     /// Whether the group has lost its offsets.
     pub forgets: bool,
     pub polls: usize,
@@ -164,7 +169,7 @@ pub struct OddSource {
 
 impl OddSource {
     pub fn over(inner: LogSource) -> Self {
-        Self { inner, plan: Vec::new(), forgets: false, polls: 0, gone: Vec::new() }
+        Self { inner, plan: Vec::new(), unknown: 0, forgets: false, polls: 0, gone: Vec::new() }
     }
 }
 
@@ -209,6 +214,10 @@ impl Source for OddSource {
     }
 
     fn committed(&mut self, partition: i32) -> hmisr_stream::Result<Option<i64>> {
+        if !self.gone.is_empty() && self.unknown > 0 && partition == self.topic().partitions - 1 {
+            self.unknown -= 1;
+            return Err(Error::new(ErrorKind::Unavailable, "a peer's transaction is open"));
+        }
         if self.forgets { Ok(None) } else { self.inner.committed(partition) }
     }
 
