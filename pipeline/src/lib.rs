@@ -19,4 +19,4 @@ pub use directory::{DirectoryError, StateDirectory};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::PipelineMetrics;
 pub use progress::PipelineProgress;
-pub use settings::{Emit, PipelineSettings};
+pub use settings::{Delivery, Emit, PipelineSettings};

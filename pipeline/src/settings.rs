@@ -13,6 +13,19 @@ pub enum Emit {
     PerCommit,
 }
 
+/// What is promised of the outputs when something fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Outputs and input offsets commit in one transaction: a reader of committed records sees
+    /// each output once.
+    ExactlyOnce,
+    /// Outputs are acknowledged before the offsets commit: after a failure some come again, with
+    /// the same partition and offset in them, and readers need not wait for transactions. State is
+    /// as exact as with `exactly_once`.
+    AtLeastOnce,
+}
+
 /// Settings of the job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +34,8 @@ pub struct PipelineSettings {
     pub group: String,
     /// Transactional id; each instance of the job needs its own.
     pub transactional_id: String,
+    /// What is promised of the outputs: `exactly_once` or `at_least_once`.
+    pub delivery: Delivery,
     /// Which feature records are written: `every_event` or `per_commit`.
     pub emit: Emit,
     /// Whether training examples are written.
@@ -62,6 +77,7 @@ impl Default for PipelineSettings {
         Self {
             group: "hmisr-pipeline".into(),
             transactional_id: "hmisr-pipeline-0".into(),
+            delivery: Delivery::ExactlyOnce,
             emit: Emit::EveryEvent,
             training_examples: true,
             history: 50,

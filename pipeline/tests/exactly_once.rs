@@ -45,7 +45,7 @@ impl Sink for FaultySink<'_> {
         self.inner.begin()
     }
 
-    fn produce(&mut self, record: Outgoing) -> Result<()> {
+    fn produce(&mut self, record: &Outgoing) -> Result<()> {
         self.inner.produce(record)
     }
 

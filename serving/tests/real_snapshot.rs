@@ -90,6 +90,10 @@ impl Source for Examples {
         Ok((0, self.records.len() as i64))
     }
 
+    fn commit(&mut self, _: &[(i32, i64)]) -> hmisr_stream::Result<()> {
+        unreachable!("the trainer commits in transactions")
+    }
+
     fn known_end(&self, _: i32) -> Option<i64> {
         Some(self.records.len() as i64)
     }

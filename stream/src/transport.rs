@@ -75,6 +75,13 @@ pub trait Source: Send {
     /// Kind `Unavailable`.
     fn bounds(&mut self, partition: i32) -> Result<(i64, i64)>;
 
+    /// Commits the group's next offsets outside of a transaction, and waits until that is done.
+    ///
+    /// # Errors
+    /// Kind `Aborted` where the group refused them, as from a member that it has left behind;
+    /// `Unavailable`.
+    fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()>;
+
     /// The log's end as known without asking anyone; none where it is not known yet.
     fn known_end(&self, partition: i32) -> Option<i64>;
 }
@@ -92,11 +99,12 @@ pub trait Sink: Send {
     /// Kinds `Fenced`, `Unavailable`.
     fn begin(&mut self) -> Result<()>;
 
-    /// Adds a record to the transaction.
+    /// Adds a record to the transaction. It is borrowed, so that a writer may fill the same one
+    /// again.
     ///
     /// # Errors
     /// Kinds `TooLarge`, `Fenced`, `Unavailable`, `MissingTopic`.
-    fn produce(&mut self, record: Outgoing) -> Result<()>;
+    fn produce(&mut self, record: &Outgoing) -> Result<()>;
 
     /// Adds the group's next offsets of `topic` to the transaction.
     ///

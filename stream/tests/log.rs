@@ -54,16 +54,16 @@ fn a_commit_is_all_or_nothing_and_survives_a_restart() {
         log.append(&[record("in", 0, "a"), record("in", 1, "b"), record("in", 0, "c")]).unwrap();
         let mut sink = log.sink("job");
         sink.begin().unwrap();
-        sink.produce(record("out", 0, "lost")).unwrap();
+        sink.produce(&record("out", 0, "lost")).unwrap();
         sink.send_offsets(&"g".into(), "in", &[(0, 2)]).unwrap();
         sink.abort().unwrap();
         sink.begin().unwrap();
-        sink.produce(record("out", 0, "kept")).unwrap();
+        sink.produce(&record("out", 0, "kept")).unwrap();
         sink.send_offsets(&"g".into(), "in", &[(0, 1)]).unwrap();
         assert_eq!(drain(&log, "out", "reader").len(), 0);
         sink.commit().unwrap();
         sink.begin().unwrap();
-        sink.produce(record("out", 0, "never committed")).unwrap();
+        sink.produce(&record("out", 0, "never committed")).unwrap();
     }
     let log = open(folder.path());
     assert_eq!(texts(&drain(&log, "out", "reader")), ["kept"]);
@@ -83,8 +83,8 @@ fn a_refused_record_takes_the_whole_transaction_with_it() {
     log.create_topic("out", 1).unwrap();
     let mut sink = log.sink("job");
     sink.begin().unwrap();
-    sink.produce(record("out", 0, "small")).unwrap();
-    sink.produce(record("out", 0, &"x".repeat(65))).unwrap();
+    sink.produce(&record("out", 0, "small")).unwrap();
+    sink.produce(&record("out", 0, &"x".repeat(65))).unwrap();
     assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::TooLarge);
     assert_eq!(log.ends("out").unwrap(), [0]);
     let error = log.append(&[record("nowhere", 0, "x")]).unwrap_err();
@@ -99,11 +99,11 @@ fn a_newer_sink_fences_the_older() {
     log.create_topic("out", 1).unwrap();
     let mut old = log.sink("job");
     old.begin().unwrap();
-    old.produce(record("out", 0, "zombie")).unwrap();
+    old.produce(&record("out", 0, "zombie")).unwrap();
     let mut new = log.sink("job");
     assert_eq!(old.commit().unwrap_err().kind(), ErrorKind::Fenced);
     new.begin().unwrap();
-    new.produce(record("out", 0, "alive")).unwrap();
+    new.produce(&record("out", 0, "alive")).unwrap();
     new.commit().unwrap();
     assert_eq!(texts(&drain(&log, "out", "reader")), ["alive"]);
 }

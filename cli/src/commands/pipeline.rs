@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hmisr_pipeline::engine::{Engine, Setup};
+use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
 use hmisr_serving::{Api, HttpServer, Metrics};
 use hmisr_state::StateMetrics;
@@ -100,6 +100,7 @@ pub fn start<T: Transport>(
         metrics: PipelineMetrics::new(registry)?,
         directory: directory.clone(),
         progress: progress.clone(),
+        world: Arc::new(SystemWorld::default()),
     };
     // The sink first: it fences a predecessor before any offset is read.
     let transactional_id = config.pipeline.transactional_id.clone();

@@ -14,23 +14,25 @@
 //! One thread owns source, sink and stores. With 1,000 partitions, instances of one group share
 //! them; an instance commits all of its partitions in one transaction.
 
-mod output;
+mod outbox;
 mod partitions;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hmisr_features::FeatureSettings;
 use hmisr_state::{PartitionStore, Resources, StateSettings};
-use hmisr_stream::contract::{Reason, topic};
+use hmisr_stream::contract::Reason;
 use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 
-use self::output::{Batch, Output, OutputPartitions, outgoing_features};
+use self::outbox::{Batch, Outbox};
+pub use self::world::{Point, SystemWorld, World};
 use crate::processor::Processor;
-use crate::{Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
+use crate::{Delivery, Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
 
 /// How long a poll waits for records, at most; also how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
@@ -51,6 +53,8 @@ pub struct Setup {
     pub directory: StateDirectory,
     /// Where progress is shown.
     pub progress: Arc<PipelineProgress>,
+    /// Time and kill points.
+    pub world: Arc<dyn World>,
 }
 
 /// The exactly-once engine over a source and a transactional sink.
@@ -59,14 +63,14 @@ pub struct Engine<S, K> {
     processor: Processor,
     resources: Resources,
     source: S,
-    sink: K,
-    outputs: OutputPartitions,
+    outbox: Outbox<K>,
     assigned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
     /// Since when an assigned partition could not be started.
-    waiting_since: Option<Instant>,
-    batch: Batch,
+    waiting_since: Option<Duration>,
     failed_commits: u32,
+    /// Why the sink cannot be used any more.
+    lost: Option<Error>,
 }
 
 struct Partition {
@@ -89,34 +93,23 @@ where
     ///
     /// # Errors
     /// Where a setting is out of range or a topic to be written does not exist.
-    pub fn new(setup: Setup, source: S, mut sink: K) -> Result<Self> {
+    pub fn new(setup: Setup, source: S, sink: K) -> Result<Self> {
         setup.features.validate().map_err(|error| Error::refused(error.to_string()))?;
         setup.pipeline.validate().map_err(Error::refused)?;
         setup.state.validate().map_err(Error::refused)?;
-        let mut partitions = |topic: &str| {
-            sink.partitions(topic)?.ok_or_else(|| {
-                Error::refused(format!(
-                    "topic `{topic}` does not exist; create it with `hmisr topics create`"
-                ))
-            })
-        };
-        let outputs = OutputPartitions {
-            features: partitions(topic::USER_FEATURES)?,
-            examples: partitions(topic::TRAINING_EXAMPLES)?,
-            dead_letters: partitions(topic::DEAD_LETTERS)?,
-        };
+        let (name, world) = (source.topic().name.clone(), setup.world.clone());
+        let outbox = Outbox::new(sink, name, setup.pipeline.emit, world)?;
         Ok(Self {
             processor: Processor::new(setup.features.clone(), setup.pipeline.clone()),
             resources: Resources::new(setup.state.clone()),
             setup,
             source,
-            sink,
-            outputs,
+            outbox,
             assigned: BTreeSet::new(),
             partitions: BTreeMap::new(),
             waiting_since: None,
-            batch: Batch::default(),
             failed_commits: 0,
+            lost: None,
         })
     }
 
@@ -131,26 +124,48 @@ where
         mut new_sink: impl FnMut() -> hmisr_stream::Result<K>,
     ) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            if let Err(error) = self.turn() {
-                self.recover(error, stop, &mut new_sink)?;
-            }
+            self.step(&mut new_sink)?;
         }
-        self.commit()
+        match self.lost {
+            Some(error) => Err(error),
+            None => self.commit(),
+        }
+    }
+
+    /// One turn: a poll, what it brought, and a commit where one is due. Where that failed in a
+    /// way that can be mended, goes back to the last commit.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn step(&mut self, new_sink: &mut impl FnMut() -> hmisr_stream::Result<K>) -> Result<()> {
+        let turn = match self.lost {
+            // A late end of the old transaction must not land in a later one: the new sink
+            // fences the old before any offset is read.
+            Some(_) => new_sink().map_err(Error::from).map(|sink| {
+                self.outbox.sink = sink;
+                self.lost = None;
+            }),
+            None => self.turn(),
+        };
+        turn.or_else(|error| self.recover(error))
     }
 
     fn turn(&mut self) -> Result<()> {
+        self.setup.world.reached(Point::BeforePoll)?;
         let limits =
             Limits { records: self.setup.pipeline.batch_records, bytes: self.setup.pipeline.batch_bytes };
         let wait = self.due_in().min(POLL);
-        match self.source.poll(limits, wait)? {
+        let polled = self.source.poll(limits, wait)?;
+        self.setup.world.reached(Point::AfterPoll)?;
+        match polled {
             Polled::Records(records) => self.process(&records)?,
             Polled::Assigned(partitions) => self.assigned.extend(partitions),
             Polled::Revoked(partitions) => self.release(&partitions)?,
         }
         self.start_waiting()?;
         let dirty: usize = self.partitions.values().map(|partition| partition.store.dirty_bytes()).sum();
-        let full = self.batch.counts.records >= self.setup.pipeline.commit_records as u64
-            || self.batch.bytes >= self.setup.pipeline.commit_bytes
+        let full = self.outbox.batch.counts.records >= self.setup.pipeline.commit_records as u64
+            || self.outbox.batch.bytes >= self.setup.pipeline.commit_bytes
             || dirty >= self.setup.state.cache_bytes / 2;
         if full || self.due_in().is_zero() {
             self.commit()?;
@@ -162,7 +177,10 @@ where
     /// Time until the next commit is due; long where nothing is uncommitted.
     fn due_in(&self) -> Duration {
         let interval = Duration::from_millis(self.setup.pipeline.commit_interval_ms);
-        self.batch.since.map_or(Duration::MAX, |since| interval.saturating_sub(since.elapsed()))
+        self.outbox
+            .batch
+            .since
+            .map_or(Duration::MAX, |since| (since + interval).saturating_sub(self.setup.world.now()))
     }
 
     fn process(&mut self, records: &[Record]) -> Result<()> {
@@ -170,7 +188,7 @@ where
             return Ok(());
         }
         self.setup.metrics.batch_records.observe(records.len() as f64);
-        self.batch.since.get_or_insert_with(Instant::now);
+        self.outbox.batch.since.get_or_insert_with(|| self.setup.world.now());
         let mut by_partition: BTreeMap<i32, Vec<&Record>> = BTreeMap::new();
         for record in records {
             by_partition.entry(record.partition).or_default().push(record);
@@ -182,51 +200,40 @@ where
             };
             let records: Vec<_> =
                 records.into_iter().filter(|record| record.offset >= partition.position).collect();
-            let unmuted = records.last().is_some_and(|record| record.offset >= partition.mute_until);
-            if unmuted && !self.batch.open {
-                self.sink.begin()?;
-                self.batch.open = true;
+            self.setup.world.reached(Point::BeforeProcess)?;
+            if records.last().is_some_and(|record| record.offset >= partition.mute_until) {
+                self.outbox.open()?;
             }
-            let mut output = Output {
-                sink: &mut self.sink,
-                partitions: &self.outputs,
-                topic: &self.source.topic().name,
-                emit: self.setup.pipeline.emit,
-                batch: &mut self.batch,
-            };
             let mute_until = partition.mute_until;
             self.processor.apply_all(
                 &mut partition.store,
                 number,
                 records.iter().copied(),
-                |record, outcome| output.take(record, outcome, record.offset < mute_until),
+                |record, outcome| self.outbox.take(record, outcome, record.offset < mute_until),
             )?;
             if let Some(last) = records.last() {
                 partition.position = last.offset + 1;
             }
+            self.setup.world.reached(Point::AfterProcess)?;
         }
         Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {
-        if self.batch.since.is_none() {
+        if self.outbox.batch.since.is_none() {
             return Ok(());
         }
-        let began = Instant::now();
-        if self.batch.open {
-            let mut newest: Vec<_> = self.batch.newest.drain().collect();
-            newest.sort_by_key(|(_, record)| (record.partition, record.offset));
-            for (_, record) in newest {
-                self.sink.produce(outgoing_features(&record, self.outputs.features))?;
-            }
+        let world = self.setup.world.clone();
+        let began = world.now();
+        if self.outbox.batch.open {
+            self.outbox.newest()?;
             let offsets: Vec<(i32, i64)> = self
                 .partitions
                 .iter()
                 .filter(|(_, partition)| partition.started && partition.position > partition.mute_until)
                 .map(|(number, partition)| (*number, partition.position))
                 .collect();
-            self.sink.send_offsets(&self.source.group(), &self.source.topic().name, &offsets)?;
-            self.sink.commit()?;
+            self.commit_outputs(&offsets)?;
             self.failed_commits = 0;
         }
         let cache_limit = self.setup.state.cache_bytes / self.partitions.len().max(1);
@@ -234,17 +241,38 @@ where
         // One that waits to be started holds what was dropped: neither its offset nor its state counts.
         for partition in self.partitions.values_mut().filter(|partition| partition.started) {
             if partition.position > partition.store.next_offset() {
+                world.reached(Point::BeforeWriteBatch)?;
                 written += partition.store.commit(partition.position, cache_limit)?.bytes;
+                world.reached(Point::AfterWriteBatch)?;
             }
         }
         self.committed(began, written);
         Ok(())
     }
 
-    fn committed(&mut self, began: Instant, written: usize) {
-        let Batch { oldest_ms, counts, .. } = std::mem::take(&mut self.batch);
+    /// Makes outputs and offsets visible: together, or, at least once, the offsets only when every
+    /// output is acknowledged.
+    fn commit_outputs(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
+        let world = &*self.setup.world;
+        if self.setup.pipeline.delivery == Delivery::ExactlyOnce {
+            world.reached(Point::BeforeSendOffsets)?;
+            self.outbox.sink.send_offsets(&self.source.group(), &self.source.topic().name, offsets)?;
+            world.reached(Point::AfterSendOffsets)?;
+        }
+        world.reached(Point::BeforeCommit)?;
+        self.outbox.sink.commit()?;
+        if self.setup.pipeline.delivery == Delivery::AtLeastOnce {
+            world.reached(Point::BeforeSendOffsets)?;
+            self.source.commit(offsets)?;
+            world.reached(Point::AfterSendOffsets)?;
+        }
+        world.reached(Point::AfterCommit)
+    }
+
+    fn committed(&mut self, began: Duration, written: usize) {
+        let Batch { oldest_ms, counts, .. } = std::mem::take(&mut self.outbox.batch);
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
-        let took = began.elapsed();
+        let took = self.setup.world.now().saturating_sub(began);
         metrics.commit_seconds.observe(took.as_secs_f64());
         metrics.commit_records.observe(counts.records as f64);
         metrics.state_bytes_written.inc_by(written as u64);
@@ -258,8 +286,7 @@ where
             metrics.dead_letter(reason).inc_by(count);
         }
         if let Some(oldest) = oldest_ms {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            metrics.latency_seconds.observe((now as f64 - oldest as f64).max(0.0) / 1e3);
+            metrics.latency_seconds.observe((self.setup.world.wall_ms() - oldest).max(0) as f64 / 1e3);
         }
         let add = |to: &AtomicU64, count| to.fetch_add(count, Ordering::Relaxed);
         add(&progress.applied, counts.applied);

@@ -1,12 +1,11 @@
 //! How partitions begin, go, and go back to the last commit.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore};
 use hmisr_stream::{Sink, Source};
 
-use super::output::Batch;
+use super::outbox::Batch;
 use super::{Engine, POLL, Partition};
 use crate::error::Fate;
 use crate::recovery::Situation;
@@ -33,12 +32,12 @@ where
             match self.start(number) {
                 Ok(()) => {}
                 Err(error) if error.fate() == Some(Fate::Unknown) => {
-                    let since = *self.waiting_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > STABLE {
+                    let now = self.setup.world.now();
+                    if now.saturating_sub(*self.waiting_since.get_or_insert(now)) > STABLE {
                         return Err(error);
                     }
                     tracing::info!(partition = number, %error, "waiting to start");
-                    std::thread::sleep(POLL * 4);
+                    self.setup.world.sleep(POLL * 4);
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -104,49 +103,34 @@ where
             self.partitions.remove(number);
             self.setup.directory.remove(*number);
         }
-        let aborted = if self.batch.open { self.sink.abort() } else { Ok(()) };
+        let aborted = if self.outbox.batch.open { self.outbox.sink.abort() } else { Ok(()) };
         self.restart();
         Ok(aborted?)
     }
 
     /// Drops everything uncommitted; every partition is then started as after a crash.
     fn restart(&mut self) {
-        self.batch = Batch::default();
+        self.outbox.batch = Batch::default();
         self.partitions.values_mut().for_each(|partition| partition.started = false);
     }
 
-    /// Goes on after a transaction that did not commit or a log that could not be reached, a
-    /// bounded number of times in a row.
-    pub(super) fn recover(
-        &mut self,
-        mut error: Error,
-        stop: &AtomicBool,
-        new_sink: &mut impl FnMut() -> hmisr_stream::Result<K>,
-    ) -> Result<()> {
-        while let Some(fate) = error.fate() {
-            self.failed_commits += 1;
-            self.setup.metrics.failed_commits.inc();
-            if self.failed_commits > self.setup.pipeline.max_failed_commits || stop.load(Ordering::Relaxed) {
-                return Err(error);
-            }
-            tracing::warn!(%error, failures = self.failed_commits, "going back to the last commit");
-            self.restart();
-            let doubled =
-                self.setup.pipeline.retry_pause_ms.saturating_mul(1 << (self.failed_commits - 1).min(16));
-            std::thread::sleep(PAUSE.min(Duration::from_millis(doubled)));
-            if fate == Fate::Aborted && self.sink.abort().is_ok() {
-                return Ok(());
-            }
-            // A late end of the old transaction must not land in a later one: the new sink
-            // fences the old before any offset is read.
-            match new_sink() {
-                Ok(sink) => {
-                    self.sink = sink;
-                    return Ok(());
-                }
-                Err(again) => error = again.into(),
-            }
+    /// Goes back to the last commit after a transaction that did not commit or a log that could
+    /// not be reached, a bounded number of times in a row.
+    pub(super) fn recover(&mut self, error: Error) -> Result<()> {
+        let Some(fate) = error.fate() else { return Err(error) };
+        self.failed_commits += 1;
+        self.setup.metrics.failed_commits.inc();
+        if self.failed_commits > self.setup.pipeline.max_failed_commits {
+            return Err(error);
         }
-        Err(error)
+        tracing::warn!(%error, failures = self.failed_commits, "going back to the last commit");
+        self.restart();
+        let doubled =
+            self.setup.pipeline.retry_pause_ms.saturating_mul(1 << (self.failed_commits - 1).min(16));
+        self.setup.world.sleep(PAUSE.min(Duration::from_millis(doubled)));
+        if self.lost.is_some() || fate == Fate::Unknown || self.outbox.sink.abort().is_err() {
+            self.lost = Some(error);
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hmisr_features::FeatureSettings;
-use hmisr_pipeline::engine::{Engine, Setup};
+use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, PipelineSettings, StateDirectory};
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::{Event, Id, topic};
@@ -64,6 +64,7 @@ impl Bench {
             metrics: PipelineMetrics::new(&prometheus::Registry::new()).unwrap(),
             directory: directory.clone(),
             progress: progress.clone(),
+            world: Arc::new(SystemWorld::default()),
         };
         (setup, progress, directory)
     }
@@ -223,6 +224,10 @@ impl Source for OddSource {
 
     fn bounds(&mut self, partition: i32) -> hmisr_stream::Result<(i64, i64)> {
         self.inner.bounds(partition)
+    }
+
+    fn commit(&mut self, offsets: &[(i32, i64)]) -> hmisr_stream::Result<()> {
+        self.inner.commit(offsets)
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

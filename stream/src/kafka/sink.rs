@@ -96,8 +96,8 @@ impl Sink for KafkaSink {
             .map_err(|error| self.failed("the beginning of a transaction", error))
     }
 
-    fn produce(&mut self, record: Outgoing) -> Result<()> {
-        self.writer.send(&record)
+    fn produce(&mut self, record: &Outgoing) -> Result<()> {
+        self.writer.send(record)
     }
 
     fn send_offsets(&mut self, group: &Self::Group, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {

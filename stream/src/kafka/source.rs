@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -365,6 +365,35 @@ impl Source for KafkaSource {
         };
         self.consumer().context().learn_end(partition, end);
         Ok((low, self.end_for_reader(partition, end).max(low)))
+    }
+
+    fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for &(partition, offset) in offsets {
+            list.add_partition_offset(&self.topic.name, partition, Offset::Offset(offset)).map_err(
+                |error| {
+                    let text =
+                        format!("{offset} of {} [{partition}] is not an offset to commit", self.topic.name);
+                    Error::caused(ErrorKind::Configuration, text, error)
+                },
+            )?;
+        }
+        self.consumer().commit(&list, CommitMode::Sync).map_err(|error| {
+            use RDKafkaErrorCode as Code;
+            let question = format!("committing offsets of {}", self.topic.name);
+            match error.rdkafka_error_code() {
+                Some(
+                    Code::IllegalGeneration
+                    | Code::UnknownMemberId
+                    | Code::RebalanceInProgress
+                    | Code::StaleMemberEpoch,
+                ) => {
+                    let text = format!("{question} was refused: the group {} has moved on", self.group_id);
+                    Error::caused(ErrorKind::Aborted, text, error)
+                }
+                _ => self.unanswered(&question, error),
+            }
+        })
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

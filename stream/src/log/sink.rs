@@ -48,9 +48,9 @@ impl Sink for LogSink {
         Ok(())
     }
 
-    fn produce(&mut self, record: Outgoing) -> Result<()> {
+    fn produce(&mut self, record: &Outgoing) -> Result<()> {
         self.require_open()?;
-        self.records.push(record);
+        self.records.push(record.clone());
         Ok(())
     }
 

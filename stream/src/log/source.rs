@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::codec::{decode, record_key};
-use super::store::{Log, RECORDS, disk};
+use super::store::{GroupOffsets, Log, RECORDS, disk};
 use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
 
 /// Reads every partition of a topic. There is one member a group, so nothing is ever revoked.
@@ -135,6 +135,11 @@ impl Source for LogSource {
         let index = self.log.inner.index();
         let span = index.topic(&self.topic.name)?.span(&self.topic.name, partition)?;
         Ok((span.start, span.end))
+    }
+
+    fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
+        let (group, topic) = (&self.group, &self.topic.name);
+        self.log.inner.commit(&[], Some(GroupOffsets { group, topic, offsets }))
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

@@ -53,11 +53,11 @@ fn a_missing_topic_is_told() {
     expect(producer.produce(&outgoing("nowhere", 0, 1)), ErrorKind::MissingTopic, &words);
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    expect(sink.produce(outgoing("nowhere", 0, 1)), ErrorKind::MissingTopic, &words);
+    expect(sink.produce(&outgoing("nowhere", 0, 1)), ErrorKind::MissingTopic, &words);
     // Nothing was harmed.
     let topic = topic(&settings, 1);
-    expect(sink.produce(outgoing(topic, 1, 1)), ErrorKind::Configuration, &[topic, "partition 1"]);
-    sink.produce(outgoing(topic, 0, 1)).unwrap();
+    expect(sink.produce(&outgoing(topic, 1, 1)), ErrorKind::Configuration, &[topic, "partition 1"]);
+    sink.produce(&outgoing(topic, 0, 1)).unwrap();
     sink.commit().unwrap();
     assert_eq!(read_committed(&settings, topic, SOON).unwrap().len(), 1);
 }
@@ -91,8 +91,8 @@ fn an_oversized_record_is_told() {
     let wide = topic(&settings, 1);
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    expect(sink.produce(oversized(wide, 2_000_000)), ErrorKind::TooLarge, &[wide, "kafka.max_message_bytes"]);
-    sink.produce(outgoing(wide, 0, 1)).unwrap();
+    expect(sink.produce(&oversized(wide, 2_000_000)), ErrorKind::TooLarge, &[wide, "kafka.max_message_bytes"]);
+    sink.produce(&outgoing(wide, 0, 1)).unwrap();
     sink.commit().unwrap();
     assert_eq!(numbers(&read_committed(&settings, wide, SOON).unwrap()), [1]);
 
@@ -104,12 +104,12 @@ fn an_oversized_record_is_told() {
         (0..100_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let refused = Outgoing { payload: Some(incompressible), ..outgoing(narrow, 0, 0) };
     sink.begin().unwrap();
-    sink.produce(refused.clone()).unwrap();
+    sink.produce(&refused.clone()).unwrap();
     expect(sink.commit(), ErrorKind::Configuration, &[narrow, "max.message.bytes"]);
     drop(sink);
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    sink.produce(outgoing(narrow, 0, 2)).unwrap();
+    sink.produce(&outgoing(narrow, 0, 2)).unwrap();
     sink.commit().unwrap();
     assert_eq!(numbers(&read_committed(&settings, narrow, SOON).unwrap()), [2]);
 

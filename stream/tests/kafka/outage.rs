@@ -18,12 +18,12 @@ fn reading_goes_on_and_no_commit_is_doubtful_for_ever() {
     source.seek(0, 0).unwrap();
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    sink.produce(outgoing(topic, 0, 1)).unwrap();
+    sink.produce(&outgoing(topic, 0, 1)).unwrap();
     sink.commit().unwrap();
     assert_eq!(numbers(&read(&mut source, 1)), [1]);
 
     sink.begin().unwrap();
-    sink.produce(outgoing(topic, 0, 2)).unwrap();
+    sink.produce(&outgoing(topic, 0, 2)).unwrap();
     own.stop();
     // An outage is not an error to a reader, which waits.
     let waited = source.poll(LIMITS, Duration::from_millis(500)).unwrap();
@@ -36,7 +36,7 @@ fn reading_goes_on_and_no_commit_is_doubtful_for_ever() {
     own.start_again();
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    sink.produce(outgoing(topic, 0, 3)).unwrap();
+    sink.produce(&outgoing(topic, 0, 3)).unwrap();
     sink.commit().unwrap();
     let written = read_committed(&settings, topic, SOON).unwrap();
     let mut came = Vec::new();

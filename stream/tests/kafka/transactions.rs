@@ -19,7 +19,7 @@ fn a_commit_shows_records_and_offsets_together() {
 
     sink.begin().unwrap();
     for number in 0..500 {
-        sink.produce(outgoing(output, 0, number)).unwrap();
+        sink.produce(&outgoing(output, 0, number)).unwrap();
     }
     sink.send_offsets(&source.group(), input, &[(1, 7)]).unwrap();
     assert_eq!(read_committed(&settings, output, SOON).unwrap(), []);
@@ -46,7 +46,7 @@ fn an_abort_leaves_no_trace() {
     let mut sink = KafkaSink::new(&settings).unwrap();
     let commit = |sink: &mut KafkaSink, number: usize| {
         sink.begin().unwrap();
-        sink.produce(outgoing(output, 0, number)).unwrap();
+        sink.produce(&outgoing(output, 0, number)).unwrap();
         sink.send_offsets(&source.group(), input, &[(0, number as i64)]).unwrap();
         sink.commit().unwrap();
     };
@@ -54,7 +54,7 @@ fn an_abort_leaves_no_trace() {
     for number in 100..110 {
         sink.begin().unwrap();
         for _ in 0..50 {
-            sink.produce(outgoing(output, 0, number)).unwrap();
+            sink.produce(&outgoing(output, 0, number)).unwrap();
         }
         // Once with everything on its way, once with nothing delivered yet.
         if number % 2 == 0 {
@@ -79,7 +79,7 @@ fn markers_do_not_keep_a_reader_from_the_end() {
     let mut sink = KafkaSink::new(&settings).unwrap();
     for (number, committed) in [(1, true), (2, true), (3, false)] {
         sink.begin().unwrap();
-        sink.produce(outgoing(output, 0, number)).unwrap();
+        sink.produce(&outgoing(output, 0, number)).unwrap();
         // Delivered, so that an abort leaves a marker behind it.
         std::thread::sleep(std::time::Duration::from_millis(200));
         if committed { sink.commit().unwrap() } else { sink.abort().unwrap() }
@@ -97,7 +97,7 @@ fn markers_do_not_keep_a_reader_from_the_end() {
 
     // What is written then is lag again, and is read.
     sink.begin().unwrap();
-    sink.produce(outgoing(output, 0, 4)).unwrap();
+    sink.produce(&outgoing(output, 0, 4)).unwrap();
     sink.commit().unwrap();
     assert!(reader.bounds(0).unwrap().1 > position);
     assert_eq!(numbers(&read(&mut reader, 1)), [4]);
@@ -110,7 +110,7 @@ fn a_second_sink_fences_the_first() {
     let output = topic(&settings, 1);
     let mut first = KafkaSink::new(&settings).unwrap();
     first.begin().unwrap();
-    first.produce(outgoing(output, 0, 1)).unwrap();
+    first.produce(&outgoing(output, 0, 1)).unwrap();
     let mut second = KafkaSink::new(&settings).unwrap();
     let error = first.commit().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
@@ -118,7 +118,7 @@ fn a_second_sink_fences_the_first() {
     assert_eq!(first.begin().unwrap_err().kind(), ErrorKind::Fenced);
 
     second.begin().unwrap();
-    second.produce(outgoing(output, 0, 2)).unwrap();
+    second.produce(&outgoing(output, 0, 2)).unwrap();
     second.commit().unwrap();
     assert_eq!(numbers(&read_committed(&settings, output, SOON).unwrap()), [2]);
 }
@@ -130,7 +130,7 @@ fn a_transaction_that_stays_open_is_ended_by_the_broker() {
     let output = topic(&settings, 1);
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    sink.produce(outgoing(output, 0, 1)).unwrap();
+    sink.produce(&outgoing(output, 0, 1)).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(4));
     let error = sink.commit().unwrap_err();
     // The broker answers as it does to a sink that was replaced.

@@ -99,7 +99,7 @@ fn fill<G>(
     };
     let payload = serde_json::to_vec(&announcement)
         .map_err(|error| Error::caused(ErrorKind::Configuration, format!("announcement: {error}"), error))?;
-    sink.produce(Outgoing {
+    sink.produce(&Outgoing {
         topic: topic::SNAPSHOTS,
         partition: 0,
         key: None,

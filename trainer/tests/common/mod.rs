@@ -211,6 +211,10 @@ impl Source for Memory {
         Ok((first, self.end(partition)))
     }
 
+    fn commit(&mut self, _: &[(i32, i64)]) -> Result<()> {
+        unreachable!("the trainer commits in transactions")
+    }
+
     fn known_end(&self, partition: i32) -> Option<i64> {
         Some(self.end(partition) + self.markers)
     }
@@ -241,8 +245,8 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn produce(&mut self, record: Outgoing) -> Result<()> {
-        self.open.0.push(record);
+    fn produce(&mut self, record: &Outgoing) -> Result<()> {
+        self.open.0.push(record.clone());
         Ok(())
     }
 
