@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use hmisr_feed::Format;
+
+use crate::bench::Phase;
+use crate::failure::Failure;
 
 /// Diversity features, sequence windows and an online recommender from a stream of user events.
 ///
@@ -46,6 +49,9 @@ pub enum Command {
     /// Make or list the topics on Kafka.
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print the settings in force.
     Config {
         /// Print every setting with its default and meaning instead: a file to start from.
@@ -193,4 +199,54 @@ pub enum TopicsCommand {
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
     },
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Events per second of the streaming job: its ceiling, at least once, exactly once, with state
+    /// ten times its memory, with training examples; and the latency at half of the throughput.
+    ///
+    /// Without --brokers over the embedded log. Over Kafka it needs a broker of its own, since it
+    /// makes and fills the topics. Nothing else should run on the machine.
+    Pipeline(BenchPipelineArgs),
+}
+
+/// Arguments of `hmisr bench pipeline`.
+#[derive(Debug, Args)]
+pub struct BenchPipelineArgs {
+    /// Kafka brokers, host:port[,…]; without them the embedded log.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// Events of each phase.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub events: u64,
+    /// Users that the events are drawn from; the cold phase has as many as its state holds.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub users: u64,
+    /// Partitions of the topics.
+    #[arg(long, default_value_t = 4, value_name = "P")]
+    pub partitions: i32,
+    /// Times that each phase runs; medians are reported.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub rounds: usize,
+    /// Folder for log and state while it runs; without it a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// The phase that this process runs.
+    #[arg(long, hide = true)]
+    pub phase: Option<Phase>,
+    /// Events per second of the latency phase.
+    #[arg(long, hide = true, default_value_t = 0.0)]
+    pub rate: f64,
+}
+
+impl BenchPipelineArgs {
+    /// The folder of a phase.
+    pub fn folder(&self) -> Result<&Path, Failure> {
+        self.data.as_deref().ok_or_else(|| Failure::user("--phase: needs --data"))
+    }
 }

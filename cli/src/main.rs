@@ -1,6 +1,7 @@
 //! The one binary: reads the configuration, puts the parts together, runs a command.
 
 mod args;
+mod bench;
 mod commands;
 mod config;
 mod failure;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Backfill(args) => commands::backfill::run(config, args),
         Command::State(command) => commands::state::run(config, command),
         Command::Topics(command) => commands::topics::run(config, command),
+        Command::Bench(command) => bench::run(config, command),
         Command::Config { defaults, json } => commands::config::run(&config, defaults, json),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hmisr_feed::{EventLine, EventWriter};
+use hmisr_pipeline::Delivery;
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaSource, standard_topics};
 use hmisr_stream::log::{Log, LogSink, LogSource};
@@ -25,8 +26,9 @@ pub trait Transport: Clone + Send + Sync + 'static {
     fn create_topics(&self, topics: &TopicSettings) -> Result<()>;
     /// Reads `topic` for `group`.
     fn source(&self, topic: &str, group: &str) -> Result<Self::Source>;
-    /// A sink that fences its predecessor of the same transactional id.
-    fn sink(&self, transactional_id: &str) -> Result<Self::Sink>;
+    /// A sink that fences its predecessor of the same transactional id; at least once, one without
+    /// transactions.
+    fn sink(&self, transactional_id: &str, delivery: Delivery) -> Result<Self::Sink>;
     /// Writes events.
     fn writer(&self) -> Result<Box<dyn EventWriter + Send>>;
     /// Whether a reader at `positions` has read everything that is committed.
@@ -49,7 +51,7 @@ impl Transport for Log {
         Log::source(self, topic, group)
     }
 
-    fn sink(&self, transactional_id: &str) -> Result<LogSink> {
+    fn sink(&self, transactional_id: &str, _: Delivery) -> Result<LogSink> {
         Ok(Log::sink(self, transactional_id))
     }
 
@@ -118,7 +120,7 @@ impl Transport for Kafka {
         KafkaSource::new(&KafkaSettings { group_id: group.to_owned(), ..self.0.clone() }, topic)
     }
 
-    fn sink(&self, transactional_id: &str) -> Result<KafkaSink> {
+    fn sink(&self, transactional_id: &str, _: Delivery) -> Result<KafkaSink> {
         KafkaSink::new(&KafkaSettings { transactional_id: transactional_id.to_owned(), ..self.0.clone() })
     }
 

@@ -104,7 +104,8 @@ pub fn start<T: Transport>(
     };
     // The sink first: it fences a predecessor before any offset is read.
     let transactional_id = config.pipeline.transactional_id.clone();
-    let sink = transport.sink(&transactional_id)?;
+    let delivery = config.pipeline.delivery;
+    let sink = transport.sink(&transactional_id, delivery)?;
     let source = transport.source(topic::EVENTS, &config.pipeline.group)?;
     let engine = Engine::new(setup, source, sink)?;
     let state = StateMetrics::new(registry)?;
@@ -121,7 +122,7 @@ pub fn start<T: Transport>(
     });
     let transport = transport.clone();
     let thread = std::thread::Builder::new().name("pipeline".into()).spawn(move || {
-        let ended = engine.run(&stop, || transport.sink(&transactional_id));
+        let ended = engine.run(&stop, || transport.sink(&transactional_id, delivery));
         // The rest of the process follows the job's end.
         stop.store(true, Ordering::Relaxed);
         ended.map_err(Failure::from)

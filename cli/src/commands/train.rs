@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_trainer::online::{Progress, Summary};
@@ -92,7 +93,7 @@ pub fn start<T: Transport>(
         Some(version) => Snapshot::open(folder, Some(version))?.manifest().examples,
         None => 0,
     };
-    let mut sink = transport.sink(GROUP)?;
+    let mut sink = transport.sink(GROUP, Delivery::ExactlyOnce)?;
     let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
     let progress = Arc::new(Progress::default());
     let shown = progress.clone();

@@ -91,7 +91,11 @@ fn an_oversized_record_is_told() {
     let wide = topic(&settings, 1);
     let mut sink = KafkaSink::new(&settings).unwrap();
     sink.begin().unwrap();
-    expect(sink.produce(&oversized(wide, 2_000_000)), ErrorKind::TooLarge, &[wide, "kafka.max_message_bytes"]);
+    expect(
+        sink.produce(&oversized(wide, 2_000_000)),
+        ErrorKind::TooLarge,
+        &[wide, "kafka.max_message_bytes"],
+    );
     sink.produce(&outgoing(wide, 0, 1)).unwrap();
     sink.commit().unwrap();
     assert_eq!(numbers(&read_committed(&settings, wide, SOON).unwrap()), [1]);
