@@ -119,7 +119,7 @@ impl Backfill<'_> {
                 let line = match outcome {
                     Outcome::Applied { features, .. } => {
                         summary.applied += 1;
-                        serde_json::to_vec(&features).unwrap_or_default()
+                        serde_json::to_vec(features).unwrap_or_default()
                     }
                     Outcome::DeadLetter(reason, _) => {
                         summary.dead_letters += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hmisr_features::FeatureSettings;
+use hmisr_features::{FeatureSettings, Visit};
 use hmisr_state::StoreReader;
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use hmisr_stream::partition_for_key;
@@ -73,13 +73,7 @@ impl StateDirectory {
             visits: found
                 .user
                 .visits()
-                .iter()
-                .map(|visit| VisitView {
-                    item_id: visit.item.clone(),
-                    category: visit.category.clone(),
-                    ts: visit.ts,
-                    tail: visit.tail,
-                })
+                .map(|Visit { item, category, ts, tail }| VisitView { item_id: item, category, ts, tail })
                 .collect(),
         }))
     }

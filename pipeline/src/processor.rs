@@ -1,7 +1,7 @@
 //! From one record to its outcome: a function of the state and the record alone.
 
 use hmisr_features::{FeatureSettings, Features, MAX_ID_BYTES, UserState, Visit};
-use hmisr_state::PartitionStore;
+use hmisr_state::{PartitionStore, Place};
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
 
@@ -20,18 +20,18 @@ pub enum Decoded {
 
 /// What became of a record.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// The event was applied.
     Applied {
         /// The user's features after it.
-        features: Box<FeatureRecord>,
+        features: &'a FeatureRecord,
         /// What the model can learn from it, where it is positive and has a history.
-        example: Option<Box<TrainingExample>>,
+        example: Option<&'a TrainingExample>,
         /// Whether its action is configured.
         known_action: bool,
     },
     /// The user was deleted.
-    Forgotten(Id),
+    Forgotten(&'a Id),
     /// The record changed nothing.
     DeadLetter(Reason, String),
 }
@@ -57,16 +57,28 @@ impl Processor {
         store: &mut PartitionStore,
         partition: i32,
         records: impl Iterator<Item = &'r Record>,
-        mut visit: impl FnMut(&'r Record, Outcome) -> Result<()>,
+        mut visit: impl FnMut(&'r Record, Outcome<'_>) -> Result<()>,
     ) -> Result<()> {
         let decoded: Vec<_> = records.map(|record| (record, self.decode(record))).collect();
-        store.prefetch(decoded.iter().filter_map(|(_, decoded)| match decoded {
+        let mut places = store.places(decoded.iter().filter_map(|(_, decoded)| match decoded {
             Decoded::Event(event) => Some((&event.user_id, &event.item_id)),
             _ => None,
         }))?;
         for (record, decoded) in decoded {
-            let outcome = self.apply(store, partition, record.offset, decoded)?;
-            visit(record, outcome)?;
+            match decoded {
+                // There is a place for each event, in their order.
+                Decoded::Event(event) => {
+                    let Some(place) = places.next() else { continue };
+                    self.apply(store, place, partition, record.offset, event, |outcome| {
+                        visit(record, outcome)
+                    })?;
+                }
+                Decoded::Forget(user) => {
+                    store.forget(&user)?;
+                    visit(record, Outcome::Forgotten(&user))?;
+                }
+                Decoded::Rejected(reason, message) => visit(record, Outcome::DeadLetter(reason, message))?,
+            }
         }
         Ok(())
     }
@@ -91,8 +103,7 @@ impl Processor {
             Ok(event) => event,
             Err((reason, message)) => return Decoded::Rejected(reason, message),
         };
-        let user = event.user_id.to_string();
-        if record.key.as_deref() != Some(user.as_bytes()) {
+        if !record.key.as_deref().is_some_and(|key| event.user_id.is_text(key)) {
             let key = match &record.key {
                 Some(key) => {
                     let shown = key.get(..MAX_ID_BYTES).unwrap_or(key);
@@ -102,7 +113,7 @@ impl Processor {
             };
             return Decoded::Rejected(
                 Reason::KeyMismatch,
-                format!("the record's key is {key}, its user_id `{user}`"),
+                format!("the record's key is {key}, its user_id `{}`", event.user_id),
             );
         }
         let latest = record.timestamp_ms.saturating_add(self.settings.max_future_ms);
@@ -122,40 +133,33 @@ impl Processor {
     fn apply(
         &self,
         store: &mut PartitionStore,
+        place: Place,
         partition: i32,
         offset: i64,
-        decoded: Decoded,
-    ) -> Result<Outcome> {
-        let event = match decoded {
-            Decoded::Event(event) => event,
-            Decoded::Rejected(reason, message) => return Ok(Outcome::DeadLetter(reason, message)),
-            Decoded::Forget(user) => {
-                store.forget(&user)?;
-                return Ok(Outcome::Forgotten(user));
-            }
-        };
-        let slots = store.slots(&event.user_id, &event.item_id)?;
+        event: Event,
+        visit: impl FnOnce(Outcome<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let slots = store.slots(place);
         if let Err(late) = slots.partition.admit(&self.features, slots.user, event.ts) {
-            return Ok(Outcome::DeadLetter(Reason::Late, late.to_string()));
+            return visit(Outcome::DeadLetter(Reason::Late, late.to_string()));
         }
-        let categories = slots.user.lifetime().counts();
-        let is_new = || categories.binary_search_by(|(category, _)| category.cmp(&event.category)).is_err();
-        if categories.len() >= self.settings.max_user_categories && is_new() {
+        let full = slots.user.categories().len() >= self.settings.max_user_categories;
+        if full && !slots.user.has_category(&event.category) {
             let message = format!(
                 "field `category`: `{}` would be one more than the {} of pipeline.max_user_categories",
                 event.category, self.settings.max_user_categories
             );
-            return Ok(Outcome::DeadLetter(Reason::TooManyCategories, message));
+            return visit(Outcome::DeadLetter(Reason::TooManyCategories, message));
         }
         let positive = self.settings.positive_actions.contains(&event.action);
         let known_action = positive || self.settings.neutral_actions.contains(&event.action);
         let example = (positive && self.settings.training_examples && !slots.user.is_empty())
-            .then(|| Box::new(self.example(slots.user, &event)));
+            .then(|| self.example(slots.user, &event));
         let keep = self.settings.history;
         let Features { tail, lifetime, window, recent_diversity } =
             slots.partition.update(&self.features, keep, slots.user, slots.item, event.interaction());
-        store.changed(&event.user_id, &event.item_id);
-        let features = Box::new(FeatureRecord {
+        store.changed(place);
+        let features = FeatureRecord {
             user_id: event.user_id,
             item_id: event.item_id,
             category: event.category,
@@ -166,16 +170,17 @@ impl Processor {
             lifetime,
             window,
             recent_diversity,
-        });
-        Ok(Outcome::Applied { features, example, known_action })
+        };
+        visit(Outcome::Applied { features: &features, example: example.as_ref(), known_action })
     }
 
     /// The example of a positive event, from the user's state before it.
     fn example(&self, user: &UserState, event: &Event) -> TrainingExample {
         let features = user.features(&self.features);
         let visits = user.visits();
-        let history = visits.range(visits.len().saturating_sub(self.settings.history)..);
-        let later = history.clone().skip(1).map(|visit| visit.ts).chain([event.ts]);
+        let earlier = visits.len().saturating_sub(self.settings.history);
+        let history: Vec<Visit> = visits.skip(earlier).collect();
+        let later = history.iter().skip(1).map(|visit| visit.ts).chain([event.ts]);
         TrainingExample {
             user: (&event.user_id).into(),
             item: (&event.item_id).into(),
@@ -183,9 +188,9 @@ impl Processor {
             label: 1.0,
             weight: event.weight.unwrap_or(1.0),
             ts: event.ts,
-            history_items: history.clone().map(|visit| WireId::from(&visit.item)).collect(),
-            history_categories: history.clone().map(|visit| WireId::from(&visit.category)).collect(),
-            history_ts_deltas: history.zip(later).map(|(Visit { ts, .. }, next)| ts - next).collect(),
+            history_items: history.iter().map(|visit| WireId::from(&visit.item)).collect(),
+            history_categories: history.iter().map(|visit| WireId::from(&visit.category)).collect(),
+            history_ts_deltas: history.iter().zip(later).map(|(Visit { ts, .. }, next)| ts - next).collect(),
             features: FeatureVector {
                 events: features.lifetime.events,
                 entropy: features.window.entropy,

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use hmisr_features::{FeatureSettings, Id, ItemCount, UserState};
 
-use crate::codec::{decode_item, decode_user, encode_item, encode_user};
+use crate::codec::{decode_item, encode_item};
 
 /// Column family of users.
 pub(crate) const USERS: &str = "users";
 /// Column family of item counts.
 pub(crate) const ITEMS: &str = "items";
+/// Where an entry lies that is not cached.
+const NOWHERE: u32 = u32::MAX;
 
 /// What a cache holds: a value with a stored form. The default value is an absent one.
 pub(crate) trait Stored: Default {
@@ -27,11 +30,11 @@ impl Stored for UserState {
     const FAMILY: &'static str = USERS;
 
     fn encode(&self, out: &mut Vec<u8>) {
-        encode_user(self, out);
+        self.write(out);
     }
 
     fn decode(settings: &FeatureSettings, bytes: &[u8]) -> Option<Self> {
-        decode_user(settings, bytes)
+        Self::read(settings, bytes)
     }
 
     fn is_absent(&self) -> bool {
@@ -39,10 +42,7 @@ impl Stored for UserState {
     }
 
     fn bytes(&self) -> usize {
-        let visits: usize = self.visits().iter().map(|visit| 80 + visit.item.heap_bytes()).sum();
-        let count = |(category, _): &(Id, u32)| 32 + category.heap_bytes();
-        let counts = self.lifetime().counts().iter().chain(self.window().counts()).map(count);
-        320 + visits + counts.sum::<usize>()
+        Self::bytes(self) + ENTRY_BYTES
     }
 }
 
@@ -62,62 +62,97 @@ impl Stored for ItemCount {
     }
 
     fn bytes(&self) -> usize {
-        96
+        size_of::<Self>() + ENTRY_BYTES
     }
 }
 
+/// What an entry takes besides its value: id, marks, and its place in the index.
+const ENTRY_BYTES: usize = 96;
+
+/// Entries lie in a slab, so that a record finds its user and its item once and then works by
+/// place. Places hold until the next [`Cache::settle`] or [`Cache::clear`].
 pub(crate) struct Cache<V> {
-    entries: HashMap<Id, Entry<V>>,
-    dirty: Vec<Id>,
+    places: HashMap<Id, u32, RandomState>,
+    entries: Vec<Entry<V>>,
+    dirty: Vec<u32>,
     bytes: usize,
     dirty_bytes: usize,
     /// Commits so far; an entry's age is counted in them.
-    round: u64,
+    round: u32,
 }
 
 struct Entry<V> {
+    id: Id,
     value: V,
     dirty: bool,
-    touched: u64,
+    touched: u32,
     bytes: usize,
 }
 
 impl<V> Default for Cache<V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), dirty: Vec::new(), bytes: 0, dirty_bytes: 0, round: 0 }
+        Self {
+            places: HashMap::default(),
+            entries: Vec::new(),
+            dirty: Vec::new(),
+            bytes: 0,
+            dirty_bytes: 0,
+            round: 0,
+        }
     }
 }
 
 impl<V: Stored> Cache<V> {
-    /// Those of `ids` that are not cached, each once, in the order of their keys.
-    pub(crate) fn absent<'a>(&self, ids: impl Iterator<Item = &'a Id>) -> Vec<Id> {
-        let mut absent: Vec<Id> = ids.filter(|id| !self.entries.contains_key(*id)).cloned().collect();
+    /// Where the entry lies, if it is cached.
+    pub(crate) fn place(&self, id: &Id) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
+    /// The places of `ids`; those that are not cached are put in by `load`, which is given them
+    /// once each, in the order of their keys.
+    pub(crate) fn places<'a, E>(
+        &mut self,
+        ids: impl Iterator<Item = &'a Id> + Clone,
+        load: impl FnOnce(&mut Self, Vec<&'a Id>) -> Result<(), E>,
+    ) -> Result<Vec<u32>, E> {
+        let find = |cache: &Self, id| cache.place(id).unwrap_or(NOWHERE);
+        let mut places: Vec<u32> = ids.clone().map(|id| find(self, id)).collect();
+        let mut absent: Vec<&Id> =
+            ids.clone().zip(&places).filter(|(_, place)| **place == NOWHERE).map(|(id, _)| id).collect();
+        if absent.is_empty() {
+            return Ok(places);
+        }
         absent.sort_unstable();
         absent.dedup();
-        absent
+        load(self, absent)?;
+        for (id, place) in ids.zip(&mut places).filter(|(_, place)| **place == NOWHERE) {
+            *place = find(self, id);
+        }
+        Ok(places)
     }
 
     pub(crate) fn insert_clean(&mut self, id: Id, value: V) {
         let bytes = value.bytes();
         self.bytes += bytes;
-        self.entries.insert(id, Entry { value, dirty: false, touched: self.round, bytes });
+        self.places.insert(id.clone(), self.entries.len() as u32);
+        self.entries.push(Entry { id, value, dirty: false, touched: self.round, bytes });
     }
 
-    pub(crate) fn get_mut(&mut self, id: &Id) -> Option<&mut V> {
-        let entry = self.entries.get_mut(id)?;
+    pub(crate) fn get_mut(&mut self, place: u32) -> &mut V {
+        let entry = &mut self.entries[place as usize];
         entry.touched = self.round;
-        Some(&mut entry.value)
+        &mut entry.value
     }
 
-    pub(crate) fn mark_dirty(&mut self, id: &Id) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    pub(crate) fn mark_dirty(&mut self, place: u32) {
+        let entry = &mut self.entries[place as usize];
         let bytes = entry.value.bytes();
         self.bytes = self.bytes + bytes - entry.bytes;
         if entry.dirty {
             self.dirty_bytes = self.dirty_bytes + bytes - entry.bytes;
         } else {
             self.dirty_bytes += bytes;
-            self.dirty.push(id.clone());
+            self.dirty.push(place);
             entry.dirty = true;
         }
         entry.bytes = bytes;
@@ -133,34 +168,40 @@ impl<V: Stored> Cache<V> {
 
     /// The entries that the store does not have yet, in the order of their keys.
     pub(crate) fn dirty(&mut self) -> impl Iterator<Item = (&Id, &V)> {
-        self.dirty.sort_unstable();
-        self.dirty.iter().filter_map(|id| Some((id, &self.entries.get(id)?.value)))
+        let Self { dirty, entries, .. } = self;
+        dirty.sort_unstable_by(|a, b| entries[*a as usize].id.cmp(&entries[*b as usize].id));
+        dirty.iter().map(|place| &entries[*place as usize]).map(|entry| (&entry.id, &entry.value))
     }
 
-    /// Everything is in the store now. Then drops the entries that were not used since the last
-    /// commit, and all of them where the rest still exceeds `limit` bytes.
+    /// Everything is in the store now. Where the cache exceeds `limit` bytes, drops what was not
+    /// used for the longest time, down to three quarters of it.
     pub(crate) fn settle(&mut self, limit: usize) {
-        for id in std::mem::take(&mut self.dirty) {
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.dirty = false;
-            }
+        for place in self.dirty.drain(..) {
+            self.entries[place as usize].dirty = false;
         }
         self.dirty_bytes = 0;
         if self.bytes > limit {
-            let round = self.round;
-            self.entries.retain(|_, entry| entry.touched == round);
-            self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
+            self.shrink(limit / 4 * 3);
         }
-        if self.bytes > limit {
-            self.clear();
-        }
-        self.round += 1;
+        self.round = self.round.wrapping_add(1);
+    }
+
+    fn shrink(&mut self, limit: usize) {
+        let age = |entry: &Entry<V>, round: u32| round.wrapping_sub(entry.touched);
+        let round = self.round;
+        self.entries.sort_unstable_by_key(|entry| age(entry, round));
+        let mut kept = 0;
+        self.entries.retain(|entry| {
+            kept += entry.bytes;
+            kept <= limit
+        });
+        self.entries.shrink_to_fit();
+        self.bytes = self.entries.iter().map(|entry| entry.bytes).sum();
+        self.places =
+            self.entries.iter().enumerate().map(|(at, entry)| (entry.id.clone(), at as u32)).collect();
     }
 
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-        self.dirty.clear();
-        self.bytes = 0;
-        self.dirty_bytes = 0;
+        *self = Self { round: self.round, ..Self::default() };
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, ErrorKind, Resources, Result};
 
 /// The version of the stored form; a store of another one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a store was built from and by which rules. A store opened under another identity would
 /// silently mix two histories, so it is refused.

@@ -18,11 +18,10 @@ mod metrics;
 mod reader;
 mod resources;
 mod store;
-mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{FORMAT_VERSION, Identity};
 pub use metrics::StateMetrics;
 pub use reader::{StoreFigures, StoreReader, UserSnapshot};
 pub use resources::{Resources, StateSettings};
-pub use store::{Committed, PartitionStore, Slots};
+pub use store::{Committed, PartitionStore, Place, Slots};

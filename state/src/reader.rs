@@ -11,7 +11,6 @@ use rocksdb::statistics::Ticker;
 use rocksdb::{DB, IteratorMode, Options};
 
 use crate::cache::{ITEMS, USERS};
-use crate::codec::decode_user;
 use crate::store::{corrupt, family, read_progress};
 use crate::{Error, Result};
 
@@ -76,7 +75,7 @@ impl StoreReader {
             .get_pinned_cf(family(&self.db, USERS)?, id.key())
             .map_err(|error| Error::disk("reading", error))?;
         let Some(stored) = stored else { return Ok(None) };
-        let user = decode_user(&self.features, &stored).ok_or_else(|| corrupt(USERS, id))?;
+        let user = UserState::read(&self.features, &stored).ok_or_else(|| corrupt(USERS, id))?;
         let progress = read_progress(&self.db, &snapshot)?.unwrap_or_default();
         let expired =
             progress.partition.watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark));
@@ -103,7 +102,7 @@ impl StoreReader {
         for entry in self.db.iterator_cf(family(&self.db, USERS)?, IteratorMode::Start) {
             let (key, value) = entry.map_err(|error| Error::disk("reading", error))?;
             let id = Id::from_key(&key).ok_or_else(|| corrupt(USERS, &format!("{key:02x?}")))?;
-            let user = decode_user(&self.features, &value).ok_or_else(|| corrupt(USERS, &id))?;
+            let user = UserState::read(&self.features, &value).ok_or_else(|| corrupt(USERS, &id))?;
             if !watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark)) {
                 visit(id, &user)?;
             }

@@ -35,6 +35,13 @@ pub struct Slots<'a> {
     pub partition: &'a mut PartitionState,
 }
 
+/// Where a user and an item lie in a store's cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    user: u32,
+    item: u32,
+}
+
 /// One partition's state: RocksDB, and a write-back cache before it.
 ///
 /// Changes stay in memory until [`PartitionStore::commit`]; until then
@@ -86,35 +93,52 @@ impl PartitionStore {
         Ok(read_progress(&self.db, &self.db.snapshot())?.is_none())
     }
 
-    /// Loads users and items that are about to be read, with one sorted look-up each.
+    /// Where the users and items lie that are about to be read, loaded with one sorted look-up
+    /// each. The places hold until the next commit or rollback.
     ///
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
-    pub fn prefetch<'a>(&mut self, wanted: impl Iterator<Item = (&'a Id, &'a Id)> + Clone) -> Result<()> {
-        load(&self.db, &self.features, &mut self.users, wanted.clone().map(|(user, _)| user))?;
-        load(&self.db, &self.features, &mut self.items, wanted.map(|(_, item)| item))
+    pub fn places<'a>(
+        &mut self,
+        wanted: impl Iterator<Item = (&'a Id, &'a Id)> + Clone,
+    ) -> Result<std::vec::IntoIter<Place>> {
+        let (db, features) = (&self.db, &self.features);
+        let users = self
+            .users
+            .places(wanted.clone().map(|(user, _)| user), |cache, ids| load(db, features, cache, ids))?;
+        let items =
+            self.items.places(wanted.map(|(_, item)| item), |cache, ids| load(db, features, cache, ids))?;
+        Ok(users
+            .into_iter()
+            .zip(items)
+            .map(|(user, item)| Place { user, item })
+            .collect::<Vec<_>>()
+            .into_iter())
     }
 
-    /// What an event of `user` with `item` reads and changes. After a change the two must be
-    /// marked with [`PartitionStore::changed`].
+    /// Where one user and one item lie.
     ///
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
-    pub fn slots(&mut self, user: &Id, item: &Id) -> Result<Slots<'_>> {
-        self.prefetch(std::iter::once((user, item)))?;
-        let lost =
-            || Error::new(ErrorKind::Corrupt, "state store: an entry that was just loaded is not cached");
-        Ok(Slots {
-            user: self.users.get_mut(user).ok_or_else(lost)?,
-            item: self.items.get_mut(item).ok_or_else(lost)?,
+    pub fn place(&mut self, user: &Id, item: &Id) -> Result<Place> {
+        let mut places = self.places(std::iter::once((user, item)))?;
+        places.next().ok_or_else(|| corrupt(USERS, user))
+    }
+
+    /// What an event at this place reads and changes. After a change it must be marked with
+    /// [`PartitionStore::changed`].
+    pub fn slots(&mut self, at: Place) -> Slots<'_> {
+        Slots {
+            user: self.users.get_mut(at.user),
+            item: self.items.get_mut(at.item),
             partition: &mut self.progress.partition,
-        })
+        }
     }
 
     /// Marks what [`PartitionStore::slots`] lent out as changed.
-    pub fn changed(&mut self, user: &Id, item: &Id) {
-        self.users.mark_dirty(user);
-        self.items.mark_dirty(item);
+    pub fn changed(&mut self, at: Place) {
+        self.users.mark_dirty(at.user);
+        self.items.mark_dirty(at.item);
     }
 
     /// Forgets a user; item counts keep what the user contributed.
@@ -122,11 +146,12 @@ impl PartitionStore {
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn forget(&mut self, user: &Id) -> Result<()> {
-        load(&self.db, &self.features, &mut self.users, std::iter::once(user))?;
-        if let Some(state) = self.users.get_mut(user) {
-            *state = UserState::default();
+        let (db, features) = (&self.db, &self.features);
+        let places = self.users.places(std::iter::once(user), |cache, ids| load(db, features, cache, ids))?;
+        for place in places {
+            *self.users.get_mut(place) = UserState::default();
+            self.users.mark_dirty(place);
         }
-        self.users.mark_dirty(user);
         Ok(())
     }
 
@@ -207,24 +232,20 @@ fn put_dirty<V: Stored>(
     Ok(count)
 }
 
-fn load<'a, V: Stored>(
+fn load<V: Stored>(
     db: &DB,
     settings: &FeatureSettings,
     cache: &mut Cache<V>,
-    ids: impl Iterator<Item = &'a Id>,
+    absent: Vec<&Id>,
 ) -> Result<()> {
-    let absent = cache.absent(ids);
-    if absent.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<Vec<u8>> = absent.iter().map(Id::key).collect();
+    let keys: Vec<Vec<u8>> = absent.iter().map(|id| id.key()).collect();
     let found = db.batched_multi_get_cf(family(db, V::FAMILY)?, &keys, true);
     for (id, bytes) in absent.into_iter().zip(found) {
         let value = match bytes.map_err(|error| Error::disk("reading", error))? {
             None => V::default(),
-            Some(bytes) => V::decode(settings, &bytes).ok_or_else(|| corrupt(V::FAMILY, &id))?,
+            Some(bytes) => V::decode(settings, &bytes).ok_or_else(|| corrupt(V::FAMILY, id))?,
         };
-        cache.insert_clean(id, value);
+        cache.insert_clean(id.clone(), value);
     }
     Ok(())
 }

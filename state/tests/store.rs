@@ -29,14 +29,15 @@ fn apply(store: &mut PartitionStore, user: u32, ts: i64) {
     let settings = FeatureSettings::default();
     let (user, item) = (Id::from(user), Id::from(7));
     let event = Interaction { item: item.clone(), category: Id::from(1), ts, is_tail: None };
-    let slots = store.slots(&user, &item).unwrap();
+    let place = store.place(&user, &item).unwrap();
+    let slots = store.slots(place);
     slots.partition.admit(&settings, slots.user, ts).unwrap();
     slots.partition.update(&settings, 0, slots.user, slots.item, event);
-    store.changed(&user, &item);
+    store.changed(place);
 }
 
 fn events(store: &PartitionStore, user: u32) -> Option<u64> {
-    store.reader().user(&Id::from(user)).unwrap().map(|snapshot| snapshot.user.lifetime().events())
+    store.reader().user(&Id::from(user)).unwrap().map(|snapshot| snapshot.user.lifetime().events)
 }
 
 #[test]

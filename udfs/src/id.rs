@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::varint::{Reader, put};
+
 /// The largest integer identifier, 2⁶³ − 1.
 pub const MAX_INT_ID: u64 = i64::MAX as u64;
 /// The longest string identifier, in bytes of UTF-8.
@@ -137,9 +139,41 @@ impl Id {
         }
     }
 
+    /// Appends the text of [`fmt::Display`], as it stands in a Kafka key.
+    pub fn write_text(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Repr::Int { value, .. } => {
+                let mut digits = [0; 20];
+                out.extend_from_slice(decimal(*value, &mut digits));
+            }
+            Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+
+    /// Whether `text` is the text of this id.
+    pub fn is_text(&self, text: &[u8]) -> bool {
+        match &self.0 {
+            Repr::Int { value, .. } => decimal(*value, &mut [0; 20]) == text,
+            Repr::Text(own) => own.as_bytes() == text,
+        }
+    }
+
     /// Memory held outside the value itself, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.as_text().map_or(0, |text| text.len() + 16)
+    }
+}
+
+/// The digits of `value`, at the end of the buffer.
+fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return &digits[at..];
+        }
     }
 }
 
@@ -149,6 +183,59 @@ fn canonical_decimal(text: &str) -> Option<u64> {
         return None;
     }
     text.parse().ok().filter(|&value| value <= MAX_INT_ID)
+}
+
+const INT: u8 = 0;
+const TEXT: u8 = 1;
+const QUOTED_INT: u8 = 2;
+/// The bits of the first byte that [`put_id`] takes; the others are the caller's.
+const KIND: u8 = 3;
+
+/// Appends an id for [`take_id`], a first byte with the caller's `flags` before it.
+pub(crate) fn put_id(out: &mut Vec<u8>, id: &Id, flags: u8) {
+    match &id.0 {
+        Repr::Int { value, quoted } => {
+            out.push(flags | if *quoted { QUOTED_INT } else { INT });
+            put(out, *value);
+        }
+        Repr::Text(text) => {
+            out.push(flags | TEXT);
+            put(out, text.len() as u64);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// Reads an id and the first byte.
+pub(crate) fn take_id(reader: &mut Reader<'_>) -> Option<(Id, u8)> {
+    let flags = reader.byte()?;
+    let int = |value, quoted| (value <= MAX_INT_ID).then_some(Id(Repr::Int { value, quoted }));
+    let id = match flags & KIND {
+        INT => int(reader.unsigned()?, false)?,
+        QUOTED_INT => int(reader.unsigned()?, true)?,
+        TEXT => {
+            let length = reader.count()?;
+            Id::text(std::str::from_utf8(reader.bytes(length)?).ok()?).ok()?
+        }
+        _ => return None,
+    };
+    Some((id, flags))
+}
+
+/// Reads over an id; its first byte.
+pub(crate) fn skip_id(reader: &mut Reader<'_>) -> Option<u8> {
+    let flags = reader.byte()?;
+    match flags & KIND {
+        INT | QUOTED_INT => {
+            reader.unsigned()?;
+        }
+        TEXT => {
+            let length = reader.count()?;
+            reader.bytes(length)?;
+        }
+        _ => return None,
+    }
+    Some(flags)
 }
 
 impl From<u32> for Id {

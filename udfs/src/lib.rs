@@ -1,9 +1,8 @@
 //! The diversity features of a user's stream of interactions.
 //!
 //! Pure functions and accumulators whose cost per event does not grow with the number of events,
-//! amortised. In the number k of a user's distinct categories it is O(log k), and O(k) where an
-//! event brings a category or takes the last one away, since the counts are a sorted vector. No
-//! I/O, no clock, no randomness. Every engine that computes features calls this crate, so the
+//! amortised; a user's category is found among the k that the user has had by comparing, so it is
+//! O(k) in those. No I/O, no clock, no randomness. Every engine that computes features calls this crate, so the
 //! same events give the same numbers everywhere.
 //!
 //! An event is applied in a fixed order (see [`PartitionState`]): expiry, lateness, tail mark,
@@ -29,10 +28,11 @@ mod partition;
 mod popularity;
 mod settings;
 mod user;
+pub mod varint;
 
-pub use diversity::{Accumulator, Diversity};
+pub use diversity::{Diversity, Totals};
 pub use id::{Id, IdError, MAX_ID_BYTES, MAX_INT_ID};
 pub use partition::{Late, PartitionState};
 pub use popularity::{ItemCount, Popularity};
 pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};
-pub use user::{Features, Interaction, UserState, Visit};
+pub use user::{Category, Features, Interaction, UserState, Visit};

@@ -55,7 +55,7 @@ impl PartitionState {
     ) -> Features {
         let Interaction { item: id, category, ts, is_tail } = event;
         let tail = is_tail.unwrap_or_else(|| self.popularity.is_tail(*item));
-        user.push(settings, keep, Visit { item: id, category, ts, tail });
+        user.push(settings, keep, &Visit { item: id, category, ts, tail });
         self.popularity.count(settings, item);
         self.watermark = Some(self.watermark.map_or(ts, |watermark| watermark.max(ts)));
         user.features(settings)

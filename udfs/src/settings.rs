@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever the same events and settings would give other numbers.
-pub const MATHS_VERSION: u32 = 1;
+pub const MATHS_VERSION: u32 = 2;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

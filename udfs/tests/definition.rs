@@ -143,7 +143,7 @@ proptest! {
             assert_close(&features.window, &window);
             prop_assert_eq!(features.recent_diversity, recent);
             prop_assert_eq!(features.tail, tail);
-            prop_assert!(user.visits().len() >= keep.min(user.lifetime().events() as usize));
+            prop_assert!(user.visits().len() >= keep.min(user.lifetime().events as usize));
         }
     }
 
@@ -157,7 +157,7 @@ proptest! {
             let category = Id::from((state >> 33) as u32 % 17);
             let tail = state & 1 << 40 != 0;
             run.push((category.as_int().unwrap() as u32, ts, tail));
-            user.push(&settings, 0, hmisr_features::Visit { item: Id::from(0), category, ts, tail });
+            user.push(&settings, 0, &hmisr_features::Visit { item: Id::from(0), category, ts, tail });
         }
         let given = user.features(&settings);
         assert_close(&given.lifetime, &define(&run));

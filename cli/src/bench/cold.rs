@@ -72,12 +72,13 @@ fn visits(
         let (_, item, category) = events.draw();
         let id = |value| Id::int(value).map_err(|error| Failure::fault(&error));
         let (item, category) = (id(item)?, id(category)?);
-        let slots = store.slots(user, &item)?;
+        let place = store.place(user, &item)?;
+        let slots = store.slots(place);
         let ts = START_MS - VISITS + visit;
         let event = Interaction { item: item.clone(), category, ts, is_tail: None };
         let kept = config.pipeline.visits_kept(&config.features);
         slots.partition.update(&config.features, kept, slots.user, slots.item, event);
-        store.changed(user, &item);
+        store.changed(place);
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Fai
                 lifetime: features.lifetime,
                 window: features.window,
                 recent_diversity: features.recent_diversity,
-                visits: user.visits().range(newest..).map(|v| (&v.item, &v.category, v.ts, v.tail)).collect(),
+                visits: user.visits().skip(newest).map(|v| (v.item, v.category, v.ts, v.tail)).collect(),
             };
             serde_json::to_writer(&mut *out, &line).map_err(|error| Failure::fault(&error))?;
             Ok(out.write_all(b"\n")?)

@@ -1,7 +1,6 @@
 //! Where the outcomes of records go, and what is counted until the next commit.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +92,7 @@ impl<K: Sink> Outbox<K> {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, record: &Record, outcome: Outcome, muted: bool) -> Result<()> {
+    pub(super) fn take(&mut self, record: &Record, outcome: Outcome<'_>, muted: bool) -> Result<()> {
         self.batch.counts.records += 1;
         if muted {
             self.batch.counts.replayed += 1;
@@ -108,13 +107,13 @@ impl<K: Sink> Outbox<K> {
                 self.batch.counts.applied += 1;
                 self.batch.counts.unknown_actions += u64::from(!known_action);
                 if let Some(example) = example {
-                    self.example(&features.user_id, &example)?;
+                    self.example(&features.user_id, example)?;
                 }
                 match self.emit {
-                    Emit::EveryEvent => self.features(&features),
+                    Emit::EveryEvent => self.features(features),
                     Emit::PerCommit => {
                         let key = (features.partition, features.user_id.clone());
-                        self.batch.newest.insert(key, *features);
+                        self.batch.newest.insert(key, features.clone());
                         Ok(())
                     }
                 }
@@ -122,7 +121,7 @@ impl<K: Sink> Outbox<K> {
             Outcome::Forgotten(user) => {
                 self.batch.counts.forgotten += 1;
                 self.batch.newest.remove(&(record.partition, user.clone()));
-                self.forget(&user)
+                self.forget(user)
             }
             Outcome::DeadLetter(reason, message) => {
                 self.batch.counts.dead_letters[reason as usize] += 1;
@@ -180,8 +179,7 @@ impl<K: Sink> Outbox<K> {
     fn address(&mut self, topic: &'static str, partitions: i32, user: &Id) {
         let key = self.record.key.get_or_insert_default();
         key.clear();
-        // Writing to memory does not fail.
-        let _ = write!(key, "{user}");
+        user.write_text(key);
         self.record.partition = partition_for_key(key, partitions);
         self.record.topic = topic;
     }

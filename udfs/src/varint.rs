@@ -1,6 +1,7 @@
 //! Variable-length integers (LEB128), signed ones in zigzag order.
 
-pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+/// Appends an integer.
+pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -8,31 +9,45 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+/// Appends a signed integer.
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
 /// Bytes that are read from the front.
-pub(crate) struct Reader<'a>(&'a [u8]);
+#[derive(Clone)]
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Reads `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) fn byte(&mut self) -> Option<u8> {
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    pub(crate) fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+    /// The next `length` bytes.
+    pub fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(head)
     }
 
-    pub(crate) fn unsigned(&mut self) -> Option<u64> {
+    /// The next integer.
+    #[inline]
+    pub fn unsigned(&mut self) -> Option<u64> {
+        // Most are one byte long.
+        if let Some((&first, rest)) = self.0.split_first()
+            && first < 0x80
+        {
+            self.0 = rest;
+            return Some(u64::from(first));
+        }
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -47,22 +62,35 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub(crate) fn signed(&mut self) -> Option<i64> {
+    /// The next signed integer.
+    pub fn signed(&mut self) -> Option<i64> {
         let value = self.unsigned()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    pub(crate) fn float(&mut self) -> Option<f64> {
+    /// The next number of eight bytes, little-endian.
+    pub fn float(&mut self) -> Option<f64> {
         Some(f64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
     }
 
     /// A count of things that each take at least one of the bytes left; larger ones are refused
     /// before anything is allocated for them.
-    pub(crate) fn count(&mut self) -> Option<usize> {
+    pub fn count(&mut self) -> Option<usize> {
         usize::try_from(self.unsigned()?).ok().filter(|count| *count <= self.0.len())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Bytes that are not read yet.
+    pub fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All that is not read yet.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Whether everything is read.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
