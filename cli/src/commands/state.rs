@@ -35,7 +35,7 @@ struct Line<'a> {
     window: Diversity,
     recent_diversity: f64,
     /// The newest events, oldest first: item, category, time, tail mark.
-    visits: Vec<(&'a Id, &'a Id, i64, bool)>,
+    visits: Vec<(Id, Id, i64, bool)>,
 }
 
 fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Failure> {
