@@ -1,6 +1,5 @@
 //! A user's event: the input of everything.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use hmisr_features::{Id, Interaction};
@@ -95,6 +94,23 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
+/// A field's name, matched without copying it.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    UserId,
+    ItemId,
+    Category,
+    Action,
+    Ts,
+    Weight,
+    RequestId,
+    EventId,
+    IsTail,
+    #[serde(other)]
+    Unknown,
+}
+
 /// Reads field by field, so that every error can name its field.
 struct EventVisitor;
 
@@ -109,18 +125,18 @@ impl<'de> Visitor<'de> for EventVisitor {
         let (mut user_id, mut item_id, mut category) = (None, None, None);
         let (mut action, mut ts, mut weight) = (None, None, None);
         let (mut request_id, mut event_id, mut is_tail) = (None, None, None);
-        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
-            match &*field {
-                "user_id" => read(&mut map, &mut user_id, "user_id")?,
-                "item_id" => read(&mut map, &mut item_id, "item_id")?,
-                "category" => read(&mut map, &mut category, "category")?,
-                "action" => read(&mut map, &mut action, "action")?,
-                "ts" => read(&mut map, &mut ts, "ts")?,
-                "weight" => read(&mut map, &mut weight, "weight")?,
-                "request_id" => read(&mut map, &mut request_id, "request_id")?,
-                "event_id" => read(&mut map, &mut event_id, "event_id")?,
-                "is_tail" => read(&mut map, &mut is_tail, "is_tail")?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+        while let Some(field) = map.next_key::<Field>()? {
+            match field {
+                Field::UserId => read(&mut map, &mut user_id, "user_id")?,
+                Field::ItemId => read(&mut map, &mut item_id, "item_id")?,
+                Field::Category => read(&mut map, &mut category, "category")?,
+                Field::Action => read(&mut map, &mut action, "action")?,
+                Field::Ts => read(&mut map, &mut ts, "ts")?,
+                Field::Weight => read(&mut map, &mut weight, "weight")?,
+                Field::RequestId => read(&mut map, &mut request_id, "request_id")?,
+                Field::EventId => read(&mut map, &mut event_id, "event_id")?,
+                Field::IsTail => read(&mut map, &mut is_tail, "is_tail")?,
+                Field::Unknown => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         let ts: i64 = require(ts, "ts")?;
