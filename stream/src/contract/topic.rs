@@ -10,3 +10,5 @@ pub const TRAINING_EXAMPLES: &str = "training-examples";
 pub const DEAD_LETTERS: &str = "events-dlq";
 /// One announcement per published model version.
 pub const SNAPSHOTS: &str = "model-snapshots";
+/// Who answers look-ups of a partition: the newest record per partition holds.
+pub const STATE_OWNERS: &str = "state-owners";
