@@ -1,5 +1,5 @@
-//! Two things that librdkafka offers and the `rdkafka` crate does not: a topic's id, and headers
-//! whose names are not UTF-8 (the crate panics on those).
+//! What librdkafka offers and the `rdkafka` crate does not: a topic's id, the generation of a
+//! membership, and headers whose names are not UTF-8 (the crate panics on those).
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -13,13 +13,22 @@ use rdkafka::message::BorrowedMessage;
 
 use crate::Header;
 
+/// The headers of a message, see [`raw_headers`].
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<Header> {
+    // SAFETY: the message is alive.
+    unsafe { raw_headers(message.ptr()) }
+}
+
 /// The headers of a message; bytes of a name that are not UTF-8 become U+FFFD, a header without
 /// a value has an empty one.
-pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<Header> {
+///
+/// # Safety
+/// The message is alive, and came from a consumer.
+pub(super) unsafe fn raw_headers(message: *const c::rd_kafka_message_t) -> Vec<Header> {
     let mut list = ptr::null_mut();
     // SAFETY: the message is alive; librdkafka sets `list` where it returns no error, and keeps
     // it for as long as the message.
-    let error = unsafe { c::rd_kafka_message_headers(message.ptr(), &mut list) };
+    let error = unsafe { c::rd_kafka_message_headers(message, &mut list) };
     if error != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || list.is_null() {
         return Vec::new();
     }
@@ -60,6 +69,18 @@ impl<T> Drop for Owned<T> {
         // SAFETY: the pointer is not null, is owned by this value alone, and `free` is the
         // function that librdkafka names for it.
         unsafe { (self.1)(self.0) }
+    }
+}
+
+/// The generation (classic) or epoch (KIP-848) of a consumer's membership; negative where it has none.
+pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> i32 {
+    // SAFETY: the client is alive; what it returns is owned here, and read before it is freed.
+    unsafe {
+        Owned::new(
+            c::rd_kafka_consumer_group_metadata(client.native_ptr()),
+            c::rd_kafka_consumer_group_metadata_destroy,
+        )
+        .map_or(-1, |metadata| c::rd_kafka_consumer_group_metadata_generation_id(metadata.0))
     }
 }
 

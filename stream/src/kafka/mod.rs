@@ -10,10 +10,13 @@
 //! [`KafkaSettings::request_timeout_ms`], never an endless wait.
 
 mod admin;
+mod batch;
 mod client;
 mod errors;
 mod ffi;
+mod member;
 mod producer;
+mod queue;
 mod reader;
 mod rebalance;
 mod settings;

@@ -31,9 +31,9 @@ impl KafkaProducer {
         self.writer.partitions(topic)
     }
 
-    /// Queues a record. Where the queue is full it waits for room, at most
-    /// `request_timeout_ms`; after `Unavailable` for that reason the same record may be produced
-    /// again.
+    /// Takes a record, which goes to the brokers with others: at the latest by [`Self::flush`].
+    /// Where the queue is full it waits for room, at most `request_timeout_ms`; after `Unavailable`
+    /// for that reason the same record may be produced again.
     ///
     /// # Errors
     /// Kinds `TooLarge`, `MissingTopic`, `Configuration`, `Unavailable`; an earlier record that
@@ -49,6 +49,7 @@ impl KafkaProducer {
     /// Kind `Unavailable` where they are not within `transaction_timeout_ms`, `TooLarge` where
     /// the broker refused one for its size.
     pub fn flush(&mut self) -> Result<()> {
+        self.writer.flush()?;
         let done = self.writer.drain(Instant::now() + self.timeout);
         self.told()?;
         if done {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::member::Patience;
 use crate::{Error, ErrorKind, Result};
 
 /// librdkafka properties that the engine's promises rest on, and what to set instead.
@@ -60,9 +61,13 @@ pub struct KafkaSettings {
     /// How long a silent consumer keeps its partitions, milliseconds; 6,000 to 300,000. A tenth of
     /// it lies between two heartbeats.
     pub session_timeout_ms: u32,
-    /// How long a consumer may go without polling before its partitions go to others,
-    /// milliseconds; at least `session_timeout_ms`, at most 86,400,000.
+    /// How long a reader may be busy, without polling, before its partitions go to others,
+    /// milliseconds; at least `session_timeout_ms` and `revoke_timeout_ms` together, at most
+    /// 86,400,000.
     pub max_poll_interval_ms: u32,
+    /// How long a member may take to commit and put away a partition that the group wants back,
+    /// milliseconds; 100 to 3,600,000. After that it goes without.
+    pub revoke_timeout_ms: u32,
     /// How long a transaction may be open before the broker aborts it, and how long a record may
     /// wait for its delivery, milliseconds; 1,000 to 900,000.
     pub transaction_timeout_ms: u32,
@@ -92,6 +97,7 @@ impl Default for KafkaSettings {
             transactional_id: "hmisr".to_owned(),
             session_timeout_ms: 10_000,
             max_poll_interval_ms: 300_000,
+            revoke_timeout_ms: 60_000,
             transaction_timeout_ms: 15_000,
             request_timeout_ms: 5_000,
             fetch_queue_bytes: 64 << 20,
@@ -127,6 +133,7 @@ impl fmt::Debug for KafkaSettings {
             .field("transactional_id", &self.transactional_id)
             .field("session_timeout_ms", &self.session_timeout_ms)
             .field("max_poll_interval_ms", &self.max_poll_interval_ms)
+            .field("revoke_timeout_ms", &self.revoke_timeout_ms)
             .field("transaction_timeout_ms", &self.transaction_timeout_ms)
             .field("request_timeout_ms", &self.request_timeout_ms)
             .field("fetch_queue_bytes", &self.fetch_queue_bytes)
@@ -157,7 +164,8 @@ impl KafkaSettings {
         }
         for (field, value, low, high) in [
             ("session_timeout_ms", self.session_timeout_ms, 6_000, 300_000),
-            ("max_poll_interval_ms", self.max_poll_interval_ms, self.session_timeout_ms, 86_400_000),
+            ("revoke_timeout_ms", self.revoke_timeout_ms, 100, 3_600_000),
+            ("max_poll_interval_ms", self.max_poll_interval_ms, self.rebalance_timeout_ms(), 86_400_000),
             ("transaction_timeout_ms", self.transaction_timeout_ms, 1_000, 900_000),
             ("request_timeout_ms", self.request_timeout_ms, 100, 60_000),
             ("fetch_queue_bytes", self.fetch_queue_bytes, 1 << 20, 2 << 30),
@@ -192,6 +200,20 @@ impl KafkaSettings {
     /// How long a transaction may be open.
     pub(super) fn transaction_timeout(&self) -> Duration {
         Duration::from_millis(self.transaction_timeout_ms.into())
+    }
+
+    /// How long the group waits for this member in a rebalance, milliseconds.
+    fn rebalance_timeout_ms(&self) -> u32 {
+        self.session_timeout_ms.saturating_add(self.revoke_timeout_ms)
+    }
+
+    /// The time limits of a membership.
+    pub(super) fn patience(&self) -> Patience {
+        let silence_ms = self.max_poll_interval_ms.saturating_sub(self.rebalance_timeout_ms());
+        Patience {
+            revoke: Duration::from_millis(self.revoke_timeout_ms.into()),
+            silence: Duration::from_millis(silence_ms.into()),
+        }
     }
 
     /// What every client has in common.
@@ -246,7 +268,8 @@ impl KafkaSettings {
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
             // A member learns of a rebalance by its next heartbeat.
             .set("heartbeat.interval.ms", (self.session_timeout_ms / 10).to_string())
-            .set("max.poll.interval.ms", self.max_poll_interval_ms.to_string())
+            // The reader's silence is watched here; this is the rest of it, see `patience`.
+            .set("max.poll.interval.ms", self.rebalance_timeout_ms().to_string())
             // librdkafka waits a second by default once its queue was full; see its issue 2879.
             .set("fetch.queue.backoff.ms", "50")
             .set("queued.max.messages.kbytes", (self.fetch_queue_bytes >> 10).to_string())

@@ -1,5 +1,6 @@
 //! [`Sink`] over a transactional producer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -86,10 +87,11 @@ fn is_fenced(code: RDKafkaErrorCode) -> bool {
 }
 
 impl Sink for KafkaSink {
-    type Group = ConsumerGroupMetadata;
+    type Group = Arc<ConsumerGroupMetadata>;
 
     fn begin(&mut self) -> Result<()> {
         self.writer.take_failure();
+        self.writer.forget();
         self.writer
             .producer
             .begin_transaction()
@@ -101,6 +103,7 @@ impl Sink for KafkaSink {
     }
 
     fn send_offsets(&mut self, group: &Self::Group, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        self.writer.flush()?;
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for &(partition, offset) in offsets {
             list.add_partition_offset(topic, partition, Offset::Offset(offset)).map_err(|error| {
@@ -116,6 +119,7 @@ impl Sink for KafkaSink {
 
     fn commit(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.timeout;
+        self.writer.flush()?;
         // Records that cannot be delivered are told by the commit itself, which is then not sent.
         self.writer.drain(deadline);
         loop {
@@ -134,6 +138,7 @@ impl Sink for KafkaSink {
 
     fn abort(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.timeout;
+        self.writer.forget();
         loop {
             self.writer.serve(Duration::ZERO);
             // A call takes up where the last one stopped.

@@ -1,15 +1,17 @@
 //! [`Source`] over a consumer group.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Reports, missing_topic, partitions, unanswered};
+use super::member::{self, Patience};
+use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
 use super::{KafkaSettings, errors, ffi};
 use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
@@ -21,10 +23,13 @@ const ELECTION: Duration = Duration::from_millis(100);
 
 /// A member of a consumer group that reads one topic, committed records only.
 ///
+/// * It joins the group with its first poll. From then on a thread of its own keeps the membership
+///   while whoever polls is busy, for up to `max_poll_interval_ms`.
 /// * A partition is read from its first [`Source::seek`] on, never before.
 /// * A revoked partition is let go at the poll *after* the one that returned it, so that whoever
-///   polls can end its transaction and put its state away first. Poll again within
-///   `max_poll_interval_ms`.
+///   polls can end its transaction and put its state away first. If that poll does not come within
+///   `revoke_timeout_ms` the partition goes all the same, and what is committed with
+///   [`Source::group`] or [`Source::commit`] until then is refused: the kind is `Aborted`.
 /// * Offsets are those of records. Transaction markers take offsets too: [`Source::bounds`] and
 ///   [`Source::known_end`] return the last stable offset, which lies behind the markers, until
 ///   this source has read over them; from then on they return the position behind the last record
@@ -35,8 +40,13 @@ const ELECTION: Duration = Duration::from_millis(100);
 ///   it, after `transaction_timeout_ms`: ask again.
 /// * The assignment is cooperative: a rebalance does not stop the partitions that stay.
 pub struct KafkaSource {
+    /// Records of the sought partitions; before the consumer, which must outlive it.
+    queue: Option<Arc<RecordQueue>>,
     /// None once it is being dropped.
-    consumer: Option<BaseConsumer<SourceContext>>,
+    consumer: Option<Arc<BaseConsumer<SourceContext>>>,
+    /// Keeps the membership, from the first poll on.
+    member: Option<JoinHandle<()>>,
+    patience: Patience,
     topic: TopicInfo,
     group_id: String,
     brokers: String,
@@ -44,12 +54,12 @@ pub struct KafkaSource {
     assigned: BTreeSet<i32>,
     /// Per sought partition the offset from which the next record comes.
     positions: BTreeMap<i32, i64>,
-    /// Records that were read in a poll that had to return a change of the assignment.
-    held: Vec<Record>,
+    /// Records that were taken from the queue and not returned yet.
+    held: VecDeque<Record>,
 }
 
 impl KafkaSource {
-    /// Joins the group `settings.group_id` for `topic`. Partitions come with the polls.
+    /// A member to be of the group `settings.group_id` for `topic`. Partitions come with the polls.
     ///
     /// # Errors
     /// Kinds `Configuration`, `Unavailable`, `MissingTopic`.
@@ -77,24 +87,41 @@ impl KafkaSource {
         })?;
         let Some(partitions) = found else { return Err(missing_topic(topic, &settings.brokers)) };
         let id = ffi::topic_id(consumer.client(), topic, timeout).unwrap_or_else(|| topic.to_owned());
-        consumer.subscribe(&[topic]).map_err(|error| {
-            unanswered(consumer.client(), &settings.brokers, &format!("subscribing to {topic}"), error)
-        })?;
+        let queue = RecordQueue::new(consumer.client())
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
         Ok(Self {
-            consumer: Some(consumer),
+            queue: Some(Arc::new(queue)),
+            consumer: Some(Arc::new(consumer)),
+            member: None,
+            patience: settings.patience(),
             topic: TopicInfo { name: topic.to_owned(), id, partitions },
             group_id: settings.group_id.clone(),
             brokers: settings.brokers.clone(),
             timeout,
             assigned: BTreeSet::new(),
             positions: BTreeMap::new(),
-            held: Vec::new(),
+            held: VecDeque::new(),
         })
     }
 
     #[expect(clippy::expect_used, reason = "only `drop` takes the consumer out")]
     fn consumer(&self) -> &BaseConsumer<SourceContext> {
         self.consumer.as_ref().expect("the consumer is there until drop")
+    }
+
+    /// Joins the group, once.
+    fn join(&mut self) -> Result<()> {
+        let (Some(consumer), Some(queue), None) = (&self.consumer, &self.queue, &self.member) else {
+            return Ok(());
+        };
+        consumer
+            .subscribe(&[&self.topic.name])
+            .map_err(|error| self.unanswered(&format!("subscribing to {}", self.topic.name), error))?;
+        let member = member::start(consumer.clone(), queue.clone(), self.patience).map_err(|error| {
+            Error::caused(ErrorKind::Unavailable, "no thread can be started for the membership", error)
+        })?;
+        self.member = Some(member);
+        Ok(())
     }
 
     fn unanswered(&self, question: &str, error: KafkaError) -> Error {
@@ -129,20 +156,72 @@ impl KafkaSource {
 
     /// The next record of a sought partition; none where the message is an older one, read before
     /// a seek or of a partition that has gone.
-    fn accept(positions: &mut BTreeMap<i32, i64>, message: &BorrowedMessage<'_>) -> Option<Record> {
+    fn accept(positions: &mut BTreeMap<i32, i64>, message: &Fetched<'_>) -> Option<Record> {
         let position = positions.get_mut(&message.partition())?;
         if message.offset() < *position {
             return None;
         }
         *position = message.offset() + 1;
-        Some(Record {
-            partition: message.partition(),
-            offset: message.offset(),
-            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-            key: message.key().map(<[u8]>::to_vec),
-            payload: message.payload().map(<[u8]>::to_vec),
-            headers: ffi::headers(message),
-        })
+        Some(message.record())
+    }
+
+    /// Takes what waits in the queue, up to `limits`; waits for the first record as long as `wait`.
+    /// Returns whether the queue was empty.
+    fn take(&mut self, records: &mut Records, limits: Limits, wait: Duration) -> Result<bool> {
+        let Some(queue) = &self.queue else { return Ok(true) };
+        let (positions, held) = (&mut self.positions, &mut self.held);
+        let mut failed = None;
+        let most = limits.records.saturating_sub(records.list.len()).clamp(1, CHUNK);
+        let taken = queue.take(wait, most, |message| match message {
+            Ok(message) => match Self::accept(positions, &message) {
+                Some(record) if records.is_full(limits) => held.push_back(record),
+                Some(record) => records.push(record),
+                None => {}
+            },
+            Err(code) => {
+                failed.get_or_insert(code);
+            }
+        });
+        match failed.and_then(|code| self.queue_error(KafkaError::MessageConsumption(code))) {
+            Some(error) => Err(error),
+            None => Ok(taken == 0),
+        }
+    }
+
+    /// Waits until `deadline` for records or a change of the assignment.
+    fn wait(&mut self, limits: Limits, deadline: Instant) -> Result<Polled> {
+        let mut records = Records::default();
+        loop {
+            while let Some(error) = self.consumer().context().take_error() {
+                if let Some(error) = self.queue_error(error) {
+                    return Err(error);
+                }
+            }
+            if let Some(change) = self.change() {
+                return Ok(change);
+            }
+            while !records.is_full(limits)
+                && let Some(record) = self.held.pop_front()
+            {
+                records.push(record);
+            }
+            let mut wait = deadline.saturating_duration_since(Instant::now());
+            let mut empty = false;
+            while !records.is_full(limits) && !empty {
+                wait = if records.list.is_empty() { wait } else { Duration::ZERO };
+                empty = match self.take(&mut records, limits, wait) {
+                    Ok(empty) => empty,
+                    Err(error) => {
+                        records.list.append(&mut self.held.drain(..).collect());
+                        self.held = records.list.into();
+                        return Err(error);
+                    }
+                };
+            }
+            if !records.list.is_empty() || Instant::now() >= deadline {
+                return Ok(Polled::Records(records.list));
+            }
+        }
     }
 
     /// An error on the queue; none where librdkafka goes on by itself.
@@ -218,7 +297,7 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
-    type Group = ConsumerGroupMetadata;
+    type Group = Arc<ConsumerGroupMetadata>;
 
     fn topic(&self) -> &TopicInfo {
         &self.topic
@@ -229,58 +308,21 @@ impl Source for KafkaSource {
     }
 
     #[expect(clippy::expect_used, reason = "a consumer that was made with a group has its metadata")]
-    fn group(&self) -> ConsumerGroupMetadata {
-        self.consumer().group_metadata().expect("the consumer has a group")
+    fn group(&self) -> Arc<ConsumerGroupMetadata> {
+        let consumer = self.consumer();
+        consumer.context().group(consumer).expect("the consumer has a group")
     }
 
     fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled> {
-        let deadline = Instant::now() + timeout;
+        self.join()?;
         let consumer = self.consumer();
         consumer
             .context()
-            .release(consumer)
+            .acknowledge(consumer)
             .map_err(|error| self.unanswered("letting partitions go", error))?;
-        if let Some(change) = self.change() {
-            return Ok(change);
-        }
-        let mut records = std::mem::take(&mut self.held);
-        let mut bytes: usize = records.iter().map(Record::bytes).sum();
-        while records.len() < limits.records && bytes < limits.bytes {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let wait = if records.is_empty() { left } else { Duration::ZERO };
-            // The field, not the method: positions are written while a message is borrowed.
-            let Some(consumer) = &self.consumer else { break };
-            let polled = match consumer.poll(wait) {
-                Some(Ok(message)) => Some(Ok(Self::accept(&mut self.positions, &message))),
-                Some(Err(error)) => Some(Err(error)),
-                None => None,
-            };
-            let idle = polled.is_none();
-            match polled {
-                Some(Ok(Some(record))) => {
-                    bytes += record.bytes();
-                    records.push(record);
-                }
-                Some(Err(error)) => {
-                    if let Some(error) = self.queue_error(error) {
-                        self.held = records;
-                        return Err(error);
-                    }
-                }
-                Some(Ok(None)) | None => {}
-            }
-            if idle {
-                self.held = std::mem::take(&mut records);
-                if let Some(change) = self.change() {
-                    return Ok(change);
-                }
-                records = std::mem::take(&mut self.held);
-            }
-            if (idle && !records.is_empty()) || Instant::now() >= deadline {
-                break;
-            }
-        }
-        Ok(Polled::Records(records))
+        let polled = self.wait(limits, Instant::now() + timeout);
+        self.consumer().context().fall_silent();
+        polled
     }
 
     fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
@@ -296,15 +338,35 @@ impl Source for KafkaSource {
         let start = self.at(partition, Offset::Offset(offset))?;
         let started = self.positions.contains_key(&partition);
         self.held.retain(|record| record.partition != partition);
-        let consumer = self.consumer();
-        let sought = started
-            && consumer.seek(&self.topic.name, partition, Offset::Offset(offset), self.timeout).is_ok();
-        if !sought {
-            // A partition that is not fetched (not yet, or no more after an error) cannot be
-            // sought, but be assigned where to start.
+        let (Some(consumer), Some(queue)) = (&self.consumer, &self.queue) else { return Ok(()) };
+        // Nothing is let go while this is held.
+        let shared = consumer.context().shared();
+        let taken = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("partition {partition} of the topic {} was taken away", self.topic.name),
+            )
+        };
+        if !shared.owns(partition) {
+            return Err(taken());
+        }
+        let seek =
+            || consumer.seek(&self.topic.name, partition, Offset::Offset(offset), self.timeout).is_ok();
+        // A partition that is not fetched (not yet, or no more after an error) cannot be sought, but
+        // be assigned where to start.
+        if !started || !seek() {
             if started {
-                // That it is not assigned is no reason not to assign it.
+                // This would pass for the answer that the group waits for.
+                if shared.is_leaving() {
+                    return Err(taken());
+                }
+                // That it is not assigned is no reason not to assign it. Stopping ends what leads it
+                // to the queue, some time later: a seek, which fails, waits for that.
                 let _ = consumer.incremental_unassign(&start);
+                seek();
+            }
+            if !queue.lead(consumer.client(), &self.topic.name, partition) {
+                return Err(taken());
             }
             consumer.incremental_assign(&start).map_err(|error| {
                 self.unanswered(
@@ -313,6 +375,7 @@ impl Source for KafkaSource {
                 )
             })?;
         }
+        drop(shared);
         self.positions.insert(partition, offset);
         Ok(())
     }
@@ -378,9 +441,18 @@ impl Source for KafkaSource {
                 },
             )?;
         }
-        self.consumer().commit(&list, CommitMode::Sync).map_err(|error| {
+        let question = format!("committing offsets of {}", self.topic.name);
+        // Nothing is let go while this is held.
+        let shared = self.consumer().context().shared();
+        if shared.is_behind() {
+            let text =
+                format!("{question} was given up: the group {} has taken partitions away", self.group_id);
+            return Err(Error::new(ErrorKind::Aborted, text));
+        }
+        let committed = self.consumer().commit(&list, CommitMode::Sync);
+        drop(shared);
+        committed.map_err(|error| {
             use RDKafkaErrorCode as Code;
-            let question = format!("committing offsets of {}", self.topic.name);
             match error.rdkafka_error_code() {
                 Some(
                     Code::IllegalGeneration
@@ -410,14 +482,35 @@ fn has_no_leader(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| absent.contains(&code))
 }
 
+/// What one poll returns.
+#[derive(Default)]
+struct Records {
+    list: Vec<Record>,
+    bytes: usize,
+}
+
+impl Records {
+    fn push(&mut self, record: Record) {
+        self.bytes += record.bytes();
+        self.list.push(record);
+    }
+
+    fn is_full(&self, limits: Limits) -> bool {
+        self.list.len() >= limits.records || self.bytes >= limits.bytes
+    }
+}
+
 impl Drop for KafkaSource {
     fn drop(&mut self) {
         let Some(consumer) = self.consumer.take() else { return };
-        let context = consumer.context();
-        context.close();
-        if let Err(error) = context.release(&consumer) {
+        if let Err(error) = consumer.context().close(&consumer) {
             tracing::debug!(%error, "partitions could not be let go");
         }
+        // The thread sees the end of the context within one poll.
+        if self.member.take().is_some_and(|member| member.join().is_err()) {
+            tracing::error!("the thread of the membership ended by a panic");
+        }
+        self.queue = None;
         // Leaving the group speaks with its coordinator, which may be gone.
         let (closed, wait) = mpsc::channel();
         let closing = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {

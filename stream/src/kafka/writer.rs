@@ -1,6 +1,5 @@
 //! What the transactional and the plain producer share.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,12 +9,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header as NativeHeader, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
+use super::batch::{Batch, Topic};
 use super::client::{Reporting, Reports, missing_topic, partitions, unanswered};
 use super::{KafkaSettings, errors};
 use crate::{Error, ErrorKind, Outgoing, Result};
 
-/// Between two looks at the delivery reports, records.
-const SERVE_EVERY: u32 = 256;
+/// Bytes of a record beside key, payload and headers, at most: lengths, time and place.
+const OVERHEAD: usize = 36;
 
 /// The first record that was not delivered.
 #[derive(Debug, Clone)]
@@ -69,13 +69,22 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// A topic that is written.
+struct Target {
+    name: String,
+    partitions: i32,
+    topic: Topic,
+    batch: Batch,
+}
+
 /// A producer with its topics and its delivery reports.
 pub(super) struct Writer {
+    /// Before the producer, which must outlive them.
+    targets: Vec<Target>,
     pub(super) producer: BaseProducer<Deliveries>,
     brokers: String,
     timeout: Duration,
-    topics: HashMap<String, i32>,
-    unserved: u32,
+    max_message_bytes: usize,
 }
 
 impl Writer {
@@ -84,11 +93,11 @@ impl Writer {
         let producer: BaseProducer<Deliveries> =
             config.create_with_context(Deliveries::default()).map_err(errors::creation)?;
         let writer = Self {
+            targets: Vec::new(),
             producer,
             brokers: settings.brokers.clone(),
             timeout: settings.request_timeout(),
-            topics: HashMap::new(),
-            unserved: 0,
+            max_message_bytes: settings.max_message_bytes as usize,
         };
         writer.reach()?;
         Ok(writer)
@@ -124,57 +133,116 @@ impl Writer {
 
     /// Partitions of a topic, asked once; none where it does not exist.
     pub(super) fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
-        if let Some(&known) = self.topics.get(topic) {
-            return Ok(Some(known));
-        }
-        let found = partitions(self.producer.client(), &self.brokers, topic, self.timeout)?;
-        if let Some(found) = found {
-            self.topics.insert(topic.to_owned(), found);
-        }
-        Ok(found)
+        Ok(self.target(topic)?.map(|at| self.targets[at].partitions))
     }
 
-    /// Queues a record; waits for room where the queue is full.
+    /// Where a topic's target stands, asked once; none where it does not exist.
+    fn target(&mut self, topic: &str) -> Result<Option<usize>> {
+        // A handful of names: looking at each is faster than hashing one.
+        if let Some(at) = self.targets.iter().position(|target| target.name == topic) {
+            return Ok(Some(at));
+        }
+        let client = self.producer.client();
+        let Some(partitions) = partitions(client, &self.brokers, topic, self.timeout)? else {
+            return Ok(None);
+        };
+        let handle = Topic::new(client, topic).ok_or_else(|| missing_topic(topic, &self.brokers))?;
+        self.targets.push(Target {
+            name: topic.to_owned(),
+            partitions,
+            topic: handle,
+            batch: Batch::default(),
+        });
+        Ok(Some(self.targets.len() - 1))
+    }
+
+    /// Takes a record, which goes to the brokers with others at the latest by [`Self::flush`]. Where
+    /// the queue is full it waits for room; after `Unavailable` for that reason it was not taken.
     pub(super) fn send(&mut self, record: &Outgoing) -> Result<()> {
         let topic = record.topic;
-        let Some(count) = self.partitions(topic)? else { return Err(missing_topic(topic, &self.brokers)) };
+        let Some(at) = self.target(topic)? else { return Err(missing_topic(topic, &self.brokers)) };
+        let count = self.targets[at].partitions;
         if !(0..count).contains(&record.partition) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!("partition {} of the topic {topic} does not exist: it has {count}", record.partition),
             ));
         }
-        let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition);
+        let bytes = size(record);
+        if bytes > self.max_message_bytes {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "a record of {bytes} bytes for {topic} [{}] is larger than kafka.max_message_bytes",
+                    record.partition
+                ),
+            ));
+        }
+        if !record.headers.is_empty() {
+            self.queue(at)?;
+            return self.send_with_headers(record);
+        }
+        if self.targets[at].batch.is_full() {
+            self.queue(at)?;
+        }
+        self.targets[at].batch.push(record);
+        Ok(())
+    }
+
+    /// Gives everything taken to librdkafka.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        (0..self.targets.len()).try_for_each(|at| self.queue(at))
+    }
+
+    /// Forgets what was taken and not given to librdkafka yet.
+    pub(super) fn forget(&mut self) {
+        self.targets.iter_mut().for_each(|target| target.batch.clear());
+    }
+
+    /// Gives a topic's batch to librdkafka; waits for room where the queue is full.
+    fn queue(&mut self, at: usize) -> Result<()> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let Target { topic, batch, .. } = &mut self.targets[at];
+            match batch.queue(topic) {
+                Ok(()) => {
+                    self.serve(Duration::ZERO);
+                    return Ok(());
+                }
+                Err((_, RDKafkaErrorCode::QueueFull)) if Instant::now() < deadline => {
+                    self.serve(Duration::from_millis(2));
+                }
+                Err((partition, code)) => {
+                    return Err(self.refused(
+                        &self.targets[at].name,
+                        partition,
+                        KafkaError::MessageProduction(code),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// A batch takes no headers.
+    fn send_with_headers(&mut self, record: &Outgoing) -> Result<()> {
+        let mut next = BaseRecord::<[u8], [u8]>::to(record.topic).partition(record.partition);
         next.key = record.key.as_deref();
         next.payload = record.payload.as_deref();
         next.headers = native_headers(record);
         let deadline = Instant::now() + self.timeout;
         while let Err((error, back)) = self.producer.send(next) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || Instant::now() >= deadline {
-                return Err(self.refused(record, error));
+                return Err(self.refused(record.topic, record.partition, error));
             }
             next = back;
             self.serve(Duration::from_millis(2));
         }
-        self.unserved += 1;
-        if self.unserved >= SERVE_EVERY {
-            self.unserved = 0;
-            self.serve(Duration::ZERO);
-        }
         Ok(())
     }
 
-    fn refused(&self, record: &Outgoing, error: KafkaError) -> Error {
+    fn refused(&self, topic: &str, partition: i32, error: KafkaError) -> Error {
         use RDKafkaErrorCode as Code;
-        let Outgoing { topic, partition, .. } = record;
         let (kind, text) = match error.rdkafka_error_code() {
-            Some(Code::MessageSizeTooLarge) => (
-                ErrorKind::TooLarge,
-                format!(
-                    "a record of {} bytes for {topic} [{partition}] is larger than kafka.max_message_bytes",
-                    record.payload.as_ref().map_or(0, Vec::len) + record.key.as_ref().map_or(0, Vec::len)
-                ),
-            ),
             Some(Code::QueueFull) => (
                 ErrorKind::Unavailable,
                 format!("the brokers {} take no records for {topic}: the queue stays full", self.brokers),
@@ -195,7 +263,8 @@ impl Writer {
         Error::caused(kind, text, error)
     }
 
-    /// Waits until every record is delivered or has failed; false where time runs out first.
+    /// Waits until every record given to librdkafka is delivered or has failed; false where time
+    /// runs out first.
     pub(super) fn drain(&self, deadline: Instant) -> bool {
         // rdkafka's own flush sleeps 100 ms between two looks.
         while self.producer.in_flight_count() > 0 {
@@ -206,6 +275,15 @@ impl Writer {
         }
         true
     }
+}
+
+/// What librdkafka counts as a record's size, bytes.
+fn size(record: &Outgoing) -> usize {
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    // Two lengths of at most five bytes stand before each header's name and value.
+    let headers: usize =
+        record.headers.iter().map(|header| header.name.len() + header.value.len() + 10).sum();
+    length(&record.key) + length(&record.payload) + headers + OVERHEAD
 }
 
 fn native_headers(record: &Outgoing) -> Option<OwnedHeaders> {
