@@ -1,5 +1,6 @@
 //! What librdkafka offers and the `rdkafka` crate does not: a topic's id, the generation of a
-//! membership, and headers whose names are not UTF-8 (the crate panics on those).
+//! membership, a flush that does not wait, and headers whose names are not UTF-8 (the crate panics
+//! on those).
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -70,6 +71,13 @@ impl<T> Drop for Owned<T> {
         // function that librdkafka names for it.
         unsafe { (self.1)(self.0) }
     }
+}
+
+/// Sends what a producer holds without waiting for fuller batches, and waits up to `time` for its
+/// delivery. Delivery reports are not handled meanwhile.
+pub(super) fn flush<C: ClientContext>(client: &Client<C>, time: Duration) {
+    // SAFETY: the client is alive. Whether all was delivered in time is asked elsewhere.
+    unsafe { c::rd_kafka_flush(client.native_ptr(), i32::try_from(time.as_millis()).unwrap_or(i32::MAX)) };
 }
 
 /// The generation (classic) or epoch (KIP-848) of a consumer's membership; negative where it has none.

@@ -11,11 +11,14 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::batch::{Batch, Topic};
 use super::client::{Reporting, Reports, missing_topic, partitions, unanswered};
-use super::{KafkaSettings, errors};
+use super::{KafkaSettings, errors, ffi};
 use crate::{Error, ErrorKind, Outgoing, Result};
 
 /// Bytes of a record beside key, payload and headers, at most: lengths, time and place.
 const OVERHEAD: usize = 36;
+
+/// Between two looks at what is delivered.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The first record that was not delivered.
 #[derive(Debug, Clone)]
@@ -266,12 +269,18 @@ impl Writer {
     /// Waits until every record given to librdkafka is delivered or has failed; false where time
     /// runs out first.
     pub(super) fn drain(&self, deadline: Instant) -> bool {
-        // rdkafka's own flush sleeps 100 ms between two looks.
-        while self.producer.in_flight_count() > 0 {
+        let producer = &self.producer;
+        while producer.in_flight_count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }
-            self.serve(Duration::from_millis(1));
+            // The crate's own flush sleeps 100 ms between two looks.
+            ffi::flush(producer.client(), LOOK);
+            let mut before = i32::MAX;
+            while producer.in_flight_count() < before {
+                before = producer.in_flight_count();
+                self.serve(Duration::ZERO);
+            }
         }
         true
     }
