@@ -120,8 +120,14 @@ impl Transport for Kafka {
         KafkaSource::new(&KafkaSettings { group_id: group.to_owned(), ..self.0.clone() }, topic)
     }
 
-    fn sink(&self, transactional_id: &str, _: Delivery) -> Result<KafkaSink> {
-        KafkaSink::new(&KafkaSettings { transactional_id: transactional_id.to_owned(), ..self.0.clone() })
+    fn sink(&self, transactional_id: &str, delivery: Delivery) -> Result<KafkaSink> {
+        match delivery {
+            Delivery::ExactlyOnce => KafkaSink::new(&KafkaSettings {
+                transactional_id: transactional_id.to_owned(),
+                ..self.0.clone()
+            }),
+            Delivery::AtLeastOnce => KafkaSink::plain(&self.0),
+        }
     }
 
     fn writer(&self) -> Result<Box<dyn EventWriter + Send>> {

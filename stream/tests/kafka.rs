@@ -10,6 +10,8 @@ mod errors;
 mod groups;
 #[path = "kafka/outage.rs"]
 mod outage;
+#[path = "kafka/plain.rs"]
+mod plain;
 #[path = "kafka/round_trip.rs"]
 mod round_trip;
 #[path = "kafka/support.rs"]

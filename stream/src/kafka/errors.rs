@@ -47,7 +47,7 @@ pub(super) fn request_kind(code: Option<RDKafkaErrorCode>) -> ErrorKind {
             | Code::UnsupportedFeature
             | Code::UnsupportedAssignor,
         ) => ErrorKind::Configuration,
-        Some(Code::FencedInstanceId) => ErrorKind::Fenced,
+        Some(Code::FencedInstanceId | Code::UnreleasedInstanceId) => ErrorKind::Fenced,
         _ => ErrorKind::Unavailable,
     }
 }

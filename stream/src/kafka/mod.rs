@@ -28,6 +28,6 @@ pub use admin::{Admin, TopicSpec, standard_topics};
 pub use producer::KafkaProducer;
 pub use rdkafka::consumer::ConsumerGroupMetadata;
 pub use reader::read_committed;
-pub use settings::KafkaSettings;
+pub use settings::{GroupProtocol, KafkaSettings};
 pub use sink::KafkaSink;
 pub use source::KafkaSource;

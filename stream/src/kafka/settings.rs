@@ -33,13 +33,31 @@ const RESERVED: &[(&str, &str)] = &[
     ("auto.offset.reset", ""),
     ("isolation.level", ""),
     ("partition.assignment.strategy", ""),
-    ("group.protocol", ""),
+    ("group.protocol", "group_protocol"),
+    ("group.remote.assignor", ""),
     ("enable.idempotence", ""),
     ("acks", ""),
     ("request.required.acks", ""),
     ("statistics.interval.ms", ""),
     ("allow.auto.create.topics", ""),
 ];
+
+/// Silence of a reader that is always allowed, milliseconds.
+const SILENCE_MS: u32 = 1_000;
+
+/// How the members of a group find out who owns what. A partition moves alone in both: the others
+/// are read on meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupProtocol {
+    /// One member assigns the partitions (`cooperative-sticky`); every broker speaks it. A member
+    /// with the `group_instance_id` of another takes its place.
+    Classic,
+    /// The brokers assign them (KIP-848), from Kafka 4.0 on. The session's length is the broker's
+    /// (`group.consumer.session.timeout.ms`), not `session_timeout_ms`; a member with the
+    /// `group_instance_id` of another that is there is refused.
+    Consumer,
+}
 
 /// Settings of every Kafka client here.
 ///
@@ -52,6 +70,8 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// The consumer group; its committed offsets say where reading goes on. A source needs it.
     pub group_id: String,
+    /// How the group's members share the partitions: `classic` or `consumer`.
+    pub group_protocol: GroupProtocol,
     /// A name that this member keeps over restarts (static membership): within
     /// `session_timeout_ms` a restart moves no partition. None: a new member each time.
     pub group_instance_id: Option<String>,
@@ -62,8 +82,8 @@ pub struct KafkaSettings {
     /// it lies between two heartbeats.
     pub session_timeout_ms: u32,
     /// How long a reader may be busy, without polling, before its partitions go to others,
-    /// milliseconds; at least `session_timeout_ms` and `revoke_timeout_ms` together, at most
-    /// 86,400,000.
+    /// milliseconds; at least a second more than `session_timeout_ms` and `revoke_timeout_ms`
+    /// together, at most 86,400,000.
     pub max_poll_interval_ms: u32,
     /// How long a member may take to commit and put away a partition that the group wants back,
     /// milliseconds; 100 to 3,600,000. After that it goes without.
@@ -93,6 +113,7 @@ impl Default for KafkaSettings {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
             group_id: "hmisr".to_owned(),
+            group_protocol: GroupProtocol::Classic,
             group_instance_id: None,
             transactional_id: "hmisr".to_owned(),
             session_timeout_ms: 10_000,
@@ -129,6 +150,7 @@ impl fmt::Debug for KafkaSettings {
         f.debug_struct("KafkaSettings")
             .field("brokers", &self.brokers)
             .field("group_id", &self.group_id)
+            .field("group_protocol", &self.group_protocol)
             .field("group_instance_id", &self.group_instance_id)
             .field("transactional_id", &self.transactional_id)
             .field("session_timeout_ms", &self.session_timeout_ms)
@@ -165,7 +187,12 @@ impl KafkaSettings {
         for (field, value, low, high) in [
             ("session_timeout_ms", self.session_timeout_ms, 6_000, 300_000),
             ("revoke_timeout_ms", self.revoke_timeout_ms, 100, 3_600_000),
-            ("max_poll_interval_ms", self.max_poll_interval_ms, self.rebalance_timeout_ms(), 86_400_000),
+            (
+                "max_poll_interval_ms",
+                self.max_poll_interval_ms,
+                self.rebalance_timeout_ms() + SILENCE_MS,
+                86_400_000,
+            ),
             ("transaction_timeout_ms", self.transaction_timeout_ms, 1_000, 900_000),
             ("request_timeout_ms", self.request_timeout_ms, 100, 60_000),
             ("fetch_queue_bytes", self.fetch_queue_bytes, 1 << 20, 2 << 30),
@@ -204,7 +231,7 @@ impl KafkaSettings {
 
     /// How long the group waits for this member in a rebalance, milliseconds.
     fn rebalance_timeout_ms(&self) -> u32 {
-        self.session_timeout_ms.saturating_add(self.revoke_timeout_ms)
+        self.session_timeout_ms.saturating_add(self.revoke_timeout_ms).min(i32::MAX as u32)
     }
 
     /// The time limits of a membership.
@@ -264,10 +291,6 @@ impl KafkaSettings {
             .set("isolation.level", "read_committed")
             // An offset that is not in the log is an error to act on, never a silent jump.
             .set("auto.offset.reset", "error")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
-            // A member learns of a rebalance by its next heartbeat.
-            .set("heartbeat.interval.ms", (self.session_timeout_ms / 10).to_string())
             // The reader's silence is watched here; this is the rest of it, see `patience`.
             .set("max.poll.interval.ms", self.rebalance_timeout_ms().to_string())
             // librdkafka waits a second by default once its queue was full; see its issue 2879.
@@ -275,6 +298,14 @@ impl KafkaSettings {
             .set("queued.max.messages.kbytes", (self.fetch_queue_bytes >> 10).to_string())
             .set("check.crcs", "true")
             .set("statistics.interval.ms", "1000");
+        match self.group_protocol {
+            GroupProtocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", self.session_timeout_ms.to_string())
+                // A member learns of a rebalance by its next heartbeat.
+                .set("heartbeat.interval.ms", (self.session_timeout_ms / 10).to_string()),
+            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        };
         if let Some(instance) = &self.group_instance_id {
             config.set("group.instance.id", instance);
         }
@@ -313,6 +344,14 @@ mod tests {
     }
 
     #[test]
+    fn both_protocols_make_a_client() {
+        for group_protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+            let settings = KafkaSettings { group_protocol, ..KafkaSettings::default() };
+            settings.for_source().unwrap().create::<rdkafka::consumer::BaseConsumer>().unwrap();
+        }
+    }
+
+    #[test]
     fn secrets_are_not_shown() {
         let settings = with_client("sasl.password", "hunter2");
         let written = serde_json::to_string(&settings).unwrap();
@@ -345,6 +384,11 @@ mod tests {
         assert_eq!(
             out_of_range.validate().unwrap_err().to_string(),
             "kafka.linger_ms is 5000: it must be 0 to 1000"
+        );
+        let impatient = KafkaSettings { max_poll_interval_ms: 70_000, ..KafkaSettings::default() };
+        assert_eq!(
+            impatient.validate().unwrap_err().to_string(),
+            "kafka.max_poll_interval_ms is 70000: it must be 71000 to 86400000"
         );
         for brokers in ["", "localhost", "localhost:", "localhost:x", ":9092", "a:1,,b:2", "a:0"] {
             let error = KafkaSettings::new(brokers).validate().unwrap_err();

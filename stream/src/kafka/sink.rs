@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::writer::Writer;
+use super::writer::{Failure, Writer};
 use super::{KafkaSettings, client, errors};
 use crate::{Error, ErrorKind, Outgoing, Result, Sink};
 
@@ -16,13 +16,17 @@ use crate::{Error, ErrorKind, Outgoing, Result, Sink};
 /// only a poll takes in; and when there are none.
 const ABORT_SLICES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
-/// A transactional producer.
+/// What helps against records that a broker refuses for their size.
+const TOO_LARGE: &str = "; raise the topic's max.message.bytes, or lower kafka.max_message_bytes";
+
+/// A transactional producer; or, from [`KafkaSink::plain`], one without transactions.
 ///
 /// After an error of any kind but `Aborted` and `TooLarge` it cannot be relied on any more: drop it.
 /// A new one with the same transactional id ends what the old one left open.
 pub struct KafkaSink {
     writer: Writer,
-    transactional_id: String,
+    /// None without transactions.
+    transactional_id: Option<String>,
     timeout: Duration,
 }
 
@@ -48,7 +52,41 @@ impl KafkaSink {
                 _ => client::unanswered(writer.producer.client(), &settings.brokers, &question, error),
             }
         })?;
-        Ok(Self { writer, transactional_id: settings.transactional_id.clone(), timeout })
+        Ok(Self { writer, transactional_id: Some(settings.transactional_id.clone()), timeout })
+    }
+
+    /// A sink without transactions, for delivery at least once: records are seen as they arrive,
+    /// and [`Sink::commit`] waits until every one of them is stored. Offsets are committed by
+    /// [`crate::Source::commit`], after that; [`Sink::send_offsets`] is refused. An older sink is
+    /// not fenced.
+    ///
+    /// # Errors
+    /// Kinds `Configuration`, `Unavailable`.
+    pub fn plain(settings: &KafkaSettings) -> Result<Self> {
+        let writer = Writer::new(settings, &settings.for_producer()?)?;
+        Ok(Self { writer, transactional_id: None, timeout: settings.transaction_timeout() })
+    }
+
+    /// Waits until everything sent is stored.
+    fn settle(&mut self) -> Result<()> {
+        let delivered = self.writer.drain(Instant::now() + self.timeout);
+        match self.writer.take_failure() {
+            Some(Failure { code, text }) => {
+                let too_large = code == RDKafkaErrorCode::MessageSizeTooLarge;
+                // The same record would fail again, and again.
+                let kind = if too_large { ErrorKind::Configuration } else { ErrorKind::Aborted };
+                let advice = if too_large { TOO_LARGE } else { "" };
+                Err(Error::new(kind, format!("{text}{advice}")))
+            }
+            None if delivered => Ok(()),
+            None => Err(Error::new(
+                ErrorKind::UnknownOutcome,
+                format!(
+                    "records are still not delivered after {} ms (kafka.transaction_timeout_ms): check the brokers",
+                    self.timeout.as_millis()
+                ),
+            )),
+        }
     }
 
     /// The error of a transaction's call, with the first record that was not delivered as cause.
@@ -72,12 +110,11 @@ impl KafkaSink {
                 "; another producer took over this id, or the transaction was open for longer than \
                  kafka.transaction_timeout_ms"
             }
-            ErrorKind::Configuration if too_large => {
-                "; raise the topic's max.message.bytes, or lower kafka.max_message_bytes"
-            }
+            ErrorKind::Configuration if too_large => TOO_LARGE,
             _ => "",
         };
-        let text = format!("{call} of the transactional id {} failed: {why}{advice}", self.transactional_id);
+        let id = self.transactional_id.as_deref().unwrap_or_default();
+        let text = format!("{call} of the transactional id {id} failed: {why}{advice}");
         Error::caused(kind, text, error)
     }
 }
@@ -92,6 +129,9 @@ impl Sink for KafkaSink {
     fn begin(&mut self) -> Result<()> {
         self.writer.take_failure();
         self.writer.forget();
+        if self.transactional_id.is_none() {
+            return Ok(());
+        }
         self.writer
             .producer
             .begin_transaction()
@@ -103,6 +143,12 @@ impl Sink for KafkaSink {
     }
 
     fn send_offsets(&mut self, group: &Self::Group, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        if self.transactional_id.is_none() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "a sink without transactions commits no offsets: commit them at the source",
+            ));
+        }
         self.writer.flush()?;
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for &(partition, offset) in offsets {
@@ -120,6 +166,9 @@ impl Sink for KafkaSink {
     fn commit(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.timeout;
         self.writer.flush()?;
+        if self.transactional_id.is_none() {
+            return self.settle();
+        }
         // Records that cannot be delivered are told by the commit itself, which is then not sent.
         self.writer.drain(deadline);
         loop {
@@ -139,6 +188,12 @@ impl Sink for KafkaSink {
     fn abort(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.timeout;
         self.writer.forget();
+        if self.transactional_id.is_none() {
+            // What is sent stays; it is written again, which is what at least once means.
+            return self
+                .settle()
+                .map_err(|error| Error::caused(ErrorKind::UnknownOutcome, error.to_string(), error));
+        }
         loop {
             self.writer.serve(Duration::ZERO);
             // A call takes up where the last one stopped.
