@@ -43,8 +43,9 @@ impl TopicSpec {
     }
 }
 
-/// The topics of [`crate::contract::topic`]: those of user data over `partitions` partitions, the
-/// announcements in one, which are kept for ever.
+/// The topics of [`crate::contract::topic`]: those of user data over `partitions` partitions; the
+/// announcements in one, which are kept for ever, and the owners of state in one, of which the newest
+/// per key are kept.
 pub fn standard_topics(partitions: i32) -> Vec<TopicSpec> {
     vec![
         TopicSpec::new(topic::EVENTS, partitions),
@@ -52,6 +53,7 @@ pub fn standard_topics(partitions: i32) -> Vec<TopicSpec> {
         TopicSpec::new(topic::TRAINING_EXAMPLES, partitions),
         TopicSpec::new(topic::DEAD_LETTERS, partitions),
         TopicSpec::new(topic::SNAPSHOTS, 1).with("retention.ms", "-1"),
+        TopicSpec::new(topic::STATE_OWNERS, 1).with("cleanup.policy", "compact"),
     ]
 }
 

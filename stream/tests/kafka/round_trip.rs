@@ -27,7 +27,7 @@ fn keys_payloads_headers_and_order_survive() {
     let mut producer = KafkaProducer::new(&settings).unwrap();
     assert_eq!(producer.partitions(topic).unwrap(), Some(3));
     for record in &sent {
-        producer.produce(&record).unwrap();
+        producer.produce(record).unwrap();
     }
     producer.flush().unwrap();
 

@@ -20,6 +20,7 @@ fn making_topics_twice_is_making_them_once() {
         names::TRAINING_EXAMPLES,
         names::DEAD_LETTERS,
         names::SNAPSHOTS,
+        names::STATE_OWNERS,
     ];
     wanted.sort_unstable();
     assert_eq!(made, wanted);
@@ -33,6 +34,7 @@ fn making_topics_twice_is_making_them_once() {
     assert_eq!(admin.describe(names::SNAPSHOTS).unwrap().unwrap().partitions, 1);
     let configs = admin.configs(names::SNAPSHOTS).unwrap();
     assert_eq!((configs["retention.ms"].as_str(), configs["cleanup.policy"].as_str()), ("-1", "delete"));
+    assert_eq!(admin.configs(names::STATE_OWNERS).unwrap()["cleanup.policy"], "compact");
     assert_eq!(admin.configs(names::USER_FEATURES).unwrap()["cleanup.policy"], "delete");
 }
 
