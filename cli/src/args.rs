@@ -46,7 +46,7 @@ pub enum Command {
     /// Look into the state of a data folder.
     #[command(subcommand)]
     State(StateCommand),
-    /// Make or list the topics on Kafka.
+    /// Make, check or list the topics on Kafka.
     #[command(subcommand)]
     Topics(TopicsCommand),
     /// Measure this machine.
@@ -192,6 +192,21 @@ pub enum TopicsCommand {
         /// Kafka brokers, host:port[,…].
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
+    },
+    /// Check that the topics are as the job needs them, and name the rights that its parts need.
+    ///
+    /// Looks at existence, partitions, copies, cleanup policy and size limits. Ends with code 2 where
+    /// something must be changed; warnings alone end with 0.
+    Check {
+        /// Kafka brokers, host:port[,…].
+        #[arg(long, value_name = "HOST:PORT")]
+        brokers: Option<String>,
+        /// Print the commands that grant the rights to this principal, such as User:hmisr.
+        #[arg(long, value_name = "PRINCIPAL")]
+        principal: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List the topics with their partitions.
     List {

@@ -115,7 +115,15 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     let input = folder.path().join("events.jsonl");
     std::fs::write(&input, events(8_000)).unwrap();
     let (expected, _) = backfill(&input, PARTITIONS as usize);
+    let missing = run(&["topics", "check", "--brokers", brokers]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("state-owners"));
     assert!(stdout(&run(&["topics", "create", "--brokers", brokers])).contains("training-examples"));
+    let checked = ["topics", "check", "--json", "--principal", "User:hmisr", "--brokers", brokers];
+    let checked: Value = serde_json::from_str(&stdout(&run(&checked))).unwrap();
+    assert_eq!(checked["topics"][0]["partitions"], PARTITIONS);
+    let grants = checked["grants"].as_array().unwrap();
+    assert!(grants.iter().any(|line| line.as_str().unwrap().contains("--transactional-id hmisr-pipeline-0")));
 
     let job = |name: &str| {
         let mut command = hmisr();

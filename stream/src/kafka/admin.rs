@@ -8,6 +8,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{Reporting, missing_topic, partitions, unanswered};
@@ -82,7 +83,17 @@ impl Admin {
         Ok(admin)
     }
 
-    fn failed(&self, question: &str, error: KafkaError) -> Error {
+    /// To ask questions with.
+    pub(super) fn client(&self) -> &Client<Reporting> {
+        self.client.inner()
+    }
+
+    /// How long a question may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) fn failed(&self, question: &str, error: KafkaError) -> Error {
         unanswered(self.client.inner(), &self.brokers, question, error)
     }
 

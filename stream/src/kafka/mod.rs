@@ -11,6 +11,7 @@
 
 mod admin;
 mod batch;
+mod check;
 mod client;
 mod errors;
 mod ffi;
@@ -25,6 +26,7 @@ mod source;
 mod writer;
 
 pub use admin::{Admin, TopicSpec, standard_topics};
+pub use check::{Finding, Severity, TopicState};
 pub use producer::KafkaProducer;
 pub use rdkafka::consumer::ConsumerGroupMetadata;
 pub use reader::read_committed;

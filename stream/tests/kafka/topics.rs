@@ -3,7 +3,7 @@
 use hmisr_stream::ErrorKind;
 use hmisr_stream::Source;
 use hmisr_stream::contract::topic as names;
-use hmisr_stream::kafka::{Admin, KafkaSource, TopicSpec, standard_topics};
+use hmisr_stream::kafka::{Admin, KafkaSource, Severity, TopicSpec, standard_topics};
 
 use crate::broker;
 use crate::support::*;
@@ -69,4 +69,40 @@ fn a_topic_made_anew_has_another_id() {
     let second = admin.describe(topic).unwrap().unwrap();
     assert_eq!((&second.name, second.partitions), (&first.name, first.partitions));
     assert_ne!(second.id, first.id);
+}
+
+#[test]
+fn what_is_wrong_with_a_topic_is_found() {
+    let Some(brokers) = broker::shared() else { return };
+    let admin = Admin::new(&settings(brokers)).unwrap();
+    let check = |spec: &TopicSpec, asked: &TopicSpec| {
+        admin.create_topics(std::slice::from_ref(spec)).unwrap();
+        admin.check(asked, 1_000_000).unwrap()
+    };
+    let of = |state: &hmisr_stream::kafka::TopicState, severity| -> Vec<String> {
+        state.findings.iter().filter(|f| f.severity == severity).map(|f| f.text.clone()).collect()
+    };
+
+    let good = TopicSpec::new(unique("good"), 2);
+    let state = check(&good, &good);
+    assert_eq!((state.partitions, state.replication, state.min_insync_replicas), (Some(2), Some(1), Some(1)));
+    assert_eq!(state.cleanup_policy.as_deref(), Some("delete"));
+    assert_eq!(of(&state, Severity::Change), Vec::<String>::new());
+    // One broker has room for one copy.
+    assert!(of(&state, Severity::Warning)[0].contains("one copy"), "{state:?}");
+    let more = check(&good, &TopicSpec { partitions: 3, ..good.clone() });
+    assert!(of(&more, Severity::Warning)[0].contains("topics.partitions to 2"), "{more:?}");
+
+    let missing = admin.check(&TopicSpec::new(unique("missing"), 1), 1).unwrap();
+    assert!(of(&missing, Severity::Change)[0].contains("hmisr topics create"), "{missing:?}");
+
+    let bad = TopicSpec::new(unique("bad"), 1)
+        .with("cleanup.policy", "compact")
+        .with("max.message.bytes", "999999")
+        .with("min.insync.replicas", "2");
+    let state = check(&bad, &bad);
+    let found = of(&state, Severity::Change);
+    for word in ["cleanup.policy is compact", "max.message.bytes is 999999", "min.insync.replicas is 2"] {
+        assert!(found.iter().any(|text| text.contains(word)), "{word}: {found:?}");
+    }
 }

@@ -1,0 +1,118 @@
+//! `hmisr topics`.
+
+mod acl;
+
+use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicState, standard_topics};
+use serde::Serialize;
+
+use self::acl::Right;
+use crate::args::TopicsCommand;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::transport::{Kafka, Transport};
+
+pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
+    match command {
+        TopicsCommand::Create { brokers } => {
+            let kafka = at(config.kafka, brokers);
+            Kafka(kafka.clone()).create_topics(&config.topics)?;
+            list(&kafka, config.topics.partitions)
+        }
+        TopicsCommand::List { brokers } => list(&at(config.kafka, brokers), config.topics.partitions),
+        TopicsCommand::Check { brokers, principal, json } => {
+            config.kafka = at(config.kafka, brokers);
+            check(&config, principal.as_deref(), json)
+        }
+    }
+}
+
+/// The settings with the brokers of the command line, if there were any.
+pub fn at(kafka: KafkaSettings, brokers: Option<String>) -> KafkaSettings {
+    match brokers {
+        Some(brokers) => KafkaSettings { brokers, ..kafka },
+        None => kafka,
+    }
+}
+
+fn list(kafka: &KafkaSettings, partitions: i32) -> Result<(), Failure> {
+    let admin = Admin::new(kafka)?;
+    for spec in standard_topics(partitions) {
+        match admin.describe(&spec.name)? {
+            Some(topic) => println!("{:<20} {:>5} partitions", topic.name, topic.partitions),
+            None => println!("{:<20} missing; `hmisr topics create` makes it", spec.name),
+        }
+    }
+    Ok(())
+}
+
+/// What `hmisr topics check --json` prints.
+#[derive(Serialize)]
+struct Report {
+    topics: Vec<TopicState>,
+    rights: Vec<Right>,
+    /// Commands that grant the rights, where a principal is given.
+    grants: Vec<String>,
+}
+
+fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Failure> {
+    let admin = Admin::new(&config.kafka)?;
+    let topics = standard_topics(config.topics.partitions)
+        .iter()
+        .map(|spec| admin.check(spec, config.kafka.max_message_bytes))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rights = acl::rights(config);
+    let grants = principal
+        .map(|principal| rights.iter().map(|right| acl::grant(right, &config.kafka.brokers, principal)))
+        .into_iter()
+        .flatten()
+        .collect();
+    let report = Report { topics, rights, grants };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::fault(&error))?);
+    } else {
+        print(&report);
+    }
+    let wrong: Vec<&str> = report
+        .topics
+        .iter()
+        .filter(|topic| topic.findings.iter().any(|finding| finding.severity == Severity::Change))
+        .map(|topic| topic.name.as_str())
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::user(format!("to be changed: {}", wrong.join(", "))))
+}
+
+fn print(report: &Report) {
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    println!("{:<20} {:>10} {:>6} {:>10} {:<14}", "topic", "partitions", "copies", "min. sync", "cleanup");
+    for topic in &report.topics {
+        println!(
+            "{:<20} {:>10} {:>6} {:>10} {:<14}",
+            topic.name,
+            or_dash(topic.partitions.map(|count| count.to_string())),
+            or_dash(topic.replication.map(|count| count.to_string())),
+            or_dash(topic.min_insync_replicas.map(|count| count.to_string())),
+            or_dash(topic.cleanup_policy.clone()),
+        );
+        for finding in &topic.findings {
+            let label = match finding.severity {
+                Severity::Change => "CHANGE",
+                Severity::Warning => "warning",
+            };
+            println!("  {label}: {}", finding.text);
+        }
+    }
+    println!("\nRights that the parts need, where the brokers have an authorizer:");
+    for right in &report.rights {
+        let Right { part, resource, name, operations } = right;
+        println!("  {part:<9} {resource:<17} {name:<20} {}", operations.join(", "));
+    }
+    if report.grants.is_empty() {
+        println!("  (--principal User:NAME prints the commands that grant them)");
+    }
+    for grant in &report.grants {
+        println!("{grant}");
+    }
+}
