@@ -12,8 +12,10 @@ pub enum ErrorKind {
     UnknownFormat,
     /// Stored bytes are not what was written.
     Corrupt,
-    /// The disk failed, is full, or another process holds the store.
+    /// The disk failed, is full, or another process holds the store; or checkpoints cannot be reached.
     Unavailable,
+    /// A setting or argument is wrong.
+    Setting,
 }
 
 /// A failure of a store.
@@ -21,7 +23,7 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    source: Option<rocksdb::Error>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The crate's result.
@@ -37,7 +39,7 @@ impl Error {
             rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         };
-        Self { kind, message: format!("state store, {doing}: {error}"), source: Some(error) }
+        Self { kind, message: format!("state store, {doing}: {error}"), source: Some(Box::new(error)) }
     }
 
     /// A store that does not open. A lock that is held has no kind of its own in RocksDB.
@@ -48,9 +50,18 @@ impl Error {
                 "state store {}: another process holds it: stop it, or use another data folder",
                 path.display()
             );
-            return Self { kind: ErrorKind::Unavailable, message, source: Some(error) };
+            return Self { kind: ErrorKind::Unavailable, message, source: Some(Box::new(error)) };
         }
         Self::disk(&format!("opening {}", path.display()), error)
+    }
+
+    /// A failure of a folder or object store, with what was being done.
+    pub(crate) fn unavailable(
+        doing: impl fmt::Display,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let message = format!("{doing}: {error}");
+        Self { kind: ErrorKind::Unavailable, message, source: Some(Box::new(error)) }
     }
 
     /// What the caller can do.
@@ -67,6 +78,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.source.as_ref().map(|source| source.as_ref() as _)
     }
 }
