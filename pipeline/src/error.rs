@@ -93,7 +93,7 @@ impl From<hmisr_state::Error> for Error {
     fn from(error: hmisr_state::Error) -> Self {
         use hmisr_state::ErrorKind as State;
         let kind = match error.kind() {
-            State::Foreign | State::UnknownFormat | State::Corrupt => ErrorKind::Refused,
+            State::Foreign | State::UnknownFormat | State::Corrupt | State::Setting => ErrorKind::Refused,
             State::Unavailable => ErrorKind::Unavailable,
         };
         Self { kind, message: error.to_string(), fate: None, source: Some(Box::new(error)) }

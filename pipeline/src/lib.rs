@@ -6,6 +6,7 @@
 //! the processor over a file.
 
 pub mod backfill;
+mod checkpoints;
 mod directory;
 pub mod engine;
 mod error;

@@ -3,6 +3,8 @@
 use hmisr_stream::contract::Reason;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::checkpoints::CheckpointMetrics;
+
 /// Counters, gauges and histograms of the job, labels resolved once.
 pub struct PipelineMetrics {
     pub(crate) events: IntCounter,
@@ -22,6 +24,7 @@ pub struct PipelineMetrics {
     pub(crate) partitions: IntGauge,
     pub(crate) cache_bytes: IntGauge,
     pub(crate) ready: IntGauge,
+    pub(crate) checkpoints: CheckpointMetrics,
 }
 
 impl PipelineMetrics {
@@ -92,6 +95,7 @@ impl PipelineMetrics {
             )?,
             partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
             cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
+            checkpoints: CheckpointMetrics::new(registry)?,
             ready: gauge(
                 "hmisr_pipeline_ready",
                 "1 where all owned partitions have caught up with their commits.",

@@ -11,6 +11,7 @@
 //! partition; what is hot stays in the write-back cache, and the rest costs one point read.
 
 mod cache;
+mod checkpoint;
 mod codec;
 mod error;
 mod identity;
@@ -19,6 +20,9 @@ mod reader;
 mod resources;
 mod store;
 
+pub use checkpoint::{
+    CheckpointStore, Condemned, Manifest, PartitionCheckpoints, StoredFile, Uploaded, put_in_place,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{FORMAT_VERSION, Identity};
 pub use metrics::StateMetrics;

@@ -18,11 +18,29 @@ pub struct StateSettings {
     /// Whether a commit of state waits for the disk. Without it state survives `kill -9`; after
     /// a power failure it may be older than the committed offset and is then rebuilt by replay.
     pub sync: bool,
+    /// Where checkpoints go, such as `file:///var/lib/hmisr/checkpoints`; empty: nowhere.
+    pub checkpoints: String,
+    /// Time between two checkpoints of a partition, in seconds; 0: only when it is given up and
+    /// when the job stops.
+    pub checkpoint_interval_s: u64,
+    /// Checkpoints kept of each partition.
+    pub keep_checkpoints: usize,
+    /// How long giving a partition up, or stopping, may wait for its last checkpoint, in
+    /// milliseconds; 0: none is made then.
+    pub checkpoint_on_revoke_ms: u64,
 }
 
 impl Default for StateSettings {
     fn default() -> Self {
-        Self { memory_bytes: 256 << 20, cache_bytes: 256 << 20, sync: false }
+        Self {
+            memory_bytes: 256 << 20,
+            cache_bytes: 256 << 20,
+            sync: false,
+            checkpoints: String::new(),
+            checkpoint_interval_s: 300,
+            keep_checkpoints: 3,
+            checkpoint_on_revoke_ms: 10_000,
+        }
     }
 }
 
@@ -36,6 +54,13 @@ impl StateSettings {
             if value < 8 << 20 {
                 return Err(format!("state.{field} = {value}: expected at least {} (8 MiB)", 8 << 20));
             }
+        }
+        if !(1..=1_000).contains(&self.keep_checkpoints) {
+            return Err(format!("state.keep_checkpoints = {}: expected 1 to 1000", self.keep_checkpoints));
+        }
+        if self.checkpoint_on_revoke_ms > 60_000 {
+            let value = self.checkpoint_on_revoke_ms;
+            return Err(format!("state.checkpoint_on_revoke_ms = {value}: expected 0 to 60000 milliseconds"));
         }
         Ok(())
     }

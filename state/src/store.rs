@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 
 use crate::cache::{Cache, ITEMS, Stored, USERS};
@@ -201,6 +202,16 @@ impl PartitionStore {
         self.items.clear();
         self.progress = read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default();
         Ok(())
+    }
+
+    /// Makes a copy of the committed state in `folder`, which must not exist and be on the same
+    /// file system: table files are hard links.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    pub fn checkpoint(&self, folder: &Path) -> Result<()> {
+        let made = Checkpoint::new(&*self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
+        made.map_err(|error| Error::disk(&format!("checkpoint in {}", folder.display()), error))
     }
 
     /// A reader of committed state, for other threads.

@@ -31,6 +31,7 @@ use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 
 use self::outbox::{Batch, Outbox};
 pub use self::world::{Point, SystemWorld, World};
+use crate::checkpoints::Checkpoints;
 use crate::processor::Processor;
 use crate::{Delivery, Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
 
@@ -68,6 +69,7 @@ pub struct Engine<S, K> {
     partitions: BTreeMap<i32, Partition>,
     /// Since when an assigned partition could not be started.
     waiting_since: Option<Duration>,
+    checkpoints: Checkpoints,
     failed_commits: u32,
     /// Why the sink cannot be used any more.
     lost: Option<Error>,
@@ -98,7 +100,9 @@ where
         setup.pipeline.validate().map_err(Error::refused)?;
         setup.state.validate().map_err(Error::refused)?;
         let (name, world) = (source.topic().name.clone(), setup.world.clone());
-        let outbox = Outbox::new(sink, name, setup.pipeline.emit, world)?;
+        let outbox = Outbox::new(sink, name, setup.pipeline.emit, world.clone())?;
+        let checkpoints =
+            Checkpoints::new(&setup.state, &setup.folder, world, setup.metrics.checkpoints.clone())?;
         Ok(Self {
             processor: Processor::new(setup.features.clone(), setup.pipeline.clone()),
             resources: Resources::new(setup.state.clone()),
@@ -108,6 +112,7 @@ where
             assigned: BTreeSet::new(),
             partitions: BTreeMap::new(),
             waiting_since: None,
+            checkpoints,
             failed_commits: 0,
             lost: None,
         })
@@ -126,10 +131,11 @@ where
         while !stop.load(Ordering::Relaxed) {
             self.step(&mut new_sink)?;
         }
-        match self.lost {
-            Some(error) => Err(error),
-            None => self.commit(),
+        if let Some(error) = self.lost {
+            return Err(error);
         }
+        self.commit()?;
+        self.checkpoints.end(self.partitions.iter().map(|(number, partition)| (*number, &partition.store)))
     }
 
     /// One turn: a poll, what it brought, and a commit where one is due. Where that failed in a
@@ -170,6 +176,8 @@ where
         if full || self.due_in().is_zero() {
             self.commit()?;
         }
+        self.checkpoints
+            .turn(self.partitions.iter().map(|(number, partition)| (*number, &partition.store)))?;
         self.show();
         Ok(())
     }

@@ -49,12 +49,13 @@ where
 
     /// Opens or keeps the partition's store, and reads on where store and group agree.
     fn start(&mut self, number: i32) -> Result<()> {
-        if !self.partitions.contains_key(&number) {
-            let store = self.open(number)?;
-            self.partitions.insert(number, Partition { store, started: false, position: 0, mute_until: 0 });
-        }
         let committed = self.source.committed(number)?;
         let (log_start, log_end) = self.source.bounds(number)?;
+        if !self.partitions.contains_key(&number) {
+            let adopted = self.setup.pipeline.adopt_store_offset.then_some(log_end);
+            let store = self.open(number, log_start, committed.or(adopted))?;
+            self.partitions.insert(number, Partition { store, started: false, position: 0, mute_until: 0 });
+        }
         let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
         partition.store.rollback()?;
         let store = partition.store.next_offset();
@@ -79,7 +80,9 @@ where
         Ok(())
     }
 
-    fn open(&self, number: i32) -> Result<PartitionStore> {
+    /// Opens the partition's store, or the checkpoint that takes its place where it is not of use
+    /// for going on at `newest`: with nothing in it, ahead of that, or older than the log.
+    fn open(&mut self, number: i32, log_start: i64, newest: Option<i64>) -> Result<PartitionStore> {
         let path = self.setup.folder.join(format!("partition-{number:05}"));
         std::fs::create_dir_all(&path)
             .map_err(|error| Error::refused(format!("state folder {}: {error}", path.display())))?;
@@ -92,18 +95,30 @@ where
             features: self.setup.features.identity(),
             visits_kept: self.setup.pipeline.visits_kept(&self.setup.features),
         };
-        Ok(PartitionStore::open(&path, &identity, &self.setup.features, &self.resources)?)
+        let range = log_start..=newest.unwrap_or(log_start);
+        let fits = |store: &PartitionStore| {
+            let fits = if store.is_new()? {
+                range.end() <= range.start()
+            } else {
+                range.contains(&store.next_offset())
+            };
+            Ok(fits || newest.is_none())
+        };
+        let open = || PartitionStore::open(&path, &identity, &self.setup.features, &self.resources);
+        self.checkpoints.begin(&identity, &path, &range, fits, open)
     }
 
     /// Gives partitions up: the open transaction holds records of theirs, so it is aborted, and
     /// the partitions that stay are read again from their stores.
     pub(super) fn release(&mut self, lost: &[i32]) -> Result<()> {
+        let aborted = if self.outbox.batch.open { self.outbox.sink.abort() } else { Ok(()) };
+        let going = self.partitions.iter().filter(|(number, _)| lost.contains(number));
+        self.checkpoints.end(going.map(|(number, partition)| (*number, &partition.store)))?;
         for number in lost {
             self.assigned.remove(number);
             self.partitions.remove(number);
             self.setup.directory.remove(*number);
         }
-        let aborted = if self.outbox.batch.open { self.outbox.sink.abort() } else { Ok(()) };
         self.restart();
         Ok(aborted?)
     }

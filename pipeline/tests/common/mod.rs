@@ -59,7 +59,7 @@ impl Bench {
         let setup = Setup {
             features: self.features.clone(),
             pipeline: self.pipeline.clone(),
-            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, sync: false },
+            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, ..StateSettings::default() },
             folder: folder.to_owned(),
             metrics: PipelineMetrics::new(&prometheus::Registry::new()).unwrap(),
             directory: directory.clone(),

@@ -53,8 +53,8 @@ impl Manifest {
 
     /// Reads a manifest; the error says what is wrong with it.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let manifest: Self =
-            serde_json::from_slice(bytes).map_err(|error| format!("its manifest cannot be read ({error})"))?;
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|error| format!("its manifest cannot be read ({error})"))?;
         if manifest.checkpoint != VERSION {
             return Err(format!(
                 "manifest version {} was written by another version of this program, which reads {VERSION}",
@@ -62,7 +62,9 @@ impl Manifest {
             ));
         }
         match manifest.files.iter().find(|file| !file.is_plain()) {
-            Some(file) => Err(format!("its manifest names `{}`, `{}`: no file of a store", file.name, file.sha256)),
+            Some(file) => {
+                Err(format!("its manifest names `{}`, `{}`: no file of a store", file.name, file.sha256))
+            }
             None => Ok(manifest),
         }
     }

@@ -26,10 +26,12 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub use self::manifest::{Manifest, StoredFile};
-pub use self::retain::Condemned;
 use self::manifest::MANIFESTS;
+pub use self::manifest::{Manifest, StoredFile};
 use self::objects::Objects;
+pub use self::restore::put_in_place;
+pub use self::retain::Condemned;
+pub use self::upload::Uploaded;
 use crate::{Error, ErrorKind, Identity, Result};
 
 /// Where checkpoints are kept. Clones share the connection.
@@ -136,9 +138,8 @@ impl PartitionCheckpoints {
 
 fn read_manifest(objects: &Objects, next_offset: i64) -> Result<Manifest> {
     let name = manifest::object(next_offset);
-    let damaged = |what: &str| {
-        Error::new(ErrorKind::Corrupt, format!("checkpoint {}: {what}", objects.show(&name)))
-    };
+    let damaged =
+        |what: &str| Error::new(ErrorKind::Corrupt, format!("checkpoint {}: {what}", objects.show(&name)));
     let bytes = objects.read(&name)?.ok_or_else(|| damaged("its manifest is missing"))?.0;
     Manifest::decode(&bytes).map_err(|what| damaged(&what))
 }

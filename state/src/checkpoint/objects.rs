@@ -112,9 +112,8 @@ impl Objects {
     pub(super) fn write(&self, name: &str, bytes: Vec<u8>, mode: PutMode) -> Result<Written> {
         let path = self.at(name);
         let payload = PutPayload::from(bytes);
-        let put = |mode: PutMode| {
-            self.runtime.block_on(self.store.put_opts(&path, payload.clone(), mode.into()))
-        };
+        let put =
+            |mode: PutMode| self.runtime.block_on(self.store.put_opts(&path, payload.clone(), mode.into()));
         let written = match put(mode) {
             Err(ObjectError::NotImplemented { .. }) => put(PutMode::Overwrite),
             other => other,
@@ -128,10 +127,10 @@ impl Objects {
 
     /// Stores a local file.
     pub(super) fn upload(&self, name: &str, from: &LocalPath) -> Result<()> {
-        let mut file = File::open(from).map_err(|error| local(from, error))?;
-        let mut part = |limit: usize| -> Result<Vec<u8>> {
+        let file = File::open(from).map_err(|error| local(from, error))?;
+        let part = |limit: usize| -> Result<Vec<u8>> {
             let mut part = Vec::new();
-            file.by_ref().take(limit as u64).read_to_end(&mut part).map_err(|error| local(from, error))?;
+            (&file).take(limit as u64).read_to_end(&mut part).map_err(|error| local(from, error))?;
             Ok(part)
         };
         let first = part(PART)?;

@@ -1,5 +1,6 @@
 //! From the object store to a folder that can be opened.
 
+use std::ops::RangeBounds;
 use std::path::Path;
 
 use super::manifest::Manifest;
@@ -7,8 +8,8 @@ use super::{PartitionCheckpoints, local};
 use crate::{Error, ErrorKind, Result};
 
 impl PartitionCheckpoints {
-    /// Brings the newest checkpoint at or before offset `limit` (without one: the newest) into
-    /// `folder`, which is made anew, every file checked by its hash. A damaged checkpoint goes to
+    /// Brings the newest checkpoint whose offset is in `range` into `folder`, which is made anew,
+    /// every file checked by its hash. A damaged checkpoint goes to
     /// `damaged` and the next older one is tried. Answers none where there is no usable one.
     ///
     /// # Errors
@@ -16,11 +17,11 @@ impl PartitionCheckpoints {
     pub fn download(
         &self,
         folder: &Path,
-        limit: Option<i64>,
+        range: impl RangeBounds<i64>,
         mut damaged: impl FnMut(&Error),
     ) -> Result<Option<Manifest>> {
         for offset in self.offsets()? {
-            if limit.is_some_and(|limit| offset > limit) {
+            if !range.contains(&offset) {
                 continue;
             }
             match self.manifest(offset).and_then(|manifest| self.fetch(manifest, folder)) {
@@ -50,7 +51,8 @@ impl PartitionCheckpoints {
         for file in &manifest.files {
             let found = self.objects.download(&file.object(), &folder.join(&file.name), file.bytes)?;
             if found.as_ref() != Some(&file.sha256) {
-                let what = if found.is_some() { "has another content" } else { "is missing or has another length" };
+                let what =
+                    if found.is_some() { "has another content" } else { "is missing or has another length" };
                 return Err(Error::new(
                     ErrorKind::Corrupt,
                     format!(

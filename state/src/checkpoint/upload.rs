@@ -96,7 +96,9 @@ impl PartitionCheckpoints {
     /// Kind `Unavailable`.
     pub fn latest(&self) -> Result<Option<i64>> {
         let found = self.objects.read(LATEST)?;
-        Ok(found.and_then(|(bytes, _)| serde_json::from_slice::<Latest>(&bytes).ok()).map(|it| it.next_offset))
+        Ok(found
+            .and_then(|(bytes, _)| serde_json::from_slice::<Latest>(&bytes).ok())
+            .map(|it| it.next_offset))
     }
 }
 
