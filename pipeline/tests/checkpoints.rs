@@ -217,6 +217,7 @@ fn checkpoints_come_at_their_interval_and_old_ones_go() {
     let mut last = None;
     for part in stream.chunks(300) {
         machine.bench.send(part);
+        drop(last.take());
         last = Some(machine.run().unwrap());
         // Two at the end, the others on the way.
         assert!(machine.count("checkpoints_total") > 2.0);

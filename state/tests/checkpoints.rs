@@ -158,7 +158,8 @@ fn the_newest_within_the_range_is_restored() {
 
 #[test]
 fn a_damaged_checkpoint_is_passed_over() {
-    let damage: [(&str, fn(&Bench, &[StoredFile])); 5] = [
+    type Damage = fn(&Bench, &[StoredFile]);
+    let damage: [(&str, Damage); 5] = [
         ("has another content", |bench, own| {
             let path = bench.stored_as(&own.iter().max_by_key(|file| file.bytes).unwrap().sha256);
             let mut bytes = std::fs::read(&path).unwrap();
