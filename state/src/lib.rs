@@ -14,6 +14,7 @@ mod cache;
 mod checkpoint;
 mod codec;
 mod error;
+mod expiry;
 mod identity;
 mod metrics;
 mod reader;

@@ -6,7 +6,7 @@ use rocksdb::statistics::Ticker;
 use crate::{Result, StoreReader};
 
 /// RocksDB's counts that are shown as they are: tickers to be added up, name, meaning.
-const COUNTS: [(&[Ticker], &str, &str); 7] = [
+const COUNTS: [(&[Ticker], &str, &str); 8] = [
     (
         &[Ticker::BlockCacheHit],
         "hmisr_state_block_cache_hits_total",
@@ -31,6 +31,11 @@ const COUNTS: [(&[Ticker], &str, &str); 7] = [
     (&[Ticker::NumberKeysWritten], "hmisr_state_keys_written_total", "Keys written to RocksDB."),
     (&[Ticker::FlushWriteBytes], "hmisr_state_flushed_bytes_total", "Bytes that flushes wrote."),
     (&[Ticker::CompactWriteBytes], "hmisr_state_compacted_bytes_total", "Bytes that compactions wrote."),
+    (
+        &[Ticker::CompactionKeyDropUser],
+        "hmisr_state_expired_users_total",
+        "Expired users that compactions removed.",
+    ),
 ];
 
 /// Figures over all stores of a process, as sums; there is no label.

@@ -9,6 +9,7 @@ use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, Wri
 
 use crate::cache::{Cache, ITEMS, Stored, USERS};
 use crate::codec::{Progress, decode_progress, encode_progress};
+use crate::expiry::Expiry;
 use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
 
 const META: &str = "meta";
@@ -54,6 +55,7 @@ pub struct PartitionStore {
     users: Cache<UserState>,
     items: Cache<ItemCount>,
     progress: Progress,
+    expiry: Expiry,
 }
 
 impl PartitionStore {
@@ -68,11 +70,14 @@ impl PartitionStore {
         features: &FeatureSettings,
         resources: &Resources,
     ) -> Result<Self> {
-        let db = open(path, resources, true)?;
+        let expiry = Expiry::new(features);
+        let db = open(path, resources, true, Some(&expiry))?;
         claim(&db, identity, path)?;
         let progress = read_progress(&db, &db.snapshot())?.unwrap_or_default();
+        expiry.committed(progress.partition.watermark);
         Ok(Self {
             progress,
+            expiry,
             db: Arc::new(db),
             features: features.clone(),
             resources: resources.clone(),
@@ -187,6 +192,7 @@ impl PartitionStore {
             self.progress.next_offset = before;
             return Err(Error::disk("committing", error));
         }
+        self.expiry.committed(self.progress.partition.watermark);
         // Items are small and shared by all users: they get the smaller part.
         self.users.settle(cache_limit / 4 * 3);
         self.items.settle(cache_limit / 4);
@@ -212,6 +218,13 @@ impl PartitionStore {
     pub fn checkpoint(&self, folder: &Path) -> Result<()> {
         let made = Checkpoint::new(&*self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
         made.map_err(|error| Error::disk(&format!("checkpoint in {}", folder.display()), error))
+    }
+
+    /// Rewrites every table now: what was overwritten and who has expired leave the disk.
+    pub fn compact(&self) {
+        for family in [USERS, ITEMS, META].into_iter().filter_map(|name| self.db.cf_handle(name)) {
+            self.db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
+        }
     }
 
     /// A reader of committed state, for other threads.
@@ -284,8 +297,14 @@ fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
     })
 }
 
-fn open(path: &Path, resources: &Resources, create: bool) -> Result<DB> {
-    let families = [USERS, ITEMS, META].map(|name| ColumnFamilyDescriptor::new(name, resources.family()));
+fn open(path: &Path, resources: &Resources, create: bool, expiry: Option<&Expiry>) -> Result<DB> {
+    let families = [USERS, ITEMS, META].map(|name| {
+        let mut options = resources.family();
+        if let Some(expiry) = expiry.filter(|_| name == USERS) {
+            expiry.add_to(&mut options);
+        }
+        ColumnFamilyDescriptor::new(name, options)
+    });
     let mut options = Options::clone(resources.database());
     options.create_if_missing(create);
     options.create_missing_column_families(create);
@@ -293,7 +312,7 @@ fn open(path: &Path, resources: &Resources, create: bool) -> Result<DB> {
 }
 
 pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {
-    stored_identity(&open(path, resources, false)?, path)?.ok_or_else(|| {
+    stored_identity(&open(path, resources, false, None)?, path)?.ok_or_else(|| {
         let text = format!("state store {}: has no identity: no job has used it", path.display());
         Error::new(ErrorKind::UnknownFormat, text)
     })
