@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use hmisr_features::FeatureSettings;
+use hmisr_features::varint::Reader;
 use rocksdb::Options;
 use rocksdb::compaction_filter::Decision;
-
-use crate::varint::Reader;
 
 /// The committed watermark of one store, which compaction reads from its own threads.
 #[derive(Clone)]

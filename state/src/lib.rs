@@ -10,6 +10,7 @@
 //! 2 KB at a full window of 200, so a billion users are about 2 TB before replication, 2 GB a
 //! partition; what is hot stays in the write-back cache, and the rest costs one point read.
 
+mod bind;
 mod cache;
 mod checkpoint;
 mod codec;
@@ -20,7 +21,9 @@ mod metrics;
 mod reader;
 mod resources;
 mod store;
+mod verify;
 
+pub use bind::{bind, can_bind};
 pub use checkpoint::{
     CheckpointStore, Condemned, Manifest, PartitionCheckpoints, StoredFile, Uploaded, put_in_place,
 };
@@ -30,3 +33,4 @@ pub use metrics::StateMetrics;
 pub use reader::{StoreFigures, StoreReader, UserSnapshot};
 pub use resources::{Resources, StateSettings};
 pub use store::{Committed, PartitionStore, Place, Slots};
+pub use verify::{Inspection, Verified, inspect, verify};

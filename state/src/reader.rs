@@ -1,5 +1,6 @@
 //! Committed state, for look-ups from other threads.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hmisr_features::{FeatureSettings, Id, UserState};
@@ -11,8 +12,8 @@ use rocksdb::statistics::Ticker;
 use rocksdb::{DB, IteratorMode, Options};
 
 use crate::cache::{ITEMS, USERS};
-use crate::store::{corrupt, family, read_progress};
-use crate::{Error, Result};
+use crate::store::{corrupt, families, family, read_progress};
+use crate::{Error, Resources, Result};
 
 /// Reads what the last commit left, while the owner goes on writing.
 #[derive(Clone)]
@@ -56,6 +57,23 @@ pub struct StoreFigures {
 impl StoreReader {
     pub(crate) fn new(db: Arc<DB>, features: FeatureSettings, options: Arc<Options>) -> Self {
         Self { db, features, options }
+    }
+
+    /// Opens the store in `path` for reading alone: nothing is written, compacted or removed. It
+    /// sees what was committed at that time.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn open(path: &Path, features: &FeatureSettings, resources: &Resources) -> Result<Self> {
+        let mut options = Options::clone(resources.database());
+        options.create_if_missing(false);
+        let db = DB::open_cf_descriptors_read_only(&options, path, families(resources, None), false)
+            .map_err(|error| Error::open(path, error))?;
+        Ok(Self::new(Arc::new(db), features.clone(), resources.database().clone()))
+    }
+
+    pub(crate) fn db(&self) -> &DB {
+        &self.db
     }
 
     /// RocksDB's count, over all stores that were opened with the same `Resources`.

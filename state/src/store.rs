@@ -12,9 +12,9 @@ use crate::codec::{Progress, decode_progress, encode_progress};
 use crate::expiry::Expiry;
 use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
 
-const META: &str = "meta";
-const IDENTITY: &[u8] = b"identity";
-const PROGRESS: &[u8] = b"progress";
+pub(crate) const META: &str = "meta";
+pub(crate) const IDENTITY: &[u8] = b"identity";
+pub(crate) const PROGRESS: &[u8] = b"progress";
 
 /// What a commit wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -285,7 +285,7 @@ fn claim(db: &DB, identity: &Identity, path: &Path) -> Result<()> {
     }
 }
 
-fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
+pub(crate) fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
     let stored =
         db.get_cf(family(db, META)?, IDENTITY).map_err(|error| Error::disk("reading identity", error))?;
     let Some(stored) = stored else { return Ok(None) };
@@ -297,18 +297,24 @@ fn stored_identity(db: &DB, path: &Path) -> Result<Option<Identity>> {
     })
 }
 
-fn open(path: &Path, resources: &Resources, create: bool, expiry: Option<&Expiry>) -> Result<DB> {
-    let families = [USERS, ITEMS, META].map(|name| {
+pub(crate) fn open(path: &Path, resources: &Resources, create: bool, expiry: Option<&Expiry>) -> Result<DB> {
+    let mut options = Options::clone(resources.database());
+    options.create_if_missing(create);
+    options.create_missing_column_families(create);
+    DB::open_cf_descriptors(&options, path, families(resources, expiry))
+        .map_err(|error| Error::open(path, error))
+}
+
+/// The column families, each with its options: RocksDB would give one without a descriptor its
+/// defaults.
+pub(crate) fn families(resources: &Resources, expiry: Option<&Expiry>) -> [ColumnFamilyDescriptor; 3] {
+    [USERS, ITEMS, META].map(|name| {
         let mut options = resources.family();
         if let Some(expiry) = expiry.filter(|_| name == USERS) {
             expiry.add_to(&mut options);
         }
         ColumnFamilyDescriptor::new(name, options)
-    });
-    let mut options = Options::clone(resources.database());
-    options.create_if_missing(create);
-    options.create_missing_column_families(create);
-    DB::open_cf_descriptors(&options, path, families).map_err(|error| Error::open(path, error))
+    })
 }
 
 pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {

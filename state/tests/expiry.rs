@@ -38,10 +38,11 @@ fn open(path: &Path) -> PartitionStore {
 fn apply(store: &mut PartitionStore, (user, item, ts): (u32, u32, i64)) -> Option<Features> {
     let (user, item) = (Id::from(user), Id::from(item));
     let event = Interaction { item: item.clone(), category: Id::from(1), ts, is_tail: None };
-    let slots = store.slots(&user, &item).unwrap();
+    let place = store.place(&user, &item).unwrap();
+    let slots = store.slots(place);
     slots.partition.admit(&settings(), slots.user, ts).ok()?;
     let features = slots.partition.update(&settings(), 0, slots.user, slots.item, event);
-    store.changed(&user, &item);
+    store.changed(place);
     Some(features)
 }
 

@@ -34,17 +34,6 @@ impl PartitionCheckpoints {
         Ok(None)
     }
 
-    /// Checks that every file of a checkpoint is there with the content that its manifest names.
-    /// `scratch` is made anew for it and removed.
-    ///
-    /// # Errors
-    /// Kind `Corrupt` naming what is damaged, `Unavailable`.
-    pub fn verify(&self, next_offset: i64, scratch: &Path) -> Result<Manifest> {
-        let verified = self.manifest(next_offset).and_then(|manifest| self.fetch(manifest, scratch));
-        remove(scratch)?;
-        verified
-    }
-
     fn fetch(&self, manifest: Manifest, folder: &Path) -> Result<Manifest> {
         remove(folder)?;
         std::fs::create_dir_all(folder).map_err(|error| local(folder, error))?;
