@@ -25,6 +25,11 @@ impl Failure {
         Self { message: format!("{part} ended by a panic; the log above says where"), exit_code: FAULT }
     }
 
+    /// Something wrong that the command was asked to look for.
+    pub fn found(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit_code: FAULT }
+    }
+
     /// A fault, with all that caused it.
     pub fn fault(error: &dyn std::error::Error) -> Self {
         Self { message: chain(error), exit_code: FAULT }

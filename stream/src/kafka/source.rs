@@ -128,6 +128,26 @@ impl KafkaSource {
         unanswered(self.consumer().client(), &self.brokers, question, error)
     }
 
+    /// The first offset of a partition whose record's timestamp is `timestamp_ms` (epoch
+    /// milliseconds) or later; the partition's end where there is none.
+    ///
+    /// # Errors
+    /// Kind `Unavailable`.
+    pub fn offset_at(&mut self, partition: i32, timestamp_ms: i64) -> Result<i64> {
+        let question =
+            format!("asking for the offset at {timestamp_ms} of {} [{partition}]", self.topic.name);
+        let asked = self.at(partition, Offset::Offset(timestamp_ms))?;
+        let answer = self
+            .consumer()
+            .offsets_for_times(asked, self.timeout)
+            .map_err(|error| self.unanswered(&question, error))?;
+        let found = answer.find_partition(&self.topic.name, partition).map(|element| element.offset());
+        match found {
+            Some(Offset::Offset(offset)) => Ok(offset),
+            _ => Ok(self.bounds(partition)?.1),
+        }
+    }
+
     fn at(&self, partition: i32, offset: Offset) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic.name, partition, offset).map_err(|error| {
