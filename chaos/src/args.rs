@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::world::KillAt;
+
+/// Kills the streaming job with SIGKILL, again and again, and compares every output and every
+/// user's state with what they must be.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Kill at random moments.
+    ///
+    /// The seed decides the events, the moments and the settings of each process; what a process
+    /// has done by its moment depends on the machine too. Exit code 1: something was lost, written
+    /// twice or different; the data folder is kept and named. Exit code 2: the arguments must be
+    /// changed.
+    Run(RunArgs),
+    /// Kill once at each named point of the engine's turn, in its first, second and seventh
+    /// turn, over the embedded log.
+    Points(PointsArgs),
+    /// The process that is killed, over the embedded log.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Over the embedded log, in a worker process; the default.
+    #[arg(long, conflicts_with_all = ["kafka", "brokers"])]
+    pub log: bool,
+    /// Over an Apache Kafka that is started for it by scripts/kafka; needs Java 17 and Maven.
+    #[arg(long, conflicts_with = "brokers")]
+    pub kafka: bool,
+    /// Over this Kafka, host:port, which has none of the topics yet.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// How many kills.
+    #[arg(long, default_value_t = 1_000)]
+    pub kills: u64,
+    /// The seed of events, moments and settings.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Processes that share the partitions, each with a state folder of its own; on Kafka 2 are
+    /// possible.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub instances: u8,
+    /// Folder for log, state and progress; without it a temporary one, kept where the run fails.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Go on in --data at the kill that it had reached.
+    #[arg(long, requires = "data")]
+    pub resume: bool,
+    /// Compare after so many kills, and at the end.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    pub compare_every: u64,
+    /// Events fed per second; by default 5000 into the embedded log, 2000 into Kafka.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Write the state before the transaction is committed: the run must fail.
+    #[arg(long, conflicts_with_all = ["kafka", "brokers"])]
+    pub swap: bool,
+    /// The `hmisr` program that runs on Kafka; by default the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub hmisr: Option<PathBuf>,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// Whether Kafka carries the records.
+    pub fn over_kafka(&self) -> bool {
+        self.kafka || self.brokers.is_some()
+    }
+
+    /// Events fed per second.
+    pub fn rate(&self) -> f64 {
+        self.rate.unwrap_or(if self.over_kafka() { 2_000.0 } else { 5_000.0 })
+    }
+}
+
+/// Arguments of `points`.
+#[derive(Debug, Args)]
+pub struct PointsArgs {
+    /// The seed of the events.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for log and state; without it a temporary one, kept where the run fails.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Folder of log and state.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The seed of the events.
+    #[arg(long)]
+    pub seed: u64,
+    /// Which worker of the run it is.
+    #[arg(long)]
+    pub start: u64,
+    /// Events per second.
+    #[arg(long)]
+    pub rate: f64,
+    /// Feed nothing; end when everything is processed.
+    #[arg(long)]
+    pub drain: bool,
+    /// Write the state before the transaction is committed.
+    #[arg(long)]
+    pub swap: bool,
+    /// Stop at a point, such as before-commit:3 for its third time, to be killed there.
+    #[arg(long, value_name = "POINT:TURN")]
+    pub kill_at: Option<KillAt>,
+}

@@ -1,0 +1,121 @@
+//! Compares what the job has left with what the model says.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hmisr_features::{Id, UserState};
+use hmisr_state::{Identity, PartitionStore, Resources};
+use hmisr_stream::Record;
+use hmisr_stream::contract::topic;
+
+use crate::failure::{Failure, Result};
+use crate::job::Job;
+use crate::model::{Model, Partition};
+use crate::outputs::{OUTPUTS, Order, Outputs};
+use crate::settings;
+
+/// The model, and how far the topics are compared with it.
+pub struct Check {
+    /// The model.
+    pub model: Model,
+    next: BTreeMap<&'static str, BTreeMap<i32, i64>>,
+    order: BTreeMap<&'static str, Order>,
+    /// Users whose state was equal at the last comparison.
+    pub users: u64,
+}
+
+impl Check {
+    /// Before the first record.
+    pub fn new() -> Self {
+        let model = Model::new(settings::features(), settings::pipeline());
+        Self { model, next: BTreeMap::new(), order: BTreeMap::new(), users: 0 }
+    }
+
+    /// Reads what came since the last time, of a job that is drained and stopped, and compares:
+    /// nothing lost, nothing twice, nothing different, and every user's state as it must be.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn compare(&mut self, job: &mut dyn Job) -> Result<()> {
+        let mut expected = Outputs::default();
+        for record in self.read(job, topic::EVENTS)? {
+            self.model.apply(&record, &mut expected);
+        }
+        let mut found = Outputs::default();
+        for topic in OUTPUTS {
+            for record in self.read(job, topic)? {
+                self.order.entry(topic).or_default().see(topic, &record).map_err(Failure::fault)?;
+                found.read(topic, record).map_err(Failure::fault)?;
+            }
+        }
+        found.compare(&expected).map_err(Failure::fault)?;
+        self.compare_states(job)
+    }
+
+    fn read(&mut self, job: &mut dyn Job, topic: &'static str) -> Result<Vec<Record>> {
+        let next = self.next.entry(topic).or_default();
+        let records = job.records(topic, next)?;
+        for record in &records {
+            next.insert(record.partition, record.offset + 1);
+        }
+        Ok(records)
+    }
+
+    fn compare_states(&mut self, job: &dyn Job) -> Result<()> {
+        self.users = 0;
+        for (number, partition) in self.model.partitions() {
+            let mut newest: Option<Stored> = None;
+            for folder in job.stores() {
+                let path = folder.join(format!("partition-{number:05}"));
+                if path.exists() {
+                    let stored = Stored::open(&path)?;
+                    if newest.as_ref().is_none_or(|newest| newest.next_offset < stored.next_offset) {
+                        newest = Some(stored);
+                    }
+                }
+            }
+            let Some(newest) = newest else {
+                return Err(Failure::fault(format!("partition {number} has no store")));
+            };
+            self.users += newest
+                .compare(partition)
+                .map_err(|text| Failure::fault(format!("the store of partition {number}: {text}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// A partition's state as it lies on the disk.
+struct Stored {
+    next_offset: i64,
+    users: BTreeMap<Id, UserState>,
+}
+
+impl Stored {
+    fn open(path: &Path) -> Result<Self> {
+        let resources = Resources::new(settings::state());
+        let identity = Identity::of(path, &resources)?;
+        let store = PartitionStore::open(path, &identity, &settings::features(), &resources)?;
+        let mut users = BTreeMap::new();
+        store.reader().for_each_user::<Failure>(|id, user| {
+            users.insert(id, user.clone());
+            Ok(())
+        })?;
+        Ok(Self { next_offset: store.next_offset(), users })
+    }
+
+    /// The number of users, all of them equal.
+    fn compare(&self, model: &Partition) -> std::result::Result<u64, String> {
+        if self.next_offset != model.next_offset {
+            return Err(format!("its next offset is {}, not {}", self.next_offset, model.next_offset));
+        }
+        let expected = model.users(&settings::features());
+        for id in self.users.keys().chain(expected.keys().copied()) {
+            let (found, expected) = (self.users.get(id), expected.get(id).copied());
+            if found != expected {
+                return Err(format!("user {id} should be\n  {expected:?}\nbut is\n  {found:?}"));
+            }
+        }
+        Ok(self.users.len() as u64)
+    }
+}
