@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hmisr_stream::contract::topic;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -69,8 +69,19 @@ impl Group {
 
     /// The offset after the last record of `events`, per partition.
     pub fn ends(&self) -> Result<Vec<i64>> {
-        let end = |partition| self.consumer.fetch_watermarks(topic::EVENTS, partition, QUESTION);
-        (0..PARTITIONS).map(|partition| Ok(end(partition).map_err(asking)?.1)).collect()
+        (0..PARTITIONS).map(|partition| self.end(partition)).collect()
+    }
+
+    /// A topic that was just made has no leader for a moment.
+    fn end(&self, partition: i32) -> Result<i64> {
+        let deadline = Instant::now() + QUESTION;
+        loop {
+            match self.consumer.fetch_watermarks(topic::EVENTS, partition, QUESTION) {
+                Ok((_, end)) => return Ok(end),
+                Err(error) if Instant::now() >= deadline => return Err(asking(error)),
+                Err(_) => std::thread::sleep(QUESTION / 100),
+            }
+        }
     }
 
     /// The committed next offset per partition, 0 where there is none; nothing where the broker

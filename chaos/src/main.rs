@@ -33,7 +33,7 @@ use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,hmisr_pipeline=info,hmisr_chaos=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,librdkafka=error,hmisr_pipeline=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let ended = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
