@@ -12,7 +12,7 @@ KAFKA_PORT ?= 9092
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test lint setup kafka kafka-stop
+.PHONY: help up build test chaos lint setup kafka kafka-stop
 
 help: ## this list
 	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
@@ -38,6 +38,9 @@ build: setup ## the hmisr program, optimised
 
 test: ## every test; those against Apache Kafka where Java and Maven can be had
 	@scripts/test
+
+chaos: build ## kill -9 the job 1,000 times on the embedded log and 200 on Kafka, compare everything
+	@scripts/chaos $(ARGS)
 
 lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check

@@ -34,8 +34,9 @@ pub enum Command {
     Worker(WorkerArgs),
 }
 
-/// Arguments of `run`.
+/// Arguments of `run`; of one given twice the last counts.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub struct RunArgs {
     /// Over the embedded log, in a worker process; the default.
     #[arg(long, conflicts_with_all = ["kafka", "brokers"])]

@@ -88,7 +88,7 @@ impl Group {
     /// does not say, as while a transaction is open.
     pub fn committed(&self) -> Result<Option<Vec<i64>>> {
         let mut list = TopicPartitionList::new();
-        (0..PARTITIONS).for_each(|partition| drop(list.add_partition(topic::EVENTS, partition)));
+        list.add_partition_range(topic::EVENTS, 0, PARTITIONS - 1);
         let Ok(list) = self.consumer.committed_offsets(list, QUESTION) else { return Ok(None) };
         let offset =
             |partition| match list.find_partition(topic::EVENTS, partition).map(|found| found.offset()) {

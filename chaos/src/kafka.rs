@@ -34,6 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const TICK: Duration = Duration::from_millis(10);
 /// Of two instances both are killed at once this often.
 const BOTH_EVERY: u32 = 8;
+/// Of two instances one is frozen before it is killed this often: its session and its transaction
+/// time out, its peer takes its partitions, and it goes on as if nothing had been.
+const FREEZES_EVERY: u32 = 16;
+/// How long it is frozen, beyond both timeouts, and how long it then has.
+const FROZEN: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(2));
 /// One start of so many comes with another member id, as on another machine: the group then waits
 /// for the old member's session to end.
 const MOVES_EVERY: u32 = 12;
@@ -162,6 +167,32 @@ impl Kafka {
         self.reader.tick()?;
         self.instances.iter_mut().try_for_each(Instance::look)
     }
+
+    /// Stops an instance for so long that the others think it dead, then lets it go on.
+    fn freeze(&mut self, number: usize) -> Result<()> {
+        let Some(mut process) = self.instances[number].process.take() else { return Ok(()) };
+        process.signal("STOP")?;
+        self.pass(FROZEN.0)?;
+        process.signal("CONT")?;
+        self.pass(FROZEN.1)?;
+        // Told that another has its place, it may end; it must not ask for a change.
+        let ended = process.exit_code();
+        if !matches!(ended, None | Some(1)) {
+            return process.finish(Duration::ZERO);
+        }
+        self.instances[number].process = Some(process);
+        Ok(())
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            self.tick(true)?;
+            std::thread::sleep(TICK);
+        }
+        Ok(())
+    }
 }
 
 impl Instance {
@@ -196,6 +227,7 @@ impl Job for Kafka {
         let (count, moment) = (self.instances.len(), Moment::draw(rng, LIFE));
         let victim = rng.random_range(0..count);
         let both = count > 1 && rng.random_ratio(1, BOTH_EVERY);
+        let freezes = count > 1 && rng.random_ratio(1, FREEZES_EVERY);
         let moves = rng.random_ratio(1, MOVES_EVERY);
         self.start_instances()?;
         let began = Instant::now();
@@ -221,6 +253,9 @@ impl Job for Kafka {
                 break;
             }
             std::thread::sleep(left.min(TICK));
+        }
+        if freezes {
+            self.freeze(victim)?;
         }
         let killed = Killed { ready: self.instances[victim].ready, point: None };
         for (number, instance) in self.instances.iter_mut().enumerate() {
@@ -256,7 +291,7 @@ impl Job for Kafka {
         }
         let stopping: Vec<Process> =
             self.instances.iter_mut().filter_map(|instance| instance.process.take()).collect();
-        stopping.iter().try_for_each(Process::terminate)?;
+        stopping.iter().try_for_each(|process| process.signal("TERM"))?;
         stopping.into_iter().try_for_each(|process| process.finish(PATIENCE))
     }
 

@@ -61,10 +61,15 @@ impl Process {
         Ok(())
     }
 
-    /// SIGTERM.
-    pub fn terminate(&self) -> Result<()> {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if sent.success() { Ok(()) } else { Err(Failure::fault(format!("kill -TERM: {sent}"))) }
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err(Failure::fault(format!("kill -{name}: {sent}"))) }
+    }
+
+    /// The exit code, where it has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten().and_then(|status| status.code())
     }
 
     /// Waits until it ends by itself, with success.

@@ -53,7 +53,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         }
         Some(found) => found,
     };
-    let again = format!("--seed {} --instances {}", args.seed, args.instances);
+    let Progress { seed, instances, .. } = progress;
+    let again = format!("hmisr-chaos run --{transport} --seed {seed} --instances {instances}");
     data.kept_on_failure(&again, |path| {
         let mut job: Box<dyn Job> = if over_kafka {
             Box::new(Kafka::start(args, path)?)
@@ -132,7 +133,7 @@ const TURNS: [u32; 3] = [1, 2, 7];
 /// `hmisr-chaos points`.
 pub fn points(args: &PointsArgs) -> Result<()> {
     let data = Data::new(args.data.as_deref())?;
-    data.kept_on_failure(&format!("--seed {}", args.seed), |path| {
+    data.kept_on_failure(&format!("hmisr-chaos points --seed {}", args.seed), |path| {
         let mut job = Embedded::new(path, args.seed, 2_000.0, false, 0);
         let (mut progress, mut check) = (Progress::new(args.seed, "log", 1), Check::new());
         let began = Instant::now();
@@ -178,7 +179,7 @@ impl Data {
                 // Not removed at the end.
                 let _kept = temporary.keep();
             }
-            failure.with(format!("{again}; the data folder is kept: {path}"))
+            failure.with(format!("again: {again}; the data folder is kept: {path}"))
         })
     }
 }

@@ -68,20 +68,18 @@ fn the_loop_notices_a_swapped_commit() {
 fn a_run_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
-    let run =
-        |kills, more: &[&str]| [&["run", "--data", data, "--seed", "5", "--kills", kills], more].concat();
-    let first = green(&run("3", &[]));
-    assert_eq!(chaos(&run("6", &[])).status.code(), Some(2), "a used folder needs --resume");
-    let second = green(&run("6", &["--resume"]));
+    let run = |kills| ["run", "--data", data, "--seed", "5", "--kills", kills];
+    let first = green(&run("3"));
+    assert_eq!(chaos(&run("6")).status.code(), Some(2), "a used folder needs --resume");
+    let second = green(&[&run("6")[..], &["--resume"]].concat());
     assert_eq!(count(&second, "kills"), 6);
     assert!(count(&second, "events") > count(&first, "events"));
 }
 
 #[test]
 fn killed_at_random_moments_over_kafka() {
-    let Some(broker) = broker::start() else { return };
-    let report =
-        green(&["run", "--brokers", &broker.address, "--kills", "6", "--instances", "2", "--seed", "7"]);
+    let Some(brokers) = broker::shared() else { return };
+    let report = green(&["run", "--brokers", brokers, "--kills", "6", "--instances", "2", "--seed", "7"]);
     assert_eq!((count(&report, "kills"), count(&report, "instances")), (6, 2));
     assert_hostile(&report);
 }
