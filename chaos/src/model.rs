@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hmisr_features::{FeatureSettings, Features, ItemCount, PartitionState, UserState};
+use hmisr_features::{FeatureSettings, Features, ItemCount, PartitionState, UserState, Visit};
 use hmisr_pipeline::PipelineSettings;
 use hmisr_stream::Record;
 use hmisr_stream::contract::{
@@ -116,10 +116,8 @@ impl Model {
         if shared.admit(settings, user, event.ts).is_err() {
             return self.dead(record, Reason::Late, outputs);
         }
-        let categories = user.lifetime().counts();
-        if categories.len() >= job.max_user_categories
-            && categories.iter().all(|(category, _)| *category != event.category)
-        {
+        let known = user.categories().iter().any(|category| category.id == event.category);
+        if !known && user.categories().len() >= job.max_user_categories {
             return self.dead(record, Reason::TooManyCategories, outputs);
         }
         let positive = job.positive_actions.contains(&event.action);
@@ -166,7 +164,8 @@ impl Model {
 /// The example of an event: everything in it is older than the event.
 fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history: usize) -> TrainingExample {
     let features = user.features(settings);
-    let before: Vec<_> = user.visits().iter().rev().take(history).rev().collect();
+    let visits: Vec<Visit> = user.visits().collect();
+    let before = &visits[visits.len().saturating_sub(history)..];
     let mut times: Vec<i64> = before.iter().map(|visit| visit.ts).collect();
     times.push(event.ts);
     TrainingExample {
