@@ -45,6 +45,7 @@ chaos: build ## kill -9 the job 1,000 times on the embedded log and 200 on Kafka
 lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check
 	@cargo clippy --release --workspace --all-targets -- -D warnings
+	@cd proofs && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
 
 setup: ## install what the build needs (apt)
 	@scripts/setup
