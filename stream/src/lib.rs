@@ -4,11 +4,13 @@
 //! * [`Source`] and [`Sink`]: the two traits that the engine knows, with their [`Error`].
 //! * [`log`]: topics, offsets and transactions in one RocksDB, inside the process.
 //! * [`kafka`]: the same over Apache Kafka.
+//! * [`memory`]: the same in memory, for simulations.
 
 pub mod contract;
 mod error;
 pub mod kafka;
 pub mod log;
+pub mod memory;
 mod partitioner;
 mod record;
 mod transport;
