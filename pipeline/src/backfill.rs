@@ -27,6 +27,8 @@ pub struct Summary {
     pub applied: u64,
     /// Dead letters written.
     pub dead_letters: u64,
+    /// Events left out as duplicates.
+    pub duplicates: u64,
 }
 
 /// How to run a backfill.
@@ -124,6 +126,12 @@ impl Backfill<'_> {
                     Outcome::DeadLetter(reason, _) => {
                         summary.dead_letters += 1;
                         dead_letter_line(reason, record.offset)
+                    }
+                    Outcome::Duplicate => {
+                        summary.duplicates += 1;
+                        serde_json::json!({"duplicate": true, "offset": record.offset})
+                            .to_string()
+                            .into_bytes()
                     }
                     Outcome::Forgotten(_) => Vec::new(),
                 };

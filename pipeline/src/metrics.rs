@@ -11,6 +11,7 @@ pub struct PipelineMetrics {
     pub(crate) replayed: IntCounter,
     pub(crate) unknown_actions: IntCounter,
     pub(crate) forgotten: IntCounter,
+    pub(crate) duplicates: IntCounter,
     pub(crate) features: IntCounter,
     pub(crate) examples: IntCounter,
     pub(crate) dead_letters: Vec<IntCounter>,
@@ -61,6 +62,10 @@ impl PipelineMetrics {
             unknown_actions: counter(
                 "hmisr_pipeline_unknown_actions_total",
                 "Events applied whose action is in no configured list.",
+            )?,
+            duplicates: counter(
+                "hmisr_pipeline_duplicates_total",
+                "Events left out because their user had had one of the same event_id.",
             )?,
             forgotten: counter("hmisr_pipeline_forgotten_total", "Users deleted on request.")?,
             features: counter("hmisr_pipeline_features_total", "Feature records committed.")?,

@@ -30,6 +30,8 @@ pub enum Outcome<'a> {
         /// Whether its action is configured.
         known_action: bool,
     },
+    /// The user has had this event: nothing changed.
+    Duplicate,
     /// The user was deleted.
     Forgotten(&'a Id),
     /// The record changed nothing.
@@ -140,6 +142,11 @@ impl Processor {
         visit: impl FnOnce(Outcome<'_>) -> Result<()>,
     ) -> Result<()> {
         let slots = store.slots(place);
+        // Before lateness, since a repeated event is usually late too.
+        let event_id = event.event_id.as_deref().filter(|_| self.features.dedup_events > 0);
+        if event_id.is_some_and(|id| slots.partition.is_duplicate(&self.features, slots.user, event.ts, id)) {
+            return visit(Outcome::Duplicate);
+        }
         if let Err(late) = slots.partition.admit(&self.features, slots.user, event.ts) {
             return visit(Outcome::DeadLetter(Reason::Late, late.to_string()));
         }
@@ -158,6 +165,9 @@ impl Processor {
         let keep = self.settings.history;
         let Features { tail, lifetime, window, recent_diversity } =
             slots.partition.update(&self.features, keep, slots.user, slots.item, event.interaction());
+        if let Some(id) = event_id {
+            slots.user.remember_event(&self.features, id);
+        }
         store.changed(place);
         let features = FeatureRecord {
             user_id: event.user_id,

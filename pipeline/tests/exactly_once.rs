@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Bench, OddSource, events};
-use hmisr_pipeline::StateDirectory;
+use hmisr_pipeline::{Delivery, StateDirectory};
 use hmisr_stream::contract::{Event, FeatureRecord, Id, topic};
 use hmisr_stream::log::LogSink;
 use hmisr_stream::{Error, ErrorKind, Outgoing, Result, Sink};
@@ -213,4 +213,70 @@ fn too_many_failed_commits_stop_the_job() {
     assert_eq!(bench.contents(topic::USER_FEATURES).len(), 0);
     bench.run().unwrap();
     assert_ne!(bench.contents(topic::USER_FEATURES).len(), 0);
+}
+
+/// The feature records, each (partition, offset) once, and how many there were.
+fn distinct_features(bench: &Bench) -> (BTreeMap<(i32, i64), FeatureRecord>, usize) {
+    let records = bench.read(topic::USER_FEATURES);
+    let read = |payload: &Vec<u8>| serde_json::from_slice::<FeatureRecord>(payload).unwrap();
+    let mut distinct = BTreeMap::new();
+    for record in records.iter().map(|record| read(record.payload.as_ref().unwrap())) {
+        let same = distinct.insert((record.partition, record.offset), record.clone());
+        assert!(same.is_none_or(|same| same == record), "a repeated record is the same one");
+    }
+    (distinct, records.len())
+}
+
+#[test]
+fn at_least_once_repeats_outputs_and_nothing_else() {
+    let (calm, mut stormy) = both(2, &events(13, 400));
+    let undisturbed = calm.run().unwrap();
+    stormy.pipeline.delivery = Delivery::AtLeastOnce;
+    let plan = [Fault::None, Fault::CrashBetween, Fault::CommittedUnknown, Fault::LostUnknown];
+    let (_, state) = disturbed(&stormy, plan.repeat(3));
+    let (given, written) = distinct_features(&stormy);
+    let (expected, once) = distinct_features(&calm);
+    assert_eq!(given, expected);
+    assert_eq!(once, expected.len());
+    assert!(written > once, "outputs of what was committed without its offsets come again");
+    for user in (0..9).map(Id::from) {
+        let of = |directory: &StateDirectory| format!("{:?}", directory.user(&user));
+        assert_eq!(of(&state), of(&undisturbed), "state of user {user}");
+    }
+}
+
+#[test]
+fn an_event_that_comes_twice_counts_once_whatever_fails() {
+    let named: Vec<Event> = events(17, 300)
+        .into_iter()
+        .enumerate()
+        .map(|(at, event)| Event { event_id: Some(format!("event-{at}")), ..event })
+        .collect();
+    // A producer that sends a part again, as after an answer that was lost.
+    let repeated: Vec<Event> = named.chunks(20).flat_map(|part| [part, part].concat()).collect();
+    let (mut once, mut twice) = (Bench::new(2), Bench::new(2));
+    for bench in [&mut once, &mut twice] {
+        bench.features.dedup_events = 20;
+    }
+    once.send(&named);
+    twice.send(&repeated);
+    let undisturbed = once.run().unwrap();
+    let plan = [Fault::None, Fault::Aborted, Fault::CrashBetween, Fault::CommittedUnknown];
+    let (_, state) = disturbed(&twice, plan.repeat(3));
+    let content = |bench: &Bench| {
+        let (records, written) = distinct_features(bench);
+        assert_eq!(records.len(), written);
+        let content = |record: FeatureRecord| (record.partition, record.user_id, record.ts, record.lifetime);
+        records.into_values().map(content).collect::<Vec<_>>()
+    };
+    assert_eq!(content(&twice), content(&once));
+    for user in (0..9).map(Id::from) {
+        let visits = |directory: &StateDirectory| directory.user(&user).unwrap().map(|view| view.visits);
+        assert_eq!(visits(&state), visits(&undisturbed), "visits of user {user}");
+    }
+    let late = once.contents(topic::DEAD_LETTERS).len();
+    assert!(
+        late > 0 && twice.contents(topic::DEAD_LETTERS).len() == 2 * late,
+        "what was refused is refused again"
+    );
 }

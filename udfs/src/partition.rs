@@ -26,15 +26,32 @@ pub struct Late {
 }
 
 impl PartitionState {
+    /// Resets a user whose state has expired, then tells whether the event is one that the user
+    /// has had, by its id.
+    pub fn is_duplicate(
+        &self,
+        settings: &FeatureSettings,
+        user: &mut UserState,
+        ts: i64,
+        event_id: &str,
+    ) -> bool {
+        self.expire(settings, user, ts);
+        user.has_event(event_id)
+    }
+
+    fn expire(&self, settings: &FeatureSettings, user: &mut UserState, ts: i64) {
+        let now = self.watermark.map_or(ts, |watermark| watermark.max(ts));
+        if user.is_expired(settings, now) {
+            *user = UserState::default();
+        }
+    }
+
     /// Resets a user whose state has expired, then refuses a late event, which changes nothing.
     ///
     /// # Errors
     /// [`Late`], with the times compared.
     pub fn admit(&self, settings: &FeatureSettings, user: &mut UserState, ts: i64) -> Result<(), Late> {
-        let now = self.watermark.map_or(ts, |watermark| watermark.max(ts));
-        if user.is_expired(settings, now) {
-            *user = UserState::default();
-        }
+        self.expire(settings, user, ts);
         match user.newest_ts() {
             Some(newest) if newest.saturating_sub(ts) > settings.max_lateness_ms => {
                 Err(Late { ts, newest, allowed: settings.max_lateness_ms })

@@ -26,6 +26,9 @@ pub struct FeatureSettings {
     pub max_lateness_ms: i64,
     /// A user without events for longer than this, in event time, starts afresh (milliseconds).
     pub ttl_ms: i64,
+    /// An event whose `event_id` is that of one of its user's last so many events that had one is
+    /// a duplicate; 0: nothing is.
+    pub dedup_events: usize,
 }
 
 impl Default for FeatureSettings {
@@ -38,6 +41,7 @@ impl Default for FeatureSettings {
             half_life_events: 10_000_000,
             max_lateness_ms: 0,
             ttl_ms: 90 * DAY_MS,
+            dedup_events: 0,
         }
     }
 }
@@ -74,21 +78,23 @@ impl FeatureSettings {
         )?;
         check(self.half_life_events > 0, "half_life_events", &self.half_life_events, AT_LEAST_ONE)?;
         check(self.max_lateness_ms >= 0, "max_lateness_ms", &self.max_lateness_ms, MILLIS)?;
-        check(self.ttl_ms >= 0, "ttl_ms", &self.ttl_ms, MILLIS)
+        check(self.ttl_ms >= 0, "ttl_ms", &self.ttl_ms, MILLIS)?;
+        check(self.dedup_events <= 10_000, "dedup_events", &self.dedup_events, "expected 0 to 10000 events")
     }
 
     /// A text that is equal for equal settings and maths, and for no others; stores carry it.
     pub fn identity(&self) -> String {
         format!(
             "maths={MATHS_VERSION} window={} recent={} popularity_epoch={} head_share={} \
-             half_life_events={} max_lateness_ms={} ttl_ms={}",
+             half_life_events={} max_lateness_ms={} ttl_ms={} dedup_events={}",
             self.window,
             self.recent,
             self.popularity_epoch,
             self.head_share,
             self.half_life_events,
             self.max_lateness_ms,
-            self.ttl_ms
+            self.ttl_ms,
+            self.dedup_events
         )
     }
 }

@@ -31,6 +31,7 @@ fn settings() -> impl Strategy<Value = FeatureSettings> {
                 half_life_events,
                 max_lateness_ms,
                 ttl_ms,
+                ..FeatureSettings::default()
             }
         },
     )

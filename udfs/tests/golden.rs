@@ -18,6 +18,7 @@ fn settings_a() {
         half_life_events: 45,
         max_lateness_ms: 1_000,
         ttl_ms: 90 * DAY_MS,
+        ..FeatureSettings::default()
     };
     check(&settings, include_str!("golden/features-a.jsonl"));
 }
@@ -32,6 +33,7 @@ fn settings_b() {
         half_life_events: 30,
         max_lateness_ms: 0,
         ttl_ms: 30 * DAY_MS,
+        ..FeatureSettings::default()
     };
     check(&settings, include_str!("golden/features-b.jsonl"));
 }

@@ -40,6 +40,7 @@ pub(super) struct Counts {
     pub(super) features: u64,
     pub(super) examples: u64,
     pub(super) forgotten: u64,
+    pub(super) duplicates: u64,
     pub(super) unknown_actions: u64,
     pub(super) dead_letters: [u64; Reason::ALL.len()],
 }
@@ -117,6 +118,10 @@ impl<K: Sink> Outbox<K> {
                         Ok(())
                     }
                 }
+            }
+            Outcome::Duplicate => {
+                self.batch.counts.duplicates += 1;
+                Ok(())
             }
             Outcome::Forgotten(user) => {
                 self.batch.counts.forgotten += 1;

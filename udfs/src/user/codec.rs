@@ -26,6 +26,11 @@ impl UserState {
             put_id(out, &category.id, 0);
             put(out, u64::from(category.lifetime));
         }
+        put(out, self.event_ids.len() as u64);
+        for id in &self.event_ids {
+            put(out, id.len() as u64);
+            out.extend_from_slice(id.as_bytes());
+        }
         let (ts, len, bytes) = self.visits.parts();
         put_signed(out, ts);
         put(out, len as u64);
@@ -50,6 +55,12 @@ impl UserState {
             user.lifetime.distinct += u64::from(lifetime > 0);
             user.text_bytes += id.heap_bytes();
             user.categories.push(Category { id, lifetime, window: 0, recent: 0 });
+        }
+        for _ in 0..reader.count()? {
+            let length = reader.count()?;
+            let id = std::str::from_utf8(reader.bytes(length)?).ok()?;
+            user.text_bytes += id.len() + size_of::<Box<str>>();
+            user.event_ids.push_back(id.into());
         }
         let parts = (reader.signed()?, reader.count()?, reader.rest());
         user.take_visits(settings, parts)?;
@@ -121,13 +132,17 @@ mod tests {
             (window, recent, keep) in (1..12usize, 1..12usize, 0..12usize),
             visits in prop::collection::vec((id(), id(), -1_000..1_000_000_000_000i64, any::<bool>()), 1..600),
         ) {
-            let settings = FeatureSettings { window, recent, ..FeatureSettings::default() };
+            let settings = FeatureSettings { window, recent, dedup_events: 4, ..FeatureSettings::default() };
             let (mut user, mut stored) = (UserState::default(), UserState::default());
             let mut kept = Vec::new();
             for (item, category, ts, tail) in visits {
                 let visit = Visit { item, category, ts, tail };
-                user.push(&settings, keep, &visit);
-                stored.push(&settings, keep, &visit);
+                let id = format!("{}", visit.ts % 7);
+                prop_assert_eq!(user.has_event(&id), stored.has_event(&id));
+                for user in [&mut user, &mut stored] {
+                    user.push(&settings, keep, &visit);
+                    user.remember_event(&settings, &id);
+                }
                 kept.push(visit);
                 stored = UserState::read(&settings, &written(&stored)).unwrap();
                 prop_assert_eq!(user.features(&settings), stored.features(&settings));

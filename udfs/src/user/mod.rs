@@ -3,6 +3,8 @@
 mod codec;
 mod visits;
 
+use std::collections::VecDeque;
+
 use crate::{Diversity, FeatureSettings, Id, Totals};
 pub use visits::Visit;
 use visits::Visits;
@@ -66,7 +68,9 @@ pub struct UserState {
     /// The last event's category, and whether its item was long-tail.
     last: Option<(usize, bool)>,
     visits: Visits,
-    /// Memory of the categories' texts, in bytes.
+    /// Ids of the newest events that had one, oldest first, where duplicates are looked for.
+    event_ids: VecDeque<Box<str>>,
+    /// Memory of the categories' and event ids' texts, in bytes.
     text_bytes: usize,
 }
 
@@ -94,6 +98,21 @@ impl UserState {
     /// Whether the user has had an event of this category.
     pub fn has_category(&self, id: &Id) -> bool {
         self.find(id).is_some()
+    }
+
+    /// Whether one of the newest events had this id.
+    pub fn has_event(&self, id: &str) -> bool {
+        self.event_ids.iter().any(|known| **known == *id)
+    }
+
+    /// Keeps the id of the event that was just added, for [`UserState::has_event`].
+    pub fn remember_event(&mut self, settings: &FeatureSettings, id: &str) {
+        self.event_ids.push_back(id.into());
+        self.text_bytes += id.len() + size_of::<Box<str>>();
+        while self.event_ids.len() > settings.dedup_events {
+            let gone = self.event_ids.pop_front();
+            self.text_bytes -= gone.map_or(0, |id| id.len() + size_of::<Box<str>>());
+        }
     }
 
     /// The newest events, oldest first: as many as the features and `keep` need.
