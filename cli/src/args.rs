@@ -334,6 +334,12 @@ pub enum BenchCommand {
     /// Without --brokers over the embedded log. Over Kafka it needs a broker of its own, since it
     /// makes and fills the topics. Nothing else should run on the machine.
     Pipeline(BenchPipelineArgs),
+    /// Look users up over HTTP while the job writes: throughput and latency.
+    ///
+    /// Fills the state of --users generated users with --fill events, then feeds --rate events a
+    /// second through the job while --clients keep-alive connections ask for users at random.
+    /// Everything runs on this machine, the clients too, in a temporary folder.
+    Lookup(BenchLookupArgs),
 }
 
 /// Arguments of `hmisr bench pipeline`.
@@ -373,4 +379,27 @@ impl BenchPipelineArgs {
     pub fn folder(&self) -> Result<&Path, Failure> {
         self.data.as_deref().ok_or_else(|| Failure::user("--phase: needs --data"))
     }
+}
+
+/// Arguments of `hmisr bench lookup`.
+#[derive(Debug, Args)]
+pub struct BenchLookupArgs {
+    /// Generated users.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub users: u32,
+    /// Events before the measurement.
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    pub fill: u64,
+    /// Events per second during the measurement; 0: as fast as the job goes.
+    #[arg(long, value_name = "R", default_value_t = 2_000.0)]
+    pub rate: f64,
+    /// Connections that ask, each one request after the other.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub clients: usize,
+    /// How long they ask, seconds.
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub seconds: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -7,6 +7,7 @@
 mod ceiling;
 mod cold;
 mod input;
+mod lookup;
 mod phase;
 mod report;
 mod timed;
@@ -26,15 +27,21 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::transport::{Kafka, Transport};
 
-pub fn run(mut config: Config, command: BenchCommand) -> Result<(), Failure> {
-    let BenchCommand::Pipeline(args) = command;
+pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
+    match command {
+        BenchCommand::Pipeline(args) => pipeline(config, &args),
+        BenchCommand::Lookup(args) => lookup::run(config, &args),
+    }
+}
+
+fn pipeline(mut config: Config, args: &BenchPipelineArgs) -> Result<(), Failure> {
     config.topics.partitions = args.partitions;
     config.topics.replication = 1;
     config.kafka = at(config.kafka, args.brokers.clone());
     if let Some(phase) = args.phase {
         let figures = match &args.brokers {
-            Some(_) => phase.run(&config, &Kafka(config.kafka.clone()), &args),
-            None => phase.run(&config, &Log::open(&log_of(args.folder()?), config.log.clone())?, &args),
+            Some(_) => phase.run(&config, &Kafka(config.kafka.clone()), args),
+            None => phase.run(&config, &Log::open(&log_of(args.folder()?), config.log.clone())?, args),
         }?;
         println!("{}", serde_json::json!(figures));
         return Ok(());
@@ -47,7 +54,7 @@ pub fn run(mut config: Config, command: BenchCommand) -> Result<(), Failure> {
             scratch.path()
         }
     };
-    let report = measure(&config, &args, folder)?;
+    let report = measure(&config, args, folder)?;
     report.print(args.json);
     Ok(())
 }
