@@ -15,6 +15,9 @@ use crate::config::TopicSettings;
 /// How long a probe looks for records before it gives up; it is asked again.
 const PROBE: Duration = Duration::from_secs(5);
 
+/// Group and transactional id of `hmisr dlq replay`; the groups of the reasons begin with it.
+pub const REPLAY: &str = "hmisr-dlq-replay";
+
 /// Makes sources, sinks and writers of one log.
 pub trait Transport: Clone + Send + Sync + 'static {
     /// What reads a topic.
@@ -31,6 +34,9 @@ pub trait Transport: Clone + Send + Sync + 'static {
     fn sink(&self, transactional_id: &str, delivery: Delivery) -> Result<Self::Sink>;
     /// Writes events.
     fn writer(&self) -> Result<Box<dyn EventWriter + Send>>;
+    /// By partition, records of `events` that were replayed from dead letters, and so are not the
+    /// feeder's; none where nobody counts them.
+    fn replayed(&self) -> Result<Option<Vec<i64>>>;
     /// Whether a reader at `positions` has read everything that is committed.
     fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool>;
     /// The log in words.
@@ -59,6 +65,13 @@ impl Transport for Log {
         Ok(Box::new(LogWriter { log: self.clone(), pending: Vec::new() }))
     }
 
+    /// Kept like an offset of the replay's group, so that it moves with the records.
+    fn replayed(&self) -> Result<Option<Vec<i64>>> {
+        let partitions = Log::topic(self, topic::EVENTS).map_or(0, |topic| topic.partitions);
+        let count = |partition| Ok(self.committed(REPLAY, topic::EVENTS, partition)?.unwrap_or(0));
+        (0..partitions).map(count).collect::<Result<_>>().map(Some)
+    }
+
     fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool> {
         let ends = self.ends(topic).unwrap_or_default();
         Ok((0..).zip(ends).all(|(partition, end)| position(positions, partition) == end))
@@ -81,7 +94,9 @@ struct LogWriter {
 
 impl EventWriter for LogWriter {
     fn ends(&mut self) -> Result<Vec<i64>> {
-        Ok(self.log.ends(topic::EVENTS).unwrap_or_default())
+        let ends = self.log.ends(topic::EVENTS).unwrap_or_default();
+        let replayed = self.log.replayed()?.unwrap_or_default();
+        Ok(ends.into_iter().zip(replayed).map(|(end, replayed)| end - replayed).collect())
     }
 
     fn write(&mut self, partition: i32, line: EventLine) -> Result<()> {
@@ -133,6 +148,11 @@ impl Transport for Kafka {
     fn writer(&self) -> Result<Box<dyn EventWriter + Send>> {
         let source = self.source(topic::EVENTS, "hmisr-feed")?;
         Ok(Box::new(KafkaWriter { producer: KafkaProducer::new(&self.0)?, source }))
+    }
+
+    /// Transaction markers take offsets too, so there are no counts to keep.
+    fn replayed(&self) -> Result<Option<Vec<i64>>> {
+        Ok(None)
     }
 
     /// Transaction markers take offsets too, so a position is compared with the end only by a

@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod config;
+pub mod dlq;
 pub mod pipeline;
 pub mod serve;
 pub mod state;

@@ -267,7 +267,8 @@ impl<T: Transport> Up<T> {
     }
 
     fn is_drained(&self) -> Result<bool, Failure> {
-        let fed = self.feeding.progress.fed() + self.feeding.progress.skipped();
+        let replayed: i64 = self.transport.replayed()?.unwrap_or_default().iter().sum();
+        let fed = self.feeding.progress.fed() + self.feeding.progress.skipped() + replayed.unsigned_abs();
         let processed: i64 = self.job.progress.next_offsets().values().sum();
         if processed.unsigned_abs() < fed {
             return Ok(false);

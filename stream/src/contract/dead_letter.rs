@@ -47,6 +47,11 @@ impl Reason {
             Self::TooManyCategories => "too_many_categories",
         }
     }
+
+    /// The reason of that text; none where there is no such reason.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
 }
 
 impl fmt::Display for Reason {

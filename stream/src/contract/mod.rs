@@ -5,6 +5,7 @@ mod dead_letter;
 mod event;
 mod example;
 mod features;
+mod letter;
 pub mod topic;
 mod user_view;
 
@@ -14,4 +15,5 @@ pub use event::{Event, MAX_TS};
 pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
 pub use features::FeatureRecord;
 pub use hmisr_features::{Diversity, Id};
+pub use letter::{Letter, REPLAYED_FROM};
 pub use user_view::{UserView, VisitView};

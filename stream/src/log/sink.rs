@@ -10,25 +10,18 @@ pub struct LogSink {
     epoch: u64,
     open: bool,
     records: Vec<Outgoing>,
-    offsets: Option<Pending>,
-}
-
-/// Offsets that the transaction will commit.
-struct Pending {
-    group: String,
-    topic: String,
-    offsets: Vec<(i32, i64)>,
+    offsets: Vec<GroupOffsets>,
 }
 
 impl LogSink {
     pub(super) fn new(log: Log, transactional_id: String, epoch: u64) -> Self {
-        Self { log, transactional_id, epoch, open: false, records: Vec::new(), offsets: None }
+        Self { log, transactional_id, epoch, open: false, records: Vec::new(), offsets: Vec::new() }
     }
 
     fn clear(&mut self) {
         self.open = false;
         self.records.clear();
-        self.offsets = None;
+        self.offsets.clear();
     }
 
     fn require_open(&self) -> Result<()> {
@@ -56,8 +49,11 @@ impl Sink for LogSink {
 
     fn send_offsets(&mut self, group: &String, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
         self.require_open()?;
-        self.offsets =
-            Some(Pending { group: group.clone(), topic: topic.to_owned(), offsets: offsets.to_vec() });
+        self.offsets.push(GroupOffsets {
+            group: group.clone(),
+            topic: topic.to_owned(),
+            offsets: offsets.to_vec(),
+        });
         Ok(())
     }
 
@@ -73,12 +69,7 @@ impl Sink for LogSink {
                 ),
             ));
         }
-        let offsets = self.offsets.as_ref().map(|Pending { group, topic, offsets }| GroupOffsets {
-            group,
-            topic,
-            offsets,
-        });
-        let written = self.log.inner.commit_locked(&mut index, &self.records, offsets);
+        let written = self.log.inner.commit_locked(&mut index, &self.records, &self.offsets);
         drop(index);
         match &written {
             Ok(()) => self.clear(),

@@ -138,8 +138,8 @@ impl Source for LogSource {
     }
 
     fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
-        let (group, topic) = (&self.group, &self.topic.name);
-        self.log.inner.commit(&[], Some(GroupOffsets { group, topic, offsets }))
+        let (group, topic) = (self.group.clone(), self.topic.name.clone());
+        self.log.inner.commit(&[], &[GroupOffsets { group, topic, offsets: offsets.to_vec() }])
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

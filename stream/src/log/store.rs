@@ -137,22 +137,25 @@ impl Log {
     /// Kind `Unavailable` where the folder cannot be opened, another process holds it for example;
     /// kind `Corrupt` where what lies there cannot be read.
     pub fn open(path: &Path, settings: LogSettings) -> Result<Self> {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_max_total_wal_size(256 << 20);
-        options.set_keep_log_file_num(4);
-        let mut records = Options::default();
-        records.set_compression_type(DBCompressionType::Lz4);
-        // Keys only grow within a partition: whole runs are merged, seldom.
-        records.set_compaction_style(DBCompactionStyle::Universal);
-        records.set_write_buffer_size(32 << 20);
-        let families = [
-            ColumnFamilyDescriptor::new(RECORDS, records),
-            ColumnFamilyDescriptor::new(TOPICS, Options::default()),
-            ColumnFamilyDescriptor::new(OFFSETS, Options::default()),
-        ];
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| refused(path, error))?;
+        Self::over(DB::open_cf_descriptors(&options(), path, families()), path, settings)
+    }
+
+    /// Opens the log in `path` as it stands now, to read it only: another process may go on writing.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` and `Corrupt`, as [`Log::open`]; also where there is no log.
+    pub fn open_read_only(path: &Path, settings: LogSettings) -> Result<Self> {
+        let mut options = options();
+        options.create_if_missing(false);
+        Self::over(DB::open_cf_descriptors_read_only(&options, path, families(), false), path, settings)
+    }
+
+    fn over(
+        opened: std::result::Result<DB, rocksdb::Error>,
+        path: &Path,
+        settings: LogSettings,
+    ) -> Result<Self> {
+        let db = opened.map_err(|error| refused(path, error))?;
         let log =
             Self { inner: Arc::new(Inner { db, settings, index: Mutex::default(), grown: Condvar::new() }) };
         log.load_topics()?;
@@ -224,7 +227,7 @@ impl Log {
     /// # Errors
     /// Kinds `MissingTopic`, `TooLarge`, or `Unavailable` where the disk fails.
     pub fn append(&self, records: &[Outgoing]) -> Result<()> {
-        self.inner.commit(records, None)
+        self.inner.commit(records, &[])
     }
 
     /// Reads `topic` for `group`.
@@ -272,11 +275,33 @@ impl Log {
     }
 }
 
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_total_wal_size(256 << 20);
+    options.set_keep_log_file_num(4);
+    options
+}
+
+fn families() -> [ColumnFamilyDescriptor; 3] {
+    let mut records = Options::default();
+    records.set_compression_type(DBCompressionType::Lz4);
+    // Keys only grow within a partition: whole runs are merged, seldom.
+    records.set_compaction_style(DBCompactionStyle::Universal);
+    records.set_write_buffer_size(32 << 20);
+    [
+        ColumnFamilyDescriptor::new(RECORDS, records),
+        ColumnFamilyDescriptor::new(TOPICS, Options::default()),
+        ColumnFamilyDescriptor::new(OFFSETS, Options::default()),
+    ]
+}
+
 /// Offsets to commit along with records: the group, the topic, next offsets by partition.
-pub(super) struct GroupOffsets<'a> {
-    pub(super) group: &'a str,
-    pub(super) topic: &'a str,
-    pub(super) offsets: &'a [(i32, i64)],
+pub(super) struct GroupOffsets {
+    pub(super) group: String,
+    pub(super) topic: String,
+    pub(super) offsets: Vec<(i32, i64)>,
 }
 
 impl Inner {
@@ -304,16 +329,16 @@ impl Inner {
     }
 
     /// One write of everything. Offsets are given under the lock, so that they are dense.
-    pub(super) fn commit(&self, records: &[Outgoing], group: Option<GroupOffsets<'_>>) -> Result<()> {
+    pub(super) fn commit(&self, records: &[Outgoing], groups: &[GroupOffsets]) -> Result<()> {
         let mut index = self.index();
-        self.commit_locked(&mut index, records, group)
+        self.commit_locked(&mut index, records, groups)
     }
 
     pub(super) fn commit_locked(
         &self,
         index: &mut Index,
         records: &[Outgoing],
-        group: Option<GroupOffsets<'_>>,
+        groups: &[GroupOffsets],
     ) -> Result<()> {
         let mut batch = WriteBatch::default();
         let mut ends: HashMap<(&str, i32), i64> = HashMap::new();
@@ -338,7 +363,7 @@ impl Inner {
             batch.put_cf(family, record_key(topic.number, record.partition, *end), value);
             *end += 1;
         }
-        if let Some(GroupOffsets { group, topic, offsets }) = group {
+        for GroupOffsets { group, topic, offsets } in groups {
             let number = index.topic(topic)?.number;
             for (partition, offset) in offsets {
                 let key = offset_key(group, number, *partition);

@@ -1,0 +1,47 @@
+//! `hmisr dlq`: what could not be processed, and sending it again.
+
+mod list;
+mod replay;
+mod to_end;
+
+use std::path::Path;
+
+use hmisr_stream::log::Log;
+
+use super::topics::at;
+use crate::args::{DlqCommand, DlqFrom};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::transport::Kafka;
+
+pub fn run(config: Config, command: DlqCommand) -> Result<(), Failure> {
+    match &command {
+        DlqCommand::List(args) => match &args.from.brokers {
+            Some(_) => list::run(&kafka(config, &args.from), args),
+            None => list::run(&log(config, &args.from.data, true)?, args),
+        },
+        DlqCommand::Replay(args) => match &args.from.brokers {
+            Some(_) => replay::run(&kafka(config, &args.from), args),
+            None => replay::run(&log(config, &args.from.data, args.dry_run)?, args),
+        },
+    }
+}
+
+fn kafka(config: Config, from: &DlqFrom) -> Kafka {
+    Kafka(at(config.kafka, from.brokers.clone()))
+}
+
+/// The embedded log of a data folder; to read it, the folder may be in use.
+fn log(config: Config, data: &Path, read_only: bool) -> Result<Log, Failure> {
+    let path = data.join("log");
+    if !path.join("CURRENT").exists() {
+        return Err(Failure::user(format!(
+            "--data {}: holds no embedded log; name the data folder of an `hmisr up`, or --brokers",
+            data.display()
+        )));
+    }
+    match read_only {
+        true => Ok(Log::open_read_only(&path, config.log)?),
+        false => Ok(Log::open(&path, config.log)?),
+    }
+}
