@@ -64,6 +64,11 @@ impl Error {
         Self { kind: ErrorKind::Unavailable, message, source: Some(Box::new(error)) }
     }
 
+    /// Whether this process itself has the store open.
+    pub(crate) fn is_held_here(&self) -> bool {
+        self.source.as_ref().is_some_and(|error| error.to_string().contains("lock hold by current process"))
+    }
+
     /// What the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
 use rocksdb::checkpoint::Checkpoint;
@@ -26,6 +27,9 @@ pub struct Committed {
     /// Bytes of the batch.
     pub bytes: usize,
 }
+
+/// How long readers of a store that was closed in this process are waited for when it is opened again.
+const READERS: Duration = Duration::from_secs(10);
 
 /// What one event reads and changes.
 pub struct Slots<'a> {
@@ -71,7 +75,7 @@ impl PartitionStore {
         resources: &Resources,
     ) -> Result<Self> {
         let expiry = Expiry::new(features);
-        let db = open(path, resources, true, Some(&expiry))?;
+        let db = open_after_readers(path, resources, &expiry)?;
         claim(&db, identity, path)?;
         let progress = read_progress(&db, &db.snapshot())?.unwrap_or_default();
         expiry.committed(progress.partition.watermark);
@@ -315,6 +319,20 @@ pub(crate) fn families(resources: &Resources, expiry: Option<&Expiry>) -> [Colum
         }
         ColumnFamilyDescriptor::new(name, options)
     })
+}
+
+/// Opens as [`open`] does; a store that this process closed a moment ago stays locked while a
+/// look-up still reads it, which takes no longer than one look-up.
+fn open_after_readers(path: &Path, resources: &Resources, expiry: &Expiry) -> Result<DB> {
+    let deadline = Instant::now() + READERS;
+    loop {
+        match open(path, resources, true, Some(expiry)) {
+            Err(error) if error.is_held_here() && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            other => return other,
+        }
+    }
 }
 
 pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {

@@ -145,3 +145,30 @@ fn a_store_of_something_else_is_refused_with_the_remedy() {
     assert!(open_as(folder.path(), &identity()).is_ok());
     assert!(identity().features.contains(&format!("maths={MATHS_VERSION}")));
 }
+
+#[test]
+fn a_store_that_comes_back_waits_for_the_look_ups_that_still_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = std::sync::Mutex::new(None);
+    let shown = &shown;
+    std::thread::scope(|threads| {
+        let (_running, ended) = std::sync::mpsc::channel::<()>();
+        threads.spawn(move || {
+            while ended.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                // A clone outlives the store that it was taken from, as in a look-up.
+                let reader: Option<hmisr_state::StoreReader> = shown.lock().unwrap().clone();
+                if let Some(reader) = reader {
+                    (0..50).for_each(|user| drop(reader.user(&Id::from(user % 3_u32)).unwrap()));
+                }
+            }
+        });
+        for turn in 0..100 {
+            let mut store = open_as(folder.path(), &identity()).unwrap();
+            assert_eq!(store.next_offset(), turn);
+            *shown.lock().unwrap() = Some(store.reader());
+            apply(&mut store, 1, turn);
+            store.commit(turn + 1, CACHE).unwrap();
+            *shown.lock().unwrap() = None;
+        }
+    });
+}
