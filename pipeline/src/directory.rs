@@ -83,9 +83,19 @@ impl StateDirectory {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).stores.is_empty()
     }
 
+    /// The partitions that this process owns, and how many there are in all.
+    pub fn owned(&self) -> (Vec<i32>, i32) {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        (inner.stores.keys().copied().collect(), inner.partitions)
+    }
+
     /// The readers of all owned stores.
     pub fn readers(&self) -> Vec<StoreReader> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).stores.values().cloned().collect()
+    }
+
+    pub(crate) fn owns(&self, partition: i32) -> bool {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).stores.contains_key(&partition)
     }
 
     pub(crate) fn insert(&self, partitions: i32, partition: i32, store: StoreReader) {

@@ -247,10 +247,15 @@ where
         let cache_limit = self.setup.state.cache_bytes / self.partitions.len().max(1);
         let mut written = 0;
         // One that waits to be started holds what was dropped: neither its offset nor its state counts.
-        for partition in self.partitions.values_mut().filter(|partition| partition.started) {
+        for (&number, partition) in self.partitions.iter_mut().filter(|(_, partition)| partition.started) {
             if partition.position > partition.store.next_offset() {
                 world.reached(Point::BeforeWriteBatch)?;
                 written += partition.store.commit(partition.position, cache_limit)?.bytes;
+                let replayed = partition.store.next_offset() >= partition.mute_until;
+                if replayed && !self.setup.directory.owns(number) {
+                    let partitions = self.source.topic().partitions;
+                    self.setup.directory.insert(partitions, number, partition.store.reader());
+                }
                 world.reached(Point::AfterWriteBatch)?;
             }
         }

@@ -73,7 +73,15 @@ where
             tracing::info!(partition = number, records, "replaying what the store is behind, outputs muted");
         }
         self.source.seek(number, start.offset)?;
-        self.setup.directory.insert(self.source.topic().partitions, number, partition.store.reader());
+        // A store that is behind would call users unknown whom its peer has answered for: look-ups
+        // come back with the commit that ends the replay.
+        match start.mute_until > start.offset {
+            true => self.setup.directory.remove(number),
+            false => {
+                let partitions = self.source.topic().partitions;
+                self.setup.directory.insert(partitions, number, partition.store.reader());
+            }
+        }
         (partition.position, partition.mute_until, partition.started) =
             (start.offset, start.mute_until, true);
         self.show_offsets();
