@@ -116,6 +116,10 @@ pub struct PipelineArgs {
     /// Address of look-ups, metrics and health.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
     pub listen: String,
+    /// Base URL under which servers reach these look-ups, such as http://10.0.0.7:8081; by default
+    /// the address listened on.
+    #[arg(long, value_name = "URL")]
+    pub advertise: Option<String>,
     /// Go on at the store's offset where the group has none, as after the group was deleted.
     #[arg(long)]
     pub adopt_store_offset: bool,
@@ -147,6 +151,10 @@ pub struct ServeArgs {
     /// Base URL of a pipeline that answers look-ups; repeatable.
     #[arg(long = "pipeline", value_name = "URL")]
     pub pipelines: Vec<String>,
+    /// Kafka brokers, host:port[,…]: the topic `state-owners` there says which pipeline to ask for a
+    /// user. Without it every pipeline is asked.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
 }
 
 /// Arguments of `hmisr backfill`.

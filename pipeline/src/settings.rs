@@ -67,6 +67,9 @@ pub struct PipelineSettings {
     pub max_failed_commits: u32,
     /// The pause before the second try, in milliseconds; it doubles up to five seconds.
     pub retry_pause_ms: u64,
+    /// Base URL under which others reach this instance's look-ups, announced on `state-owners`;
+    /// empty: the address that it listens on.
+    pub advertised_url: String,
     /// Accept the store's own offset where the group's is missing, as after a group was deleted.
     pub adopt_store_offset: bool,
 }
@@ -93,6 +96,7 @@ impl Default for PipelineSettings {
             max_future_ms: 60 * 60 * 1000,
             max_failed_commits: 10,
             retry_pause_ms: 100,
+            advertised_url: String::new(),
             adopt_store_offset: false,
         }
     }

@@ -11,6 +11,8 @@ use crate::InvalidSetting;
 pub enum ErrorKind {
     /// A parameter is missing, unknown, given twice or out of range: 400.
     BadParameter,
+    /// The token is missing or another: 401.
+    Unauthorized,
     /// No state is kept of the user: 404.
     UnknownUser,
     /// There is no such endpoint: 404.
@@ -40,8 +42,9 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadParameter,
+        Self::Unauthorized,
         Self::UnknownUser,
         Self::UnknownPath,
         Self::MethodNotAllowed,
@@ -60,6 +63,7 @@ impl ErrorKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadParameter => "bad_parameter",
+            Self::Unauthorized => "unauthorized",
             Self::UnknownUser => "unknown_user",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -79,6 +83,7 @@ impl ErrorKind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadParameter => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UnknownUser | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -119,6 +124,9 @@ impl ApiError {
         let mut response = (self.kind.status(), axum::Json(fields)).into_response();
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.kind == ErrorKind::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The kind reaches the layer that counts refusals this way.
         response.extensions_mut().insert(self.kind);

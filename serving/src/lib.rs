@@ -5,7 +5,7 @@
 //! * [`ModelSlot`] and [`Watcher`]: the model in force and what swaps it. Readers never lock, a
 //!   request keeps the model that it began with, and a snapshot that cannot be loaded leaves the
 //!   old one serving.
-//! * [`UserLookup`]: a user's committed features and newest visits; [`HttpLookup`] asks pipelines.
+//! * [`UserLookup`]: a user's committed features and newest visits; [`LookupClient`] asks pipelines.
 //! * [`Api`]: the endpoints, as one `axum` router in two compositions: everything, or only the
 //!   look-up that a pipeline serves.
 //! * [`serve`] and [`HttpServer`]: a listener with bounds and a graceful end.
@@ -13,24 +13,27 @@
 //! Every answer that is not one of success is JSON, `{"error": {"kind": …, "message": …}}`.
 
 mod api;
+mod connection;
 mod error;
 mod gate;
-mod http_lookup;
-mod listener;
 mod lookup;
+mod lookup_client;
 mod metrics;
 mod model;
+mod owners;
 mod percent;
 mod server;
 mod settings;
 mod slot;
 mod snapshots;
+mod tls;
+mod token;
 mod watcher;
 
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
-pub use http_lookup::HttpLookup;
 pub use lookup::{LookupError, UserLookup};
+pub use lookup_client::LookupClient;
 pub use metrics::Metrics;
 pub use model::{Model, ModelError, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
 pub use server::{Ended, HttpServer, serve};

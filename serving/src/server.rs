@@ -1,17 +1,22 @@
 //! Listening, and ending gracefully.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::Semaphore;
 
-use crate::listener::BoundedListener;
-use crate::{Error, Result, Settings};
+use crate::connection::Connection;
+use crate::{Error, Result, Settings, tls};
 
 /// How often the wish to stop is looked at.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -25,35 +30,91 @@ pub enum Ended {
     DeadlinePassed,
 }
 
+/// Room for the headers of a request, bytes, besides its path and query.
+const HEADERS: usize = 16 << 10;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Pause where the system gives no connection, as without a descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Serves until `shutdown` completes; then accepts nothing more and finishes what is in flight
 /// within `shutdown_timeout_ms`.
 ///
 /// # Errors
-/// [`Error::Io`] where the listener fails.
+/// [`Error::Setting`] where certificate or key cannot be used.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     settings: &Settings,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Ended> {
-    let listener = BoundedListener::new(listener, settings.max_connections, settings.idle_timeout());
-    let (begun, ending) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        // Nobody waits for it where the server ended by itself.
-        let _ = begun.send(());
-    });
-    let deadline = async {
-        let _ = ending.await;
-        tokio::time::sleep(settings.shutdown_timeout()).await;
-    };
+    let tls = tls::acceptor(settings)?;
+    let idle = settings.idle_timeout();
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let open = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    // The time counts from when a request is waited for: it also ends a silent connection, and one
+    // whose request comes byte by byte.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_buf_size(HEADERS + 2 * settings.max_request_bytes);
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let next = async {
+            // The semaphore is never closed, so there always is a place in the end.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            next = next => next,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("no connection can be accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("{address}: {error}");
+        }
+        let (service, http, watcher) =
+            (TowerToHyperService::new(router.clone()), http.clone(), open.watcher());
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            let ended = match tls {
+                None => {
+                    let io = TokioIo::new(Connection::new(stream, idle));
+                    watcher.watch(http.serve_connection(io, service)).await
+                }
+                Some(tls) => match tokio::time::timeout(HANDSHAKE.min(idle), tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let io = TokioIo::new(Connection::new(stream, idle));
+                        watcher.watch(http.serve_connection(io, service)).await
+                    }
+                    failed => {
+                        tracing::debug!(
+                            "{address}: no TLS handshake: {:?}",
+                            failed.map(|done| done.map(drop))
+                        );
+                        return;
+                    }
+                },
+            };
+            if let Err(error) = ended {
+                tracing::debug!("{address}: {error}");
+            }
+        });
+    }
+    drop(listener);
     tokio::select! {
         biased;
-        ended = server => {
-            ended.map_err(|source| Error::Io { doing: "the listener failed", source })?;
-            Ok(Ended::Drained)
-        }
-        () = deadline => Ok(Ended::DeadlinePassed),
+        () = open.shutdown() => Ok(Ended::Drained),
+        () = tokio::time::sleep(settings.shutdown_timeout()) => Ok(Ended::DeadlinePassed),
     }
 }
 
@@ -62,6 +123,7 @@ pub async fn serve(
 #[derive(Debug)]
 pub struct HttpServer {
     address: SocketAddr,
+    scheme: &'static str,
     thread: JoinHandle<Result<Ended>>,
 }
 
@@ -73,6 +135,8 @@ impl HttpServer {
     /// is taken or not this machine's, [`Error::Io`] where the system gives no thread.
     pub fn start(router: Router, settings: Settings, stop: Arc<AtomicBool>) -> Result<Self> {
         settings.validate()?;
+        // Told here, before anything listens.
+        let scheme = if tls::acceptor(&settings)?.is_some() { "https" } else { "http" };
         let cannot_listen = |source| Error::Listen { listen: settings.listen.clone(), source };
         let listener = std::net::TcpListener::bind(&settings.listen).map_err(cannot_listen)?;
         listener.set_nonblocking(true).map_err(cannot_listen)?;
@@ -99,7 +163,12 @@ impl HttpServer {
             })
             .map_err(|source| Error::Io { doing: "cannot start the server's thread", source })?;
         tracing::info!(%address, "listening");
-        Ok(Self { address, thread })
+        Ok(Self { address, scheme, thread })
+    }
+
+    /// `http://address`, or `https://` where TLS is set.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The address listened on; the port is the real one where 0 was set.

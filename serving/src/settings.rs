@@ -1,5 +1,6 @@
 //! How the server listens, what it bounds, and where it looks.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct Settings {
     pub max_request_bytes: usize,
     /// Time within which a request is answered, milliseconds; beyond it the answer is 503.
     pub request_timeout_ms: u64,
-    /// How long a connection may stay without a byte from the client, milliseconds; at least
+    /// How long a connection may take from one answer to the next whole request, milliseconds; at least
     /// twice `request_timeout_ms`.
     pub idle_timeout_ms: u64,
     /// How long requests in flight may take to finish at the end, milliseconds.
@@ -36,6 +37,16 @@ pub struct Settings {
     pub lookup_urls: Vec<String>,
     /// Time for one look-up over all of `lookup_urls`, milliseconds.
     pub lookup_timeout_ms: u64,
+    /// PEM file of the certificate chain: the server then speaks TLS only. Empty: plain HTTP.
+    pub tls_certificate: PathBuf,
+    /// PEM file of the certificate's private key.
+    pub tls_key: PathBuf,
+    /// File of the token that every request but `/healthz` must present. Empty: none.
+    pub bearer_token_file: PathBuf,
+    /// PEM file of the certificates that look-ups at `https://` trust. Empty: the public ones.
+    pub lookup_ca: PathBuf,
+    /// File of the token that look-ups present. Empty: none.
+    pub lookup_token_file: PathBuf,
 }
 
 impl Default for Settings {
@@ -54,6 +65,11 @@ impl Default for Settings {
             shutdown_timeout_ms: 10_000,
             lookup_urls: vec!["http://127.0.0.1:8081".to_owned()],
             lookup_timeout_ms: 1_000,
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            bearer_token_file: PathBuf::new(),
+            lookup_ca: PathBuf::new(),
+            lookup_token_file: PathBuf::new(),
         }
     }
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::{Running, Users, item, settings};
-use hmisr_serving::{HttpLookup, Settings, UserLookup};
+use hmisr_serving::{LookupClient, Settings, UserLookup};
 use hmisr_stream::contract::Id;
 
-fn lookup(urls: &[&str]) -> HttpLookup {
+fn lookup(urls: &[&str]) -> LookupClient {
     let lookup_urls = urls.iter().map(|url| (*url).to_owned()).collect();
-    HttpLookup::new(&Settings { lookup_urls, lookup_timeout_ms: 10_000, ..settings() }).unwrap()
+    LookupClient::new(&Settings { lookup_urls, lookup_timeout_ms: 10_000, ..settings() }).unwrap()
 }
 
 fn id(text: &str) -> Id {
@@ -119,6 +119,6 @@ fn a_silent_pipeline_runs_into_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = Settings { lookup_urls: vec![url.clone()], lookup_timeout_ms: 100, ..settings() };
-    let error = HttpLookup::new(&settings).unwrap().user(&id("1")).unwrap_err().to_string();
+    let error = LookupClient::new(&settings).unwrap().user(&id("1")).unwrap_err().to_string();
     assert!(error.contains(&url) && error.contains("timeout"), "{error}");
 }

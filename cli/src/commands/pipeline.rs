@@ -13,9 +13,9 @@ use hmisr_state::StateMetrics;
 use hmisr_stream::contract::topic;
 use prometheus::Registry;
 
-use super::OwnState;
 use super::serve::{caught_up, registry};
 use super::topics::at;
+use super::{OwnState, owners};
 use crate::args::PipelineArgs;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -31,17 +31,39 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     let registry = registry()?;
     let state = State::new(&config);
     let (progress, directory) = (state.progress.clone(), state.directory.clone());
+    let advertised = args.advertise.unwrap_or_else(|| config.pipeline.advertised_url.clone());
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry.clone(), metrics, OwnState::shared(directory))?
+    let router = Api::new(settings.clone(), registry.clone(), metrics, OwnState::shared(directory.clone()))?
         .with_check("caught_up", move || caught_up(&progress))
         .router();
     let server = HttpServer::start(router, settings, stop.clone())?;
-    let job = start(&config, &kafka, &args.state, &registry, state, stop)?;
-    println!("pipeline over {}; look-ups and metrics on http://{}/", kafka.describe(), server.address());
+    let job = start(&config, &kafka, &args.state, &registry, state, stop.clone())?;
+    let announcing = match url(&advertised, &server) {
+        Some(url) => Some(owners::announce(kafka.0.clone(), url, directory, stop)?),
+        None => None,
+    };
+    println!("pipeline over {}; look-ups and metrics on {}/", kafka.describe(), server.url());
     let ended = job.join();
+    if let Some(announcing) = announcing {
+        announcing.join().map_err(|_| Failure::panic("announcing partitions"))?;
+    }
     server.join()?;
     ended
+}
+
+/// Where others reach the look-ups; none where the address says nothing to them.
+fn url(advertised: &str, server: &HttpServer) -> Option<String> {
+    if !advertised.is_empty() {
+        return Some(advertised.to_owned());
+    }
+    if server.address().ip().is_unspecified() {
+        tracing::warn!(
+            "listening on every address: say with --advertise (pipeline.advertised_url) where others reach this one; until then servers find its users by asking every pipeline of serving.lookup_urls"
+        );
+        return None;
+    }
+    Some(server.url())
 }
 
 /// What other threads see of a job.

@@ -7,9 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hmisr_pipeline::PipelineProgress;
-use hmisr_serving::{Api, HttpLookup, HttpServer, Metrics, ModelSlot, Snapshots, UserLookup, Watcher};
+use hmisr_serving::{Api, HttpServer, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher};
 use prometheus::Registry;
 
+use super::owners;
+use super::topics::at;
 use crate::args::ServeArgs;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -20,14 +22,14 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     if !args.pipelines.is_empty() {
         settings.lookup_urls = args.pipelines;
     }
-    let lookup = HttpLookup::new(&settings).map_err(|error| Failure::user(error.to_string()))?;
+    let mut lookup = LookupClient::new(&settings).map_err(|error| Failure::user(error.to_string()))?;
+    if args.brokers.is_some() {
+        let kafka = at(config.kafka, args.brokers);
+        lookup = lookup.with_owners(move || owners::read(&kafka));
+    }
     let stop = crate::stop::on_signal()?;
     let serving = start(&settings, &registry()?, &args.snapshots, Arc::new(lookup), None, stop)?;
-    println!(
-        "serving on http://{}/ from snapshots in {}",
-        serving.server.address(),
-        args.snapshots.display()
-    );
+    println!("serving on {}/ from snapshots in {}", serving.server.url(), args.snapshots.display());
     serving.join()
 }
 

@@ -32,10 +32,10 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState))?.router();
     let server = HttpServer::start(router, settings, stop)?;
     println!(
-        "training over {} into {}; metrics on http://{}/metrics",
+        "training over {} into {}; metrics on {}/metrics",
         kafka.describe(),
         args.snapshots.display(),
-        server.address()
+        server.url()
     );
     let summary = training.join();
     server.join()?;

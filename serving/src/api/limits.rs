@@ -17,7 +17,9 @@ pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request,
     let begun = Instant::now();
     let _counted = InFlight::new(&shared.metrics.in_flight);
     let endpoint = Endpoint::of(request.uri().path());
-    let response = match too_large(&request, shared.settings.max_request_bytes) {
+    let admitted =
+        admitted(&shared, &request).and_then(|()| too_large(&request, shared.settings.max_request_bytes));
+    let response = match admitted {
         Err(error) => error.into_response(),
         Ok(()) => match tokio::time::timeout(shared.settings.request_timeout(), next.run(request)).await {
             Ok(response) => response,
@@ -29,6 +31,21 @@ pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request,
     }
     shared.metrics.answered(endpoint, response.status().as_u16(), begun.elapsed().as_secs_f64());
     response
+}
+
+/// Whether the request presents the token, where one is set; whether the process lives may be asked without.
+fn admitted(shared: &Shared, request: &Request) -> Result<(), ApiError> {
+    match &shared.token {
+        Some(token)
+            if request.uri().path() != "/healthz"
+                && !token.admits(request.headers().get(header::AUTHORIZATION)) =>
+        {
+            let message = "the token is missing or another; send the header `Authorization: Bearer TOKEN` with \
+                           the one in the server's setting `serving.bearer_token_file`";
+            Err(ApiError::new(ErrorKind::Unauthorized, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn timed_out(most_ms: u64) -> ApiError {

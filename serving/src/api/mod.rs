@@ -19,6 +19,7 @@ use prometheus::Registry;
 use crate::error::shown;
 use crate::gate::Gate;
 use crate::metrics::LookupOutcome;
+use crate::token::Token;
 use crate::{ApiError, ErrorKind, LookupError, Metrics, ModelSlot, Result, Settings, UserLookup};
 
 /// The HTTP interface.
@@ -37,6 +38,7 @@ struct Shared {
     lookup: Arc<dyn UserLookup>,
     models: Option<Arc<ModelSlot>>,
     checks: Vec<Check>,
+    token: Option<Token>,
     lookups: Gate,
     computations: Gate,
 }
@@ -68,7 +70,9 @@ impl Api {
             metrics.waiting_compute.clone(),
         );
         let (models, checks) = (None, Vec::new());
-        let shared = Shared { settings, registry, metrics, lookup, models, checks, lookups, computations };
+        let token = Token::read("bearer_token_file", &settings.bearer_token_file)?;
+        let shared =
+            Shared { settings, registry, metrics, lookup, models, checks, token, lookups, computations };
         Ok(Self { shared })
     }
 

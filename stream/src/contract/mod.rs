@@ -6,6 +6,7 @@ mod event;
 mod example;
 mod features;
 mod letter;
+mod owner;
 pub mod topic;
 mod user_view;
 
@@ -16,4 +17,5 @@ pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
 pub use features::FeatureRecord;
 pub use hmisr_features::{Diversity, Id};
 pub use letter::{Letter, REPLAYED_FROM};
+pub use owner::{Owners, PartitionOwner};
 pub use user_view::{UserView, VisitView};
