@@ -214,7 +214,7 @@ impl Running {
         let router = compose(api, slot.clone()).router();
         let stop = Arc::new(AtomicBool::new(false));
         let server = HttpServer::start(router, settings, stop.clone()).unwrap();
-        let base = format!("http://{}", server.address());
+        let base = server.url();
         Self { base, metrics, slot, stop, server: Some(server) }
     }
 

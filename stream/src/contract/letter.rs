@@ -79,8 +79,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = String> {
-        let ours = ["reason", "message", "topic", "partition", "offset", "timestamp-ms", "cut-from"];
-        prop_oneof![".{0,6}", prop::sample::select(&ours[..]).prop_map(|name| format!("hmisr-{name}"))]
+        const OURS: &[&str] =
+            &["reason", "message", "topic", "partition", "offset", "timestamp-ms", "cut-from"];
+        prop_oneof![".{0,6}", prop::sample::select(OURS).prop_map(|name| format!("hmisr-{name}"))]
     }
 
     fn value() -> impl Strategy<Value = Vec<u8>> {

@@ -121,6 +121,23 @@ mod tests {
         }
 
         #[test]
+        fn a_damaged_record_is_read_or_refused_without_panic(
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            keep in any::<prop::sample::Index>(),
+        ) {
+            let headers = vec![Header::new("a", "b"), Header::new("", [0; 300])];
+            let sent = Outgoing { topic: "t", partition: 3, key: Some(vec![1; 9]), payload: Some(vec![2; 9]), headers };
+            let mut value = encode(&sent, 7);
+            let place = at.index(value.len());
+            value[place] = byte;
+            value.truncate(keep.index(value.len() * 2).max(1));
+            if let Ok(read) = decode(3, &record_key(7, 3, 1), &value) {
+                prop_assert!(read.bytes() <= value.len() + 64);
+            }
+        }
+
+        #[test]
         fn rubbish_is_refused_without_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode(0, &record_key(1, 0, 0), &value);
         }

@@ -20,6 +20,7 @@ pub struct Broker {
 /// The broker that all tests of this binary share; none where it cannot be had.
 ///
 /// `HMISR_KAFKA_TESTS=require` makes that a failure.
+#[allow(dead_code, reason = "not every test binary that includes this file shares one")]
 pub fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
     SHARED.get_or_init(start).as_ref().map(|broker| broker.address.as_str())
