@@ -39,7 +39,15 @@ impl Error {
             rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         };
-        Self { kind, message: format!("state store, {doing}: {error}"), source: Some(Box::new(error)) }
+        // RocksDB's text names the file. It has no kind of its own for this, and repeats the text of
+        // a failed flush at the next write.
+        let remedy = if error.to_string().contains("No space left on device") {
+            "; the disk is full: free space on the state folder's file system and start again, nothing that was committed is lost"
+        } else {
+            ""
+        };
+        let message = format!("state store, {doing}: {error}{remedy}");
+        Self { kind, message, source: Some(Box::new(error)) }
     }
 
     /// A store that does not open. A lock that is held has no kind of its own in RocksDB.

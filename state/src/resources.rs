@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateSettings {
-    /// RocksDB's block cache and memtables together, over all partitions, in bytes.
+    /// RocksDB's block cache and memtables together, over all partitions, in bytes. A memtable
+    /// stays until its flush has ended, so the limit is soft: under load it may be exceeded by
+    /// about a quarter. Half a megabyte a partition is the least that is of use.
     pub memory_bytes: usize,
     /// The write-back cache of decoded users, over all partitions, in bytes. What is not yet
-    /// committed cannot be evicted, so a commit comes at the latest when half of it is dirty.
+    /// committed cannot be evicted, so a commit comes at the latest when half of it is dirty. State
+    /// takes this and `memory_bytes` together.
     pub cache_bytes: usize,
     /// Whether a commit of state waits for the disk. Without it state survives `kill -9`; after
     /// a power failure it may be older than the committed offset and is then rebuilt by replay.
