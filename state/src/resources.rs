@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateSettings {
-    /// RocksDB's block cache and memtables together, over all partitions, in bytes. A memtable
-    /// stays until its flush has ended, so the limit is soft: under load it may be exceeded by
-    /// about a quarter. Half a megabyte a partition is the least that is of use.
+    /// RocksDB's block cache and memtables together, over all partitions, in bytes. A commit
+    /// waits for its flush where memtables take five eighths. Half a megabyte a partition is the
+    /// least that is of use.
     pub memory_bytes: usize,
     /// The write-back cache of decoded users, over all partitions, in bytes. What is not yet
     /// committed cannot be evicted, so a commit comes at the latest when half of it is dirty. State
@@ -81,6 +81,7 @@ const ARENA_BYTES: usize = 32 << 10;
 pub struct Resources {
     pub(crate) settings: StateSettings,
     pub(crate) cache: Cache,
+    write_buffers: WriteBufferManager,
     database: Arc<Options>,
 }
 
@@ -94,7 +95,14 @@ impl Resources {
             false,
             cache.clone(),
         );
-        Self { settings, cache, database: Arc::new(database(&write_buffers)) }
+        let database = Arc::new(database(&write_buffers));
+        Self { settings, cache, write_buffers, database }
+    }
+
+    /// Whether flushes have fallen so far behind that who writes must wait for his own: RocksDB
+    /// begins them at half of the budget, and would itself let memtables grow on.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.write_buffers.get_usage() > self.settings.memory_bytes / 8 * 5
     }
 
     /// Options of a store. Copies share the statistics, so that one set counts for all stores.

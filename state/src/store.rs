@@ -197,6 +197,12 @@ impl PartitionStore {
             return Err(Error::disk("committing", error));
         }
         self.expiry.committed(self.progress.partition.watermark);
+        if self.resources.is_behind() {
+            for name in [USERS, ITEMS, META] {
+                // The commit is there whatever becomes of the flush; the next one would fail.
+                let _ = self.db.flush_cf(family(&self.db, name)?);
+            }
+        }
         // Items are small and shared by all users: they get the smaller part.
         self.users.settle(cache_limit / 4 * 3);
         self.items.settle(cache_limit / 4);
