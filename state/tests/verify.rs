@@ -72,7 +72,8 @@ fn a_whole_store_is_found_whole() {
 fn what_is_broken_is_named() {
     let user = Id::from(1).key();
     let mut short = Vec::new();
-    let cases: [(&str, &[u8], Option<&[u8]>, &str); 5] = [
+    type Case<'a> = (&'a str, &'a [u8], Option<&'a [u8]>, &'a str);
+    let cases: [Case<'_>; 5] = [
         ("users", &user, Some(b"rubbish"), "cannot be read"),
         ("items", &Id::from(7).key(), Some(b"\x80"), "cannot be read"),
         ("items", &Id::from(7).key(), Some(b"\x7f\x00"), "do not add up"),
