@@ -73,16 +73,14 @@ impl Group {
         self.generation
     }
 
-    /// Who polls lets go what it was told to, and learns what has changed.
-    pub(super) fn poll(&mut self, id: u32, released: &[i32], now: Duration) -> News {
+    /// Who polls lets go what it was told to, and learns what has changed since the answer that
+    /// reached it last: `known` is what it holds.
+    pub(super) fn poll(&mut self, id: u32, known: &[i32], released: &[i32], now: Duration) -> News {
         let Some(member) = self.members.get_mut(&id) else { return News::Unknown };
         member.polled = now;
-        if !released.is_empty() {
-            released.iter().for_each(|partition| {
-                member.owned.remove(partition);
-            });
-            self.generation += 1;
-        }
+        let owned = member.owned.len();
+        member.owned.retain(|partition| !released.contains(partition));
+        self.generation += u32::from(member.owned.len() < owned);
         let taken: BTreeSet<i32> = self
             .members
             .iter()
@@ -94,7 +92,7 @@ impl Group {
         if !lost.is_empty() {
             return News::Lost(lost);
         }
-        let free = |partition: &&i32| !member.owned.contains(*partition) && !taken.contains(*partition);
+        let free = |partition: &&i32| !known.contains(*partition) && !taken.contains(*partition);
         let gained: Vec<i32> = member.target.iter().filter(free).copied().collect();
         if gained.is_empty() {
             return News::None;

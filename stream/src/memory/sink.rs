@@ -6,10 +6,11 @@ use super::faults::Call;
 use super::transactions::End;
 use crate::{Error, ErrorKind, Outgoing, Result, Sink};
 
-/// A producer: with a transactional id, or without transactions.
+/// A producer: with a transactional id, or without transactions. Clones are the same producer.
 ///
 /// As with Kafka, beginning a transaction is the client's own business: after a commit without an
 /// answer, records of the same producer would join the transaction that it left open.
+#[derive(Clone)]
 pub struct MemorySink {
     connection: Connection,
     /// The transactional id and its epoch; none without transactions.

@@ -63,19 +63,17 @@ impl MemorySource {
 
     /// What the group has to say.
     fn news(&mut self) -> Result<Option<Polled>> {
-        let (group, released, outside) = (&mut self.group, &self.leaving, self.outside);
-        let news = self.connection.request(Call::Poll, ErrorKind::Unavailable, |inner| {
-            let now = inner.now;
-            let Some(found) = inner.groups.get_mut(&group.name) else { return Ok(News::Unknown) };
-            if outside {
-                group.member = found.join(now);
-            }
-            let news = found.poll(group.member, released, now);
-            if news != News::Unknown {
-                group.generation = found.generation();
-            }
-            Ok(news)
-        })?;
+        let (group, owned, released, outside) = (&self.group, &self.owned, &self.leaving, self.outside);
+        let (news, member, generation) =
+            self.connection.request(Call::Poll, ErrorKind::Unavailable, |inner| {
+                let now = inner.now;
+                let Some(found) = inner.groups.get_mut(&group.name) else { return Ok((News::Unknown, 0, 0)) };
+                let member = if outside { found.join(now) } else { group.member };
+                Ok((found.poll(member, owned, released, now), member, found.generation()))
+            })?;
+        if news != News::Unknown {
+            (self.group.member, self.group.generation) = (member, generation);
+        }
         self.leaving.clear();
         self.outside = news == News::Unknown;
         Ok(match news {

@@ -1,0 +1,166 @@
+//! What must come out: the fold of the committed events in the order of their offsets, by the
+//! feature maths alone.
+
+use std::collections::BTreeMap;
+
+use hmisr_features::{Id, ItemCount, PartitionState, UserState};
+use hmisr_stream::Record;
+use hmisr_stream::contract::{Event, FeatureRecord, Reason, TrainingExample, WireId, topic};
+use hmisr_stream::memory::Broker;
+use prost::Message;
+
+use crate::plan::Plan;
+
+/// What matters of a training example: item, time, and the items before it.
+type Example = Option<(WireId, i64, Vec<WireId>)>;
+
+/// By user, in order; a tombstone is none.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outputs {
+    pub features: BTreeMap<Vec<u8>, Vec<Option<String>>>,
+    pub examples: BTreeMap<Vec<u8>, Vec<Example>>,
+    /// By partition and offset of the event.
+    pub dead_letters: BTreeMap<(i32, i64), Vec<&'static str>>,
+}
+
+#[derive(Default)]
+pub struct Reference {
+    pub outputs: Outputs,
+    /// The stored form of each user who has not expired.
+    pub users: BTreeMap<Id, Vec<u8>>,
+    /// Per partition the offset after its last committed event.
+    pub ends: BTreeMap<i32, i64>,
+}
+
+#[derive(Default)]
+struct Partition {
+    shared: PartitionState,
+    users: BTreeMap<Id, UserState>,
+    items: BTreeMap<Id, ItemCount>,
+}
+
+impl Reference {
+    pub fn of(broker: &Broker, plan: &Plan) -> Self {
+        let mut reference = Self::default();
+        let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
+        for record in broker.read(topic::EVENTS) {
+            reference.ends.insert(record.partition, record.offset + 1);
+            let partition = partitions.entry(record.partition).or_default();
+            if let Err(reason) = reference.apply(partition, &record, plan) {
+                let place = (record.partition, record.offset);
+                reference.outputs.dead_letters.entry(place).or_default().push(reason.as_str());
+            }
+        }
+        for partition in partitions.into_values() {
+            let watermark = partition.shared.watermark.unwrap_or(0);
+            for (id, user) in partition.users {
+                if !user.is_empty() && !user.is_expired(&plan.features, watermark) {
+                    reference.users.insert(id, stored(&user));
+                }
+            }
+        }
+        reference
+    }
+
+    fn apply(&mut self, partition: &mut Partition, record: &Record, plan: &Plan) -> Result<(), Reason> {
+        let key = record.key.clone().unwrap();
+        let Some(payload) = &record.payload else {
+            partition.users.remove(&Id::parse(std::str::from_utf8(&key).unwrap()).unwrap());
+            self.outputs.features.entry(key.clone()).or_default().push(None);
+            self.outputs.examples.entry(key).or_default().push(None);
+            return Ok(());
+        };
+        let event = Event::decode(payload).map_err(|(reason, _)| reason)?;
+        if event.user_id.to_string().into_bytes() != key {
+            return Err(Reason::KeyMismatch);
+        }
+        if event.ts > record.timestamp_ms + plan.pipeline.max_future_ms {
+            return Err(Reason::Future);
+        }
+        let Partition { shared, users, items } = partition;
+        let user = users.entry(event.user_id.clone()).or_default();
+        shared.admit(&plan.features, user, event.ts).map_err(|_| Reason::Late)?;
+        let known = user.categories().iter().any(|category| category.id == event.category);
+        if !known && user.categories().len() >= plan.pipeline.max_user_categories {
+            return Err(Reason::TooManyCategories);
+        }
+        if event.action == "click" && !user.is_empty() {
+            let mut history: Vec<WireId> = user.visits().map(|visit| WireId::from(&visit.item)).collect();
+            let history = history.split_off(history.len().saturating_sub(plan.pipeline.history));
+            let example = Some((WireId::from(&event.item_id), event.ts, history));
+            self.outputs.examples.entry(key.clone()).or_default().push(example);
+        }
+        let item = items.entry(event.item_id.clone()).or_default();
+        let features = shared.update(&plan.features, plan.pipeline.history, user, item, event.interaction());
+        let features = FeatureRecord {
+            user_id: event.user_id,
+            item_id: event.item_id,
+            category: event.category,
+            tail: features.tail,
+            ts: event.ts,
+            partition: record.partition,
+            offset: record.offset,
+            lifetime: features.lifetime,
+            window: features.window,
+            recent_diversity: features.recent_diversity,
+        };
+        let text = serde_json::to_string(&features).unwrap();
+        self.outputs.features.entry(key).or_default().push(Some(text));
+        Ok(())
+    }
+}
+
+/// A user's stored form.
+pub fn stored(user: &UserState) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    user.write(&mut bytes);
+    bytes
+}
+
+/// What a reader of committed records sees of the outputs.
+pub fn written(broker: &Broker) -> Outputs {
+    let mut outputs = Outputs::default();
+    for record in broker.read(topic::USER_FEATURES) {
+        let text = record.payload.map(|payload| String::from_utf8(payload).unwrap());
+        outputs.features.entry(record.key.unwrap()).or_default().push(text);
+    }
+    for record in broker.read(topic::TRAINING_EXAMPLES) {
+        let example = record.payload.map(|payload| {
+            let TrainingExample { item, ts, history_items, .. } =
+                TrainingExample::decode(payload.as_slice()).unwrap();
+            (item, ts, history_items)
+        });
+        outputs.examples.entry(record.key.unwrap()).or_default().push(example);
+    }
+    for record in broker.read(topic::DEAD_LETTERS) {
+        let header = |name: &str| {
+            let header = record.headers.iter().find(|header| header.name == name).unwrap();
+            String::from_utf8(header.value.clone()).unwrap()
+        };
+        let place = (header("hmisr-partition").parse().unwrap(), header("hmisr-offset").parse().unwrap());
+        let reason = header("hmisr-reason");
+        let reason = Reason::ALL.into_iter().map(Reason::as_str).find(|known| *known == reason).unwrap();
+        outputs.dead_letters.entry(place).or_default().push(reason);
+    }
+    outputs
+}
+
+/// What is left when of each kind's repetitions only the first is kept, in some order.
+pub fn once(outputs: Outputs) -> Outputs {
+    fn distinct<K: Ord, V: PartialEq>(of: BTreeMap<K, Vec<V>>) -> BTreeMap<K, Vec<V>> {
+        let first = |values: Vec<V>| {
+            values.into_iter().fold(Vec::new(), |mut kept, value| {
+                if !kept.contains(&value) {
+                    kept.push(value);
+                }
+                kept
+            })
+        };
+        of.into_iter().map(|(key, values)| (key, first(values))).collect()
+    }
+    Outputs {
+        features: distinct(outputs.features),
+        examples: distinct(outputs.examples),
+        dead_letters: distinct(outputs.dead_letters),
+    }
+}
