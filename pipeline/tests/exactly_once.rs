@@ -180,6 +180,73 @@ fn a_partition_that_waits_to_start_commits_nothing() {
     assert_same((&waiting, &state), (&calm, &undisturbed));
 }
 
+/// At which call of a transaction, and of which transaction, a successor takes over.
+type Moment = (&'static str, usize);
+
+/// A sink during one of whose calls another job with the same transactional id runs to the end.
+struct Usurped<'a> {
+    inner: LogSink,
+    bench: &'a Bench,
+    moment: Moment,
+    transaction: usize,
+}
+
+impl Usurped<'_> {
+    fn at(&self, call: &str) {
+        if self.moment == (call, self.transaction) {
+            let folder = self.bench.folder.path().join("successor");
+            self.bench.run_in(&folder, self.bench.source(), || self.bench.sink()).unwrap();
+        }
+    }
+}
+
+impl Sink for Usurped<'_> {
+    type Group = String;
+
+    fn begin(&mut self) -> Result<()> {
+        self.transaction += 1;
+        self.at("begin");
+        self.inner.begin()
+    }
+
+    fn produce(&mut self, record: &Outgoing) -> Result<()> {
+        self.inner.produce(record)
+    }
+
+    fn send_offsets(&mut self, group: &String, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        self.at("send_offsets");
+        self.inner.send_offsets(group, topic, offsets)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.at("commit");
+        self.inner.commit()
+    }
+
+    fn abort(&mut self) -> Result<()> {
+        self.inner.abort()
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
+        self.inner.partitions(topic)
+    }
+}
+
+#[test]
+fn a_successor_fences_the_job_wherever_it_is() {
+    let (calm, _) = both(2, &events(9, 300));
+    let undisturbed = calm.run().unwrap();
+    for moment in [("begin", 1), ("begin", 4), ("send_offsets", 3), ("commit", 1), ("commit", 5)] {
+        let (_, bench) = both(2, &events(9, 300));
+        let usurped = || Usurped { inner: bench.sink(), bench: &bench, moment, transaction: 0 };
+        let error = bench.run_with(usurped).err().unwrap();
+        assert_eq!(error.kind(), hmisr_pipeline::ErrorKind::Fenced, "{moment:?}: {error}");
+        // The one that was fenced comes back to its own state, far behind.
+        let state = bench.run().unwrap();
+        assert_same((&bench, &state), (&calm, &undisturbed));
+    }
+}
+
 #[test]
 fn restarts_in_the_middle_change_nothing() {
     let (calm, restarted) = (Bench::new(4), Bench::new(4));

@@ -81,13 +81,27 @@ impl Bench {
     pub fn run_over<S, K>(
         &self,
         source: S,
+        sink: impl FnMut() -> K + Send,
+    ) -> hmisr_pipeline::Result<StateDirectory>
+    where
+        S: Source<Group = String>,
+        K: Sink<Group = String>,
+    {
+        self.run_in(&self.state_folder(), source, sink)
+    }
+
+    /// The same with state in a folder of the caller's.
+    pub fn run_in<S, K>(
+        &self,
+        folder: &Path,
+        source: S,
         mut sink: impl FnMut() -> K + Send,
     ) -> hmisr_pipeline::Result<StateDirectory>
     where
         S: Source<Group = String>,
         K: Sink<Group = String>,
     {
-        let (setup, progress, directory) = self.setup(&self.state_folder());
+        let (setup, progress, directory) = self.setup(folder);
         let engine = Engine::new(setup, source, sink())?;
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
