@@ -26,8 +26,8 @@ pub enum Command {
     /// twice or different; the data folder is kept and named. Exit code 2: the arguments must be
     /// changed.
     Run(RunArgs),
-    /// Kill once at each named point of the engine's turn, in its first, second and seventh
-    /// turn, over the embedded log.
+    /// Kill at each named point of the engine, the first, the second and the seventh time that it
+    /// comes, over the embedded log.
     Points(PointsArgs),
     /// The process that is killed, over the embedded log.
     #[command(hide = true)]

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use hmisr_pipeline::engine::Point;
 use hmisr_stream::log::Log;
 use hmisr_stream::{Limits, Polled, Record, Source};
 use rand_chacha::ChaCha8Rng;
 
 use crate::failure::{Failure, Result};
-use crate::job::{Job, Killed, Moment};
+use crate::job::{Job, Killed, Moment, lose_disk};
 use crate::process::Process;
 use crate::worker::{TRACE, open_log};
 use crate::world::last_point;
@@ -48,20 +49,21 @@ impl Embedded {
         Process::start(&mut command, &self.data.join("worker.log"))
     }
 
-    /// Runs a worker until it stands at a point, as `before-commit:3`, and kills it there.
-    pub fn kill_at(&mut self, point: &str) -> Result<Killed> {
-        let mut worker = self.start(&["--kill-at", point])?;
+    /// Runs a worker until it comes to a point for the `turn`-th time, and kills it there.
+    pub fn kill_at(&mut self, point: Point, turn: u32) -> Result<Killed> {
+        let mut worker = self.start(&["--kill-at", &format!("{}:{turn}", point.name())])?;
         let mut ready = None;
         loop {
             match worker.line(PATIENCE.saturating_sub(worker.began.elapsed()))? {
                 Some(line) if line.starts_with("at ") => break,
                 Some(line) if line == "ready" => ready = Some(worker.began.elapsed()),
                 Some(_) => {}
-                None => return Err(Failure::fault(format!("the point {point} was not reached"))),
+                None => return Err(Failure::fault(format!("{} was not reached {turn} times", point.name()))),
             }
         }
         worker.kill()?;
-        Ok(Killed { ready, point: last_point(&self.data.join(TRACE)) })
+        // Another thread may have come to another point since.
+        Ok(Killed { ready, point: Some(point), lost_disk: false })
     }
 }
 
@@ -89,7 +91,8 @@ impl Job for Embedded {
             return Err(Failure::fault(text));
         }
         worker.kill()?;
-        Ok(Killed { ready, point: last_point(&self.data.join(TRACE)) })
+        let lost_disk = lose_disk(rng, &self.data.join("state"))?;
+        Ok(Killed { ready, point: last_point(&self.data.join(TRACE)), lost_disk })
     }
 
     fn drain(&mut self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What the loop asks of the job that it kills.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hmisr_pipeline::engine::Point;
@@ -9,7 +9,7 @@ use hmisr_stream::Record;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// A job over a log, to be killed and looked at.
 pub trait Job {
@@ -30,6 +30,30 @@ pub struct Killed {
     pub ready: Option<Duration>,
     /// Where the engine was, where that is known.
     pub point: Option<Point>,
+    /// Whether its state folder was lost with it.
+    pub lost_disk: bool,
+}
+
+/// Of so many kills one takes the state folder too, as if the machine had gone: its state comes
+/// back from a checkpoint and by replay.
+const LOSES_EVERY: u32 = 16;
+
+/// Draws whether a kill takes the folder `state` too.
+///
+/// # Errors
+/// Where the folder cannot be removed; and where a start has set a store aside, since none may
+/// ever be ahead of what its group has committed.
+pub fn lose_disk(rng: &mut ChaCha8Rng, state: &Path) -> Result<bool> {
+    let aside = state.join(".aside");
+    if aside.exists() {
+        let text = format!("{}: a start has set a store aside, which did not fit", aside.display());
+        return Err(Failure::fault(text));
+    }
+    let lost = rng.random_ratio(1, LOSES_EVERY) && state.exists();
+    if lost {
+        std::fs::remove_dir_all(state)?;
+    }
+    Ok(lost)
 }
 
 /// When a process is killed.

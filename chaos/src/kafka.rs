@@ -21,7 +21,7 @@ use crate::args::RunArgs;
 use crate::broker::{Broker, Group};
 use crate::events::event;
 use crate::failure::{Failure, Result};
-use crate::job::{Job, Killed, Moment};
+use crate::job::{Job, Killed, Moment, lose_disk};
 use crate::outputs::Order;
 use crate::process::Process;
 use crate::settings::{self, PARTITIONS};
@@ -140,7 +140,7 @@ impl Kafka {
                     transactional_id: format!("chaos-{number}"),
                     ..settings::pipeline()
                 },
-                state: settings::state(),
+                state: settings::state_with_checkpoints(&self.data)?,
                 kafka: KafkaSettings {
                     group_instance_id: Some(format!("chaos-{number}-{member}")),
                     ..self.settings.clone()
@@ -257,17 +257,18 @@ impl Job for Kafka {
         if freezes {
             self.freeze(victim)?;
         }
-        let killed = Killed { ready: self.instances[victim].ready, point: None };
+        let ready = self.instances[victim].ready;
         for (number, instance) in self.instances.iter_mut().enumerate() {
             if both || number == victim {
                 instance.kill()?;
             }
         }
+        let lost_disk = lose_disk(rng, &self.data.join(format!("state-{victim}")))?;
         if moves {
             self.instances[victim].member += 1;
         }
         self.start_instances()?;
-        Ok(killed)
+        Ok(Killed { ready, point: None, lost_disk })
     }
 
     fn drain(&mut self) -> Result<()> {

@@ -31,6 +31,8 @@ pub struct Progress {
     pub points: BTreeMap<String, u64>,
     /// Kills before the engine had caught up.
     pub unready: u64,
+    /// Kills that took the state folder too.
+    pub disks_lost: u64,
     /// From start to having caught up, milliseconds, of each process that came so far.
     pub ready_ms: Vec<f64>,
 }
@@ -47,6 +49,7 @@ impl Progress {
             comparisons: 0,
             points: BTreeMap::new(),
             unready: 0,
+            disks_lost: 0,
             ready_ms: Vec::new(),
         }
     }
@@ -75,6 +78,7 @@ impl Progress {
     /// Counts a kill.
     pub fn add(&mut self, killed: &Killed) {
         self.kills += 1;
+        self.disks_lost += u64::from(killed.lost_disk);
         if let Some(point) = killed.point {
             *self.points.entry(point.name().to_owned()).or_default() += 1;
         }
@@ -98,6 +102,7 @@ impl Progress {
             instances: self.instances,
             kills: self.kills,
             kills_before_ready: self.unready,
+            disks_lost: self.disks_lost,
             kills_by_last_point: self.points.clone(),
             comparisons: self.comparisons,
             seconds: self.seconds.round(),
@@ -128,6 +133,7 @@ pub struct Report {
     instances: u8,
     kills: u64,
     kills_before_ready: u64,
+    disks_lost: u64,
     kills_by_last_point: BTreeMap<String, u64>,
     comparisons: u64,
     seconds: f64,
@@ -166,6 +172,10 @@ impl Report {
             self.dead_letters.values().sum::<u64>(),
             self.forgotten,
         );
+        println!(
+            "  killed before ready: {}; with the state folder: {}",
+            self.kills_before_ready, self.disks_lost
+        );
         if let (Some(median), Some(p95), Some(max)) =
             (self.ready_ms_median, self.ready_ms_p95, self.ready_ms_max)
         {
@@ -174,11 +184,7 @@ impl Report {
         if !self.kills_by_last_point.is_empty() {
             let points: Vec<String> =
                 self.kills_by_last_point.iter().map(|(point, count)| format!("{point} {count}")).collect();
-            println!(
-                "  killed before ready: {}; by the last point: {}",
-                self.kills_before_ready,
-                points.join(", ")
-            );
+            println!("  kills by the last point: {}", points.join(", "));
         }
         Ok(())
     }

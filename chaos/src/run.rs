@@ -137,10 +137,10 @@ pub fn points(args: &PointsArgs) -> Result<()> {
         let mut job = Embedded::new(path, args.seed, 2_000.0, false, 0);
         let (mut progress, mut check) = (Progress::new(args.seed, "log", 1), Check::new());
         let began = Instant::now();
-        for point in reachable() {
+        for point in Point::ALL {
             let failed = |failure: Failure| failure.with(format!("killed at {}", point.name()));
             for turn in TURNS {
-                progress.add(&job.kill_at(&format!("{}:{turn}", point.name())).map_err(failed)?);
+                progress.add(&job.kill_at(point, turn).map_err(failed)?);
             }
             job.drain().and_then(|()| check.compare(&mut job)).map_err(failed)?;
             progress.comparisons += 1;
@@ -148,11 +148,6 @@ pub fn points(args: &PointsArgs) -> Result<()> {
         progress.seconds = began.elapsed().as_secs_f64();
         progress.report(&check).print(args.json)
     })
-}
-
-/// The points of a turn; those of checkpoints need object storage, which a worker has not.
-fn reachable() -> impl Iterator<Item = Point> {
-    Point::ALL.into_iter().filter(|point| !point.name().contains("checkpoint"))
 }
 
 /// The folder of a run.

@@ -1,5 +1,7 @@
 //! What every process of a run and the model agree on.
 
+use std::path::Path;
+
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::PipelineSettings;
 use hmisr_state::StateSettings;
@@ -38,4 +40,10 @@ pub fn pipeline() -> PipelineSettings {
 /// The least memory that there is.
 pub fn state() -> StateSettings {
     StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, ..StateSettings::default() }
+}
+
+/// The same with checkpoints below the folder `data`, as often as there may be.
+pub fn state_with_checkpoints(data: &Path) -> std::io::Result<StateSettings> {
+    let url = format!("file://{}/checkpoints", data.canonicalize()?.display());
+    Ok(StateSettings { checkpoints: url, checkpoint_interval_s: 1, keep_checkpoints: 2, ..state() })
 }

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Result};
 use crate::outputs::{OUTPUTS, Order};
 use crate::settings::{self, PARTITIONS};
 use crate::swap::Swapped;
-use crate::world::Killable;
+use crate::world::{Killable, SPEED};
 
 /// Events that may wait to be processed; the feeder waits beyond it.
 const MAX_BACKLOG: i64 = 5_000;
@@ -49,7 +49,7 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
     let pipeline = match args.drain {
         true => settings::pipeline(),
         false => PipelineSettings {
-            commit_interval_ms: [0, 1, 5, 20, 50][rng.random_range(0..5)],
+            commit_interval_ms: SPEED * [0, 1, 5, 20, 50][rng.random_range(0..5)],
             batch_records: [1, 16, 64, 1_024][rng.random_range(0..4)],
             ..settings::pipeline()
         },
@@ -59,7 +59,7 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
     let setup = Setup {
         features: settings::features(),
         pipeline: pipeline.clone(),
-        state: settings::state(),
+        state: settings::state_with_checkpoints(&args.data)?,
         folder: args.data.join("state"),
         metrics: PipelineMetrics::new(&prometheus::Registry::new())
             .map_err(|error| Failure::fault(error.to_string()))?,
