@@ -4,6 +4,8 @@
 
 #[path = "kafka/broker.rs"]
 mod broker;
+#[path = "kafka/doubt.rs"]
+mod doubt;
 #[path = "kafka/errors.rs"]
 mod errors;
 #[path = "kafka/groups.rs"]
@@ -12,8 +14,12 @@ mod groups;
 mod outage;
 #[path = "kafka/plain.rs"]
 mod plain;
+#[path = "kafka/proxy.rs"]
+mod proxy;
 #[path = "kafka/round_trip.rs"]
 mod round_trip;
+#[path = "kafka/security.rs"]
+mod security;
 #[path = "kafka/support.rs"]
 mod support;
 #[path = "kafka/topics.rs"]

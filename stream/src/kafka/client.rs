@@ -46,8 +46,12 @@ impl ClientContext for Reporting {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", "{error}: {reason}");
-        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((error.rdkafka_error_code(), reason.to_owned()));
+        let code = error.rdkafka_error_code();
+        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down follows from what was said of each.
+        if complaint.is_none() || code != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *complaint = Some((code, reason.to_owned()));
+        }
     }
 }
 

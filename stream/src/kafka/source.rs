@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo}
 
 /// How long leaving the group may take when a source is dropped.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the reason of a failure may come after it.
+const COMPLAINT: Duration = Duration::from_secs(1);
 /// Pause before a partition without a leader is asked for again.
 const ELECTION: Duration = Duration::from_millis(100);
 
@@ -70,8 +72,11 @@ impl KafkaSource {
             .map_err(errors::creation)?;
         let timeout = settings.request_timeout();
         let found = partitions(consumer.client(), &settings.brokers, topic, timeout).map_err(|error| {
-            // Why no broker could be reached waits on the queue.
-            while consumer.poll(Duration::ZERO).is_some() {}
+            // Why no broker could be reached waits on the queue, or will in a moment.
+            let deadline = Instant::now() + COMPLAINT;
+            while consumer.context().reporting().complaint().is_none() && Instant::now() < deadline {
+                drop(consumer.poll(COMPLAINT / 20));
+            }
             match consumer.context().reporting().complaint() {
                 Some(_) if error.kind() == ErrorKind::Unavailable => {
                     let again = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);

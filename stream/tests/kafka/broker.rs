@@ -9,11 +9,13 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One broker, which ends when this process does.
+/// Brokers of one cluster, which end when this process does.
 pub struct Broker {
-    /// `host:port`.
+    /// `host:port`, of each.
     pub address: String,
-    dir: PathBuf,
+    /// Where they keep their data.
+    #[allow(dead_code, reason = "not every test binary that includes this file looks there")]
+    pub dir: PathBuf,
     port: u16,
 }
 
@@ -28,6 +30,11 @@ pub fn shared() -> Option<&'static str> {
 
 /// A broker of the caller's own.
 pub fn start() -> Option<Broker> {
+    start_with(1, |_| Vec::new())
+}
+
+/// Brokers of the caller's own, with options of `scripts/kafka`, given the first one's port.
+pub fn start_with(nodes: u16, options: impl FnOnce(u16) -> Vec<String>) -> Option<Broker> {
     static STARTED: AtomicU32 = AtomicU32::new(0);
     if let Err(why) = available() {
         let text = format!("KAFKA TESTS ARE SKIPPED: {why}");
@@ -38,16 +45,46 @@ pub fn start() -> Option<Broker> {
     }
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let dir = std::env::temp_dir().join(format!("hmisr-kafka-{}-{number}", std::process::id()));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let broker = Broker { address: format!("127.0.0.1:{port}"), dir, port };
-    broker.start_again();
+    let port = free_ports(nodes);
+    let addresses: Vec<String> = (port..port + nodes).map(|port| format!("127.0.0.1:{port}")).collect();
+    let broker = Broker { address: addresses.join(","), dir, port };
+    let mut options = options(port);
+    options.extend(["--nodes".to_owned(), nodes.to_string()]);
+    broker.launch(&options);
     Some(broker)
 }
 
+/// The first of so many free ports that follow each other.
+fn free_ports(count: u16) -> u16 {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let others = (1..count).map(|more| TcpListener::bind(("127.0.0.1", port.checked_add(more)?)).ok());
+        if others.collect::<Option<Vec<_>>>().is_some() {
+            return port;
+        }
+    }
+}
+
 impl Broker {
-    /// Starts it again where it was stopped: same address, same data.
+    /// Starts those again that were stopped or killed: same addresses, same data.
+    #[allow(dead_code, reason = "not every test binary that includes this file stops a broker")]
     pub fn start_again(&self) {
-        self.run(&["start", "--port", &self.port.to_string(), "--while", &std::process::id().to_string()]);
+        self.launch(&[]);
+    }
+
+    fn launch(&self, options: &[String]) {
+        let (port, process) = (self.port.to_string(), std::process::id().to_string());
+        let mut arguments = vec!["start", "--port", &port, "--while", &process];
+        arguments.extend(options.iter().map(String::as_str));
+        self.run(&arguments);
+    }
+
+    /// Kills one of several, by its number from 1 on, with no time to say a word.
+    #[allow(dead_code, reason = "not every test binary that includes this file kills a broker")]
+    pub fn kill(&self, node: u16) {
+        let pid = std::fs::read_to_string(self.dir.join(format!("node-{node}/pid"))).unwrap();
+        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
     }
 
     /// Stops it; its data stay.
