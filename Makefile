@@ -9,6 +9,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hmisr/target
 CARGO_BUILD := cargo build --release --workspace
 
 KAFKA_PORT ?= 9092
+NODES ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -50,8 +51,8 @@ lint: setup ## formatting and clippy; warnings are errors
 setup: ## install what the build needs (apt)
 	@scripts/setup
 
-kafka: ## an Apache Kafka on 127.0.0.1:KAFKA_PORT (default 9092); needs Java 17 and Maven
-	@scripts/kafka start --port $(KAFKA_PORT)
+kafka: ## an Apache Kafka on 127.0.0.1:KAFKA_PORT (default 9092), of NODES brokers (default 1)
+	@scripts/kafka start --port $(KAFKA_PORT) --nodes $(NODES)
 
 kafka-stop: ## stop that Kafka; its data stay
 	@scripts/kafka stop --port $(KAFKA_PORT)

@@ -12,6 +12,7 @@ use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{Reporting, missing_topic, partitions, unanswered};
+use super::writer::Writer;
 use super::{KafkaSettings, errors, ffi};
 use crate::contract::topic;
 use crate::{Error, ErrorKind, Result, TopicInfo};
@@ -77,6 +78,8 @@ impl Admin {
             config.create_with_context(Reporting::default()).map_err(errors::creation)?;
         let admin = Self { client, brokers: settings.brokers.clone(), timeout: settings.request_timeout() };
         if admin.client.inner().fetch_cluster_id(admin.timeout).is_none() {
+            // This kind of client does not tell why; a producer does.
+            Writer::new(settings, &settings.for_producer()?)?;
             let error = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
             return Err(admin.failed("connecting", error));
         }

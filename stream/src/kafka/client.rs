@@ -11,6 +11,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::errors;
 use crate::{Error, ErrorKind, Result};
 
+/// How long the reason of a failure may come after it.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
 /// librdkafka's log goes to `tracing`; its last complaint is kept for error texts.
 #[derive(Debug, Default)]
 pub(super) struct Reporting {
@@ -21,6 +24,14 @@ impl Reporting {
     /// The last complaint: why a broker could not be reached, mostly.
     pub(super) fn complaint(&self) -> Option<(Option<RDKafkaErrorCode>, String)> {
         self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Polls a client until librdkafka has told why something failed: it does so a moment later.
+    pub(super) fn await_complaint(&self, mut poll: impl FnMut(Duration)) {
+        let deadline = Instant::now() + COMPLAINT;
+        while self.complaint().is_none() && Instant::now() < deadline {
+            poll(COMPLAINT / 20);
+        }
     }
 
     /// The last complaint, for people.

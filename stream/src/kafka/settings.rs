@@ -251,7 +251,9 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "hmisr")
             .set("allow.auto.create.topics", "false")
-            .set("reconnect.backoff.max.ms", "2000");
+            .set("reconnect.backoff.max.ms", "2000")
+            // How soon a topic that has grown is noticed.
+            .set("topic.metadata.refresh.interval.ms", "30000");
         Ok(config)
     }
 

@@ -18,8 +18,6 @@ use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo}
 
 /// How long leaving the group may take when a source is dropped.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
-/// How long the reason of a failure may come after it.
-const COMPLAINT: Duration = Duration::from_secs(1);
 /// Pause before a partition without a leader is asked for again.
 const ELECTION: Duration = Duration::from_millis(100);
 
@@ -72,11 +70,7 @@ impl KafkaSource {
             .map_err(errors::creation)?;
         let timeout = settings.request_timeout();
         let found = partitions(consumer.client(), &settings.brokers, topic, timeout).map_err(|error| {
-            // Why no broker could be reached waits on the queue, or will in a moment.
-            let deadline = Instant::now() + COMPLAINT;
-            while consumer.context().reporting().complaint().is_none() && Instant::now() < deadline {
-                drop(consumer.poll(COMPLAINT / 20));
-            }
+            consumer.context().reporting().await_complaint(|time| drop(consumer.poll(time)));
             match consumer.context().reporting().complaint() {
                 Some(_) if error.kind() == ErrorKind::Unavailable => {
                     let again = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
@@ -162,9 +156,22 @@ impl KafkaSource {
     }
 
     /// The next change of the assignment, applied to what is kept here.
-    fn change(&mut self) -> Option<Polled> {
-        match self.consumer().context().take_change()? {
+    fn change(&mut self) -> Result<Option<Polled>> {
+        let Some(change) = self.consumer().context().take_change() else { return Ok(None) };
+        Ok(match change {
             Change::Gained(partitions) => {
+                if let Some(new) = partitions.iter().find(|partition| **partition >= self.topic.partitions) {
+                    let TopicInfo { name, partitions, .. } = &self.topic;
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        format!(
+                            "the topic {name} has grown: partition {new} was added to the {partitions} that it \
+                             had. Keys move to other partitions by that, so what is kept per partition does \
+                             not fit any more: write the records anew, in order, to a new topic of that many \
+                             partitions, and start there without state"
+                        ),
+                    ));
+                }
                 self.assigned.extend(&partitions);
                 Some(Polled::Assigned(partitions))
             }
@@ -176,7 +183,7 @@ impl KafkaSource {
                 self.held.retain(|record| !partitions.contains(&record.partition));
                 Some(Polled::Revoked(partitions))
             }
-        }
+        })
     }
 
     /// The next record of a sought partition; none where the message is an older one, read before
@@ -222,7 +229,7 @@ impl KafkaSource {
                     return Err(error);
                 }
             }
-            if let Some(change) = self.change() {
+            if let Some(change) = self.change()? {
                 return Ok(change);
             }
             while !records.is_full(limits)

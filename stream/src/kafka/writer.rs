@@ -112,7 +112,7 @@ impl Writer {
         match client.fetch_cluster_id(self.timeout) {
             Some(_) => Ok(()),
             None => {
-                self.serve(Duration::ZERO);
+                self.producer.context().reporting.await_complaint(|time| self.serve(time));
                 let error = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
                 Err(unanswered(client, &self.brokers, "connecting", error))
             }

@@ -1,9 +1,17 @@
 //! Topics are made once and told apart.
 
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
 use hmisr_stream::ErrorKind;
 use hmisr_stream::Source;
 use hmisr_stream::contract::topic as names;
-use hmisr_stream::kafka::{Admin, KafkaSource, Severity, TopicSpec, standard_topics};
+use hmisr_stream::kafka::{
+    Admin, GroupProtocol, KafkaSettings, KafkaSource, Severity, TopicSpec, standard_topics,
+};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 
 use crate::broker;
 use crate::support::*;
@@ -105,4 +113,44 @@ fn what_is_wrong_with_a_topic_is_found() {
     for word in ["cleanup.policy is compact", "max.message.bytes is 999999", "min.insync.replicas is 2"] {
         assert!(found.iter().any(|text| text.contains(word)), "{word}: {found:?}");
     }
+}
+
+#[test]
+fn a_topic_that_grows_is_refused() {
+    let Some(brokers) = broker::shared() else { return };
+    for group_protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let mut settings = KafkaSettings { group_protocol, ..settings(brokers) };
+        settings.client.insert("topic.metadata.refresh.interval.ms".to_owned(), "500".to_owned());
+        let topic = topic(&settings, 2);
+        let mut source = joined(&settings, topic, 2);
+        grow(brokers, topic, 3);
+        let deadline = Instant::now() + SOON;
+        let error = loop {
+            assert!(Instant::now() < deadline, "it is not noticed");
+            if let Err(error) = source.poll(LIMITS, Duration::from_millis(100)) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        for word in [topic, "partition 2", "the 2 that it had", "a new topic"] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}
+
+/// Adds partitions to a topic.
+fn grow(brokers: &str, topic: &str, partitions: usize) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let wanted = [NewPartitions::new(topic, partitions)];
+    let options = AdminOptions::new();
+    let mut growing = std::pin::pin!(admin.create_partitions(&wanted, &options));
+    let mut context = Context::from_waker(Waker::noop());
+    let results = loop {
+        if let Poll::Ready(results) = growing.as_mut().poll(&mut context) {
+            break results.unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    results[0].as_ref().unwrap();
 }

@@ -1,0 +1,157 @@
+//! `hmisr pipeline` over a real Apache Kafka that fails under it: nothing is lost, nothing stands
+//! twice.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+
+#[path = "../../stream/tests/kafka/broker.rs"]
+mod broker;
+mod common;
+#[path = "../../stream/tests/kafka/proxy.rs"]
+mod proxy;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{Running, backfill, events, hmisr, run, stdout};
+use hmisr_feed::Format;
+use hmisr_stream::contract::{FeatureRecord, topic};
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
+use hmisr_stream::{Outgoing, partition_for_key};
+use proxy::{Fault, Proxy};
+
+const PARTITIONS: i32 = 4;
+const EVENTS: usize = 6_000;
+/// Long enough for anything that happens at all.
+const SOON: Duration = Duration::from_secs(180);
+
+/// A job and what it is fed with.
+struct Job<'a> {
+    brokers: &'a str,
+    folder: &'a Path,
+    running: Running,
+}
+
+impl<'a> Job<'a> {
+    fn new(brokers: &'a str, folder: &'a Path) -> Self {
+        stdout(&run(&["topics", "create", "--brokers", brokers]));
+        Self { brokers, folder, running: Self::start(brokers, folder) }
+    }
+
+    fn start(brokers: &str, folder: &Path) -> Running {
+        let mut command = hmisr();
+        command.args(["pipeline", "--brokers", brokers, "--listen", "127.0.0.1:0", "--state"]);
+        command.arg(folder.join("state"));
+        // Many small transactions, and soon an end of those that nobody ends.
+        for setting in [
+            "pipeline.batch_records=50",
+            "pipeline.commit_interval_ms=20",
+            "kafka.transaction_timeout_ms=3000",
+            "kafka.session_timeout_ms=6000",
+        ] {
+            command.args(["--set", setting]);
+        }
+        Running::start(&mut command)
+    }
+
+    /// Writes lines of the input as a producer would.
+    fn feed(&self, input: &Path, lines: std::ops::Range<usize>) {
+        let mut producer = KafkaProducer::new(&KafkaSettings::new(self.brokers)).unwrap();
+        let mut source = hmisr_feed::open(input, Format::Jsonl).unwrap();
+        let mut number = 0;
+        while let Some(line) = source.next() {
+            let line = line.unwrap();
+            if lines.contains(&number) {
+                let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);
+                let (key, payload) = (line.key, Some(line.payload));
+                let record = Outgoing { topic: topic::EVENTS, partition, key, payload, headers: Vec::new() };
+                producer.produce(&record).unwrap();
+            }
+            number += 1;
+        }
+        producer.flush().unwrap();
+    }
+
+    /// Waits until so many feature records stand; a job that ends with code 1 is started again.
+    fn wait_for(&mut self, records: usize) -> Vec<FeatureRecord> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(status) = self.running.child.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(1), "starting again must help");
+                self.running = Self::start(self.brokers, self.folder);
+            }
+            let features = read_committed(&KafkaSettings::new(self.brokers), topic::USER_FEATURES, SOON);
+            if let Ok(features) = features
+                && features.len() >= records
+            {
+                let parse = |record: &hmisr_stream::Record| {
+                    serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()
+                };
+                return features.iter().map(parse).collect();
+            }
+            assert!(Instant::now() < deadline, "{records} records did not come");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// Feeds one half, lets `disturb` do its work, feeds the other, and counts.
+fn survives(brokers: &str, disturb: impl FnOnce(&mut Job<'_>)) {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    std::fs::write(&input, events(EVENTS)).unwrap();
+    let (expected, _) = backfill(&input, PARTITIONS as usize);
+    let expected = expected["applied"].as_u64().unwrap() as usize;
+    let mut job = Job::new(brokers, folder.path());
+    job.feed(&input, 0..EVENTS / 2);
+    job.wait_for(1);
+    disturb(&mut job);
+    job.feed(&input, EVENTS / 2..EVENTS);
+    let features = job.wait_for(expected);
+    job.running.signal("TERM");
+    assert!(job.running.wait().0);
+    let mut places: Vec<_> = features.iter().map(|record| (record.partition, record.offset)).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!((features.len(), places.len()), (expected, expected), "records, and distinct ones");
+}
+
+#[test]
+fn a_broker_that_restarts() {
+    let Some(own) = broker::start() else { return };
+    survives(&own.address, |_| {
+        own.stop();
+        own.start_again();
+    });
+}
+
+#[test]
+fn one_broker_of_three_that_is_killed() {
+    let Some(own) = broker::start_with(3, |_| Vec::new()) else { return };
+    survives(&own.address, |_| own.kill(2));
+}
+
+#[test]
+fn lost_ends_of_transactions() {
+    let mut proxy = Proxy::bind();
+    let port = proxy.port.to_string();
+    let own = broker::start_with(1, |broker| {
+        proxy.serve(broker);
+        vec!["--advertise".to_owned(), port]
+    });
+    let Some(own) = own else { return };
+    survives(&own.address, |job| {
+        for fault in [Fault::LoseAnswer, Fault::LoseRequest, Fault::LoseAnswer] {
+            let before = proxy.lost();
+            proxy.set(fault);
+            // Something to commit.
+            let line = job.folder.join("one.jsonl");
+            std::fs::write(&line, "{\"not\": \"an event\"}\n").unwrap();
+            job.feed(&line, 0..1);
+            let deadline = Instant::now() + SOON;
+            while proxy.lost() == before {
+                assert!(Instant::now() < deadline, "no transaction ends");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            proxy.set(Fault::None);
+        }
+    });
+}
