@@ -69,17 +69,6 @@ fn a_store_whose_group_has_no_offset_until_it_is_adopted() {
 }
 
 #[test]
-fn a_topic_that_grows_while_the_job_runs() {
-    let bench = Bench::new(3);
-    bench.send(&events(1, 200));
-    let grown = OddSource { plan: vec![(0, 6, 3)], ..OddSource::over(bench.source()) };
-    let error = bench.run_over(grown, || bench.sink()).err().unwrap();
-    assert_eq!(error.kind(), hmisr_pipeline::ErrorKind::Refused);
-    let text = error.to_string();
-    assert!(text.contains("grown beyond its 3 partitions") && text.contains("rebuild"), "{text}");
-}
-
-#[test]
 fn a_missing_topic() {
     let mut bench = Bench::new(1);
     let empty = Log::open(&bench.folder.path().join("empty-log"), LogSettings::default()).unwrap();

@@ -165,7 +165,7 @@ where
         self.setup.world.reached(Point::AfterPoll)?;
         match polled {
             Polled::Records(records) => self.process(&records)?,
-            Polled::Assigned(partitions) => self.gain(partitions)?,
+            Polled::Assigned(partitions) => self.assigned.extend(partitions),
             Polled::Revoked(partitions) => self.release(&partitions)?,
         }
         self.start_waiting()?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore};
-use hmisr_stream::{Sink, Source, TopicInfo};
+use hmisr_stream::{Sink, Source};
 
 use super::outbox::Batch;
 use super::{Engine, POLL, Partition};
@@ -22,19 +22,6 @@ where
     S: Source,
     K: Sink<Group = S::Group>,
 {
-    /// Takes partitions on; they start when they can.
-    pub(super) fn gain(&mut self, gained: Vec<i32>) -> Result<()> {
-        let TopicInfo { name, partitions, .. } = self.source.topic();
-        if gained.iter().any(|number| number >= partitions) {
-            return Err(Error::refused(format!(
-                "topic `{name}` has grown beyond its {partitions} partitions, so users have moved between them; \
-                 rebuild the state from the first event in an empty data folder with a new group"
-            )));
-        }
-        self.assigned.extend(gained);
-        Ok(())
-    }
-
     /// Starts the assigned partitions that are not started. One that cannot be started yet waits
     /// for the next turn, so that polling, and with it the group's membership, goes on.
     pub(super) fn start_waiting(&mut self) -> Result<()> {

@@ -188,7 +188,7 @@ impl Cluster {
         let setup = Setup {
             features,
             pipeline,
-            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, sync: false },
+            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, sync: false, ..StateSettings::default() },
             folder: self.folder(slot),
             metrics: PipelineMetrics::new(&prometheus::Registry::new()).unwrap(),
             directory: directory.clone(),
