@@ -52,6 +52,10 @@ pub fn run(mut config: Config, args: &BenchLookupArgs) -> Result<(), Failure> {
     config.feed.generator.users = args.users;
     config.feed.generator.events = Some(args.fill);
     config.serving.listen = "127.0.0.1:0".to_owned();
+    // What is measured are look-ups, not handshakes.
+    config.serving.tls_certificate.clear();
+    config.serving.tls_key.clear();
+    config.serving.bearer_token_file.clear();
     let folder = tempfile::tempdir()?;
     let log = Log::open(&folder.path().join("log"), config.log.clone())?;
     log.create_topics(&config.topics)?;

@@ -224,13 +224,13 @@ impl<T: Transport> Up<T> {
     }
 
     fn run(self) -> Result<(), Failure> {
-        let address = self.serving.server.address();
+        let url = self.serving.server.url();
         tracing::info!(
-            "over {}, data in {}; open http://{address}/ , http://{address}/v1/recommend?user_id=1 , http://{address}/metrics",
+            "over {}, data in {}; open {url}/ , {url}/v1/recommend?user_id=1 , {url}/metrics",
             self.transport.describe(),
             self.folder.display()
         );
-        let mut status = Status::start(format!("http://{address}/"));
+        let mut status = Status::start(format!("{url}/"));
         let mut retained_at = Instant::now();
         let watched = loop {
             match self.should_end() {
