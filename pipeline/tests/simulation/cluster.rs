@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::feed::Feed;
 use crate::plan::{Mistake, Plan};
 use crate::random::Random;
 use crate::reference::stored;
-use crate::wrong::{JobSink, JobSource};
+use crate::wrong::{Habits, JobSink, JobSource};
 
 /// How deep engines may stand within each other's points.
 const DEPTH: usize = 3;
@@ -30,8 +30,8 @@ struct Job {
     engine: Engine<JobSource, JobSink>,
     connection: Connection,
     directory: StateDirectory,
-    /// Points until the process dies; negative where it does not.
-    fuse: Arc<AtomicI64>,
+    /// Where the process dies.
+    fuse: Arc<Mutex<Option<Point>>>,
     /// The sink that it has, for a mistake.
     sink: Option<MemorySink>,
 }
@@ -52,7 +52,7 @@ pub struct Cluster {
     slots: Vec<Mutex<Slot>>,
     feed: Mutex<Feed>,
     folder: tempfile::TempDir,
-    stormy: AtomicBool,
+    pub habits: Habits,
     depth: AtomicUsize,
     refused: Mutex<Option<String>>,
 }
@@ -62,7 +62,7 @@ struct JobWorld {
     cluster: Weak<Cluster>,
     slot: usize,
     connection: Connection,
-    fuse: Arc<AtomicI64>,
+    fuse: Arc<Mutex<Option<Point>>>,
 }
 
 impl World for JobWorld {
@@ -83,11 +83,12 @@ impl World for JobWorld {
     fn reached(&self, point: Point) -> hmisr_pipeline::Result<()> {
         let Some(cluster) = self.cluster.upgrade() else { return Ok(()) };
         cluster.note(|| format!("{} {}", self.slot, point.name()));
-        if self.fuse.load(Ordering::Relaxed) >= 0 && self.fuse.fetch_sub(1, Ordering::Relaxed) == 0 {
+        if *self.fuse.lock().unwrap() == Some(point) {
             self.connection.cut();
+            cluster.habits.see(format!("killed at {}", point.name()));
             return Err(Error::input(false, std::io::Error::other("killed")));
         }
-        cluster.interleave();
+        cluster.interleave(point);
         Ok(())
     }
 }
@@ -100,6 +101,7 @@ impl Cluster {
         broker.create_topic(topic::TRAINING_EXAMPLES, 2);
         broker.create_topic(topic::DEAD_LETTERS, 1);
         let random = Arc::new(Mutex::new(Random::new(plan.seed ^ 0x5eed)));
+        let habits = Habits::new(plan.mistake);
         // Memory where there is a file system of it: the state's durability is not what is tried here.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -112,7 +114,7 @@ impl Cluster {
             random,
             trace: Mutex::new((DefaultHasher::new(), 0, show)),
             folder: folder.unwrap(),
-            stormy: AtomicBool::new(true),
+            habits,
             depth: AtomicUsize::new(0),
             refused: Mutex::new(None),
         })
@@ -176,27 +178,32 @@ impl Cluster {
     }
 
     fn start(&self, connection: &Connection, slot: usize) -> hmisr_pipeline::Result<Job> {
-        let Plan { features, pipeline, mistake, .. } = self.plan.clone();
+        let Plan { features, pipeline, .. } = self.plan.clone();
         let sink = self.sink(connection, slot)?;
         let source = MemorySource::new(connection, topic::EVENTS, &pipeline.group)?;
-        let source =
-            JobSource { inner: source, broker: self.broker.clone(), mistake, sought: BTreeSet::new() };
-        let fuse = Arc::new(AtomicI64::new(-1));
+        let source = JobSource {
+            inner: source,
+            broker: self.broker.clone(),
+            habits: self.habits.clone(),
+            sought: BTreeSet::new(),
+        };
+        let fuse = Arc::new(Mutex::new(None));
         let directory = StateDirectory::new(features.clone());
         let world =
             JobWorld { cluster: self.me.clone(), slot, connection: connection.clone(), fuse: fuse.clone() };
         let setup = Setup {
             features,
             pipeline,
-            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, sync: false, ..StateSettings::default() },
+            state: StateSettings { memory_bytes: 8 << 20, cache_bytes: 8 << 20, ..StateSettings::default() },
             folder: self.folder(slot),
             metrics: PipelineMetrics::new(&prometheus::Registry::new()).unwrap(),
             directory: directory.clone(),
             progress: Arc::new(PipelineProgress::default()),
             world: Arc::new(world),
         };
-        let kept = (mistake == Some(Mistake::KeepsProducer)).then(|| sink.clone());
-        let engine = Engine::new(setup, source, JobSink { inner: sink, mistake, owed: false })?;
+        let kept = self.habits.makes(Mistake::KeepsProducer).then(|| sink.clone());
+        let engine =
+            Engine::new(setup, source, JobSink { inner: sink, habits: self.habits.clone(), owed: false })?;
         Ok(Job { engine, connection: connection.clone(), directory, fuse, sink: kept })
     }
 
@@ -204,6 +211,7 @@ impl Cluster {
     /// is started again.
     fn ended(&self, error: &Error) {
         self.note(|| format!("ended: {:?}", error.kind()));
+        self.habits.see(format!("a job ended: {:?}", error.kind()));
         if error.kind() == ErrorKind::Refused {
             self.refused.lock().unwrap().get_or_insert_with(|| error.to_string());
         }
@@ -216,10 +224,10 @@ impl Cluster {
                 let (connection, kept) = (job.connection.clone(), job.sink.clone());
                 let mut new_sink = || {
                     let inner = match &kept {
-                        Some(kept) => kept.clone(),
-                        None => self.sink(&connection, slot)?,
+                        Some(kept) if !self.habits.is_calm() => kept.clone(),
+                        _ => self.sink(&connection, slot)?,
                     };
-                    Ok(JobSink { inner, mistake: self.plan.mistake, owed: false })
+                    Ok(JobSink { inner, habits: self.habits.clone(), owed: false })
                 };
                 match job.engine.step(&mut new_sink) {
                     Ok(()) => Slot::Up(job),
@@ -235,11 +243,16 @@ impl Cluster {
     }
 
     /// Now and then, others go on while an instance stands at a point.
-    fn interleave(&self) {
-        if !self.stormy.load(Ordering::Relaxed) || self.depth.load(Ordering::Relaxed) >= DEPTH {
+    fn interleave(&self, point: Point) {
+        if self.habits.is_calm() || self.depth.load(Ordering::Relaxed) >= DEPTH {
             return;
         }
-        if self.chance(self.plan.interleaving) {
+        // Outputs pass many points; between the offsets and the state is where it matters.
+        let weight = match point {
+            Point::BeforeProduce | Point::AfterProduce => 1,
+            _ => 5,
+        };
+        if self.chance(self.plan.interleaving * weight) {
             self.depth.fetch_add(1, Ordering::Relaxed);
             for _ in 0..=self.below(6) {
                 self.act();
@@ -262,16 +275,18 @@ impl Cluster {
             72..80 => self.launch(slot),
             80..82 => self.stop(slot),
             82..88 => {
-                let points = self.below(40) as i64;
+                let point = Point::ALL[self.below(Point::ALL.len())];
                 if let Slot::Up(job) = &*self.slots[slot].lock().unwrap() {
-                    self.note(|| format!("{slot} dies in {points} points"));
-                    job.fuse.store(points, Ordering::Relaxed);
+                    self.note(|| format!("{slot} dies {}", point.name()));
+                    *job.fuse.lock().unwrap() = Some(point);
                 }
             }
             88..90 => {
                 let first = self.chance(500);
                 self.note(|| format!("eviction {first}"));
                 self.broker.evict(&self.plan.pipeline.group, first);
+                // Others have the time to take over what the evicted one still works on.
+                (0..self.below(24)).for_each(|_| self.step(self.below(self.slots.len())));
             }
             90..93 => self.deliver_late(),
             93..97 => self.wait(300),
@@ -294,6 +309,7 @@ impl Cluster {
         if late > 0 {
             let done = self.broker.deliver_late(self.below(late)).is_ok();
             self.note(|| format!("a late end of a transaction: {done}"));
+            self.habits.see(format!("a late end of a transaction, taken: {done}"));
         }
     }
 
@@ -319,19 +335,19 @@ impl Cluster {
             self.act();
         }
         self.broker.set_faults(None);
-        self.stormy.store(false, Ordering::Relaxed);
+        self.habits.calm_down();
     }
 
     /// Nothing goes wrong any more; some instances go on until every event is committed and stored.
     pub fn calm(&self, ends: impl FnOnce() -> BTreeMap<i32, i64>) -> Result<(), String> {
-        self.feed.lock().unwrap().end();
+        self.feed.lock().unwrap().end(&mut Random::new(self.plan.seed));
         while self.broker.late() > 0 {
             self.deliver_late();
         }
         let stay = if self.plan.same_id { 1 } else { 1 + self.below(self.slots.len()) };
         for slot in 0..self.slots.len() {
             match &*self.slots[slot].lock().unwrap() {
-                Slot::Up(job) => job.fuse.store(-1, Ordering::Relaxed),
+                Slot::Up(job) => *job.fuse.lock().unwrap() = None,
                 Slot::Down | Slot::Busy => {}
             }
             if slot >= stay {

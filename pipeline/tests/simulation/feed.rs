@@ -76,8 +76,10 @@ impl Feed {
         }
     }
 
-    /// Nothing comes any more, and nothing is left open.
-    pub fn end(&mut self) {
+    /// The last records come, and nothing is left open.
+    pub fn end(&mut self, random: &mut Random) {
         MemorySink::new(&self.broker.connect(), "feeder").unwrap();
+        let records: Vec<Outgoing> = (0..20).map(|_| self.record(random)).collect();
+        self.broker.append(&records).unwrap();
     }
 }

@@ -16,6 +16,7 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 use hmisr_pipeline::Delivery;
+use hmisr_pipeline::engine::Point;
 
 use self::cluster::Cluster;
 use self::plan::{Mistake, Plan};
@@ -25,14 +26,18 @@ use self::reference::{Reference, once, written};
 const SEEDS: u64 = 300;
 
 /// Runs a plan to its end. Returns what stands for all that happened, or what is wrong.
-fn run(plan: Plan, show: bool) -> Result<u64, String> {
-    let cluster = Cluster::new(plan.clone(), show);
+fn run(plan: Plan) -> Result<u64, String> {
+    run_over(&Cluster::new(plan, false))
+}
+
+fn run_over(cluster: &Cluster) -> Result<u64, String> {
+    let plan = &cluster.plan;
     cluster.storm();
     if let Some(refused) = cluster.refused() {
         return Err(format!("a job was refused: {refused}"));
     }
-    cluster.calm(|| Reference::of(&cluster.broker, &plan).ends)?;
-    let expected = Reference::of(&cluster.broker, &plan);
+    cluster.calm(|| Reference::of(&cluster.broker, plan).ends)?;
+    let expected = Reference::of(&cluster.broker, plan);
     let mut outputs = (written(&cluster.broker), expected.outputs);
     if plan.pipeline.delivery == Delivery::AtLeastOnce {
         outputs = (once(outputs.0), once(outputs.1));
@@ -50,15 +55,19 @@ fn run(plan: Plan, show: bool) -> Result<u64, String> {
     }
 }
 
-/// The first entry that is not what it should be.
-fn difference<K: Debug + Ord, V: Debug + PartialEq>(
+/// The first place at which something is not what it should be.
+fn difference<K: Debug + Ord, T: Debug + PartialEq>(
     what: &str,
-    given: &BTreeMap<K, V>,
-    wanted: &BTreeMap<K, V>,
+    given: &BTreeMap<K, Vec<T>>,
+    wanted: &BTreeMap<K, Vec<T>>,
 ) -> Option<String> {
+    let of = |map: &BTreeMap<K, Vec<T>>, key, at| {
+        map.get(key).and_then(|of| of.get(at)).map(|at| format!("{at:?}"))
+    };
     let key = given.keys().chain(wanted.keys()).find(|key| given.get(key) != wanted.get(key))?;
-    let (given, wanted) = (given.get(key), wanted.get(key));
-    Some(format!("the {what} of {key:?} are not those of the events in order: {given:#?} for {wanted:#?}"))
+    let at = (0..).find(|&at| of(given, key, at) != of(wanted, key, at))?;
+    let (given, wanted) = (of(given, key, at), of(wanted, key, at));
+    Some(format!("{what} of {key:?}, number {at}: {given:?}, but the events in order give {wanted:?}"))
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -83,20 +92,54 @@ fn any_seed() {
         None => (0..number("HMISR_SIM_SEEDS").unwrap_or(SEEDS), false),
     };
     let (began, count) = (Instant::now(), seeds.end - seeds.start);
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     for seed in seeds {
         let _named = Named(seed);
-        let plan = Plan::new(seed);
-        if let Err(error) = run(plan.clone(), show) {
-            panic!("{error}\n{plan:#?}");
+        let cluster = Cluster::new(Plan::new(seed), show);
+        if let Err(error) = run_over(&cluster) {
+            panic!("{error}\n{:#?}", cluster.plan);
+        }
+        for (what, times) in cluster.habits.seen() {
+            *seen.entry(what).or_default() += times;
         }
     }
     println!("{count} seeds, {:.1} a second", count as f64 / began.elapsed().as_secs_f64());
+    for (what, times) in &seen {
+        println!("{times:8} {what}");
+    }
+    if count >= SEEDS {
+        let missing: Vec<String> = demanded().filter(|what| !seen.contains_key(what)).collect();
+        assert!(missing.is_empty(), "never happened: {missing:?}");
+    }
+}
+
+/// What must happen in some run: otherwise the runs would prove little.
+fn demanded() -> impl Iterator<Item = String> {
+    let kills = Point::ALL.into_iter().filter(|point| !point.name().contains("checkpoint"));
+    kills.map(|point| format!("killed at {}", point.name())).chain(
+        [
+            "a job ended: Fenced",
+            "a late end of a transaction, taken: false",
+            "a late end of a transaction, taken: true",
+            "a muted replay",
+            "commit: Aborted",
+            "commit: Fenced",
+            "commit: UnknownOutcome",
+            "committed: Unavailable",
+            "offsets outside of a transaction: Aborted",
+            "poll: Unavailable",
+            "produce: Fenced",
+            "send_offsets: Aborted",
+            "send_offsets: UnknownOutcome",
+        ]
+        .map(str::to_owned),
+    )
 }
 
 #[test]
 fn a_seed_is_a_run() {
     for seed in 0..10 {
-        assert_eq!(run(Plan::new(seed), false), run(Plan::new(seed), false), "seed {seed}");
+        assert_eq!(run(Plan::new(seed)), run(Plan::new(seed)), "seed {seed}");
     }
 }
 
@@ -107,7 +150,7 @@ fn is_found(mistake: Mistake) {
         plan.pipeline.delivery = Delivery::ExactlyOnce;
         plan
     };
-    let found = (0..SEEDS).find_map(|seed| Some((seed, run(plan(seed), false).err()?)));
+    let found = (0..SEEDS).find_map(|seed| Some((seed, run(plan(seed)).err()?)));
     let (seed, error) = found.unwrap_or_else(|| panic!("{mistake:?} is not found"));
     println!("{mistake:?}: seed {seed}: {error}");
 }

@@ -70,7 +70,7 @@ impl Plan {
             same_id: random.chance(150),
             actions: 100 + random.below(250),
             faults: random.one_of(&[0, 10, 40, 100]),
-            interleaving: random.one_of(&[0, 10, 60]),
+            interleaving: random.one_of(&[0, 10, 50]),
             features,
             pipeline,
             mistake: None,
