@@ -23,7 +23,7 @@ use self::plan::{Mistake, Plan};
 use self::reference::{Reference, once, written};
 
 /// Seeds of an ordinary test run.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 /// Runs a plan to its end. Returns what stands for all that happened, or what is wrong.
 fn run(plan: Plan) -> Result<u64, String> {
