@@ -9,11 +9,12 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hmisr/target
 CARGO_BUILD := cargo build --release --workspace
 
 KAFKA_PORT ?= 9092
+SEEDS ?= 1000
 NODES ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test chaos lint setup kafka kafka-stop
+.PHONY: help up build test chaos simulate lint setup kafka kafka-stop
 
 help: ## this list
 	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
@@ -42,6 +43,9 @@ test: ## every test; those against Apache Kafka where Java and Maven can be had
 
 chaos: build ## kill -9 the job 1,000 times on the embedded log and 200 on Kafka, compare everything
 	@scripts/chaos $(ARGS)
+
+simulate: setup ## the engine under SEEDS seeds of everything that can go wrong (default 1000)
+	@HMISR_SIM_SEEDS=$(SEEDS) cargo test --release --workspace --test simulation any_seed -- --nocapture
 
 lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check

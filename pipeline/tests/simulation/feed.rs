@@ -33,7 +33,7 @@ impl Feed {
             ts,
             weight: None,
             request_id: None,
-            event_id: None,
+            event_id: random.chance(300).then(|| random.below(30).to_string()),
             is_tail: random.chance(50).then_some(true),
         };
         let key = user.to_string().into_bytes();

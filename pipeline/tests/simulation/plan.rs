@@ -50,6 +50,7 @@ impl Plan {
             half_life_events: random.one_of(&[10, 1000]),
             ttl_ms: random.one_of(&[300, 1 << 40]),
             max_lateness_ms: random.one_of(&[0, 10]),
+            dedup_events: random.one_of(&[0, 3]),
             ..FeatureSettings::default()
         };
         let pipeline = PipelineSettings {

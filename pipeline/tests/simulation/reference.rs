@@ -79,6 +79,10 @@ impl Reference {
         }
         let Partition { shared, users, items } = partition;
         let user = users.entry(event.user_id.clone()).or_default();
+        let event_id = event.event_id.as_deref().filter(|_| plan.features.dedup_events > 0);
+        if event_id.is_some_and(|id| shared.is_duplicate(&plan.features, user, event.ts, id)) {
+            return Ok(());
+        }
         shared.admit(&plan.features, user, event.ts).map_err(|_| Reason::Late)?;
         let known = user.categories().iter().any(|category| category.id == event.category);
         if !known && user.categories().len() >= plan.pipeline.max_user_categories {
@@ -92,6 +96,9 @@ impl Reference {
         }
         let item = items.entry(event.item_id.clone()).or_default();
         let features = shared.update(&plan.features, plan.pipeline.history, user, item, event.interaction());
+        if let Some(id) = event_id {
+            user.remember_event(&plan.features, id);
+        }
         let features = FeatureRecord {
             user_id: event.user_id,
             item_id: event.item_id,
