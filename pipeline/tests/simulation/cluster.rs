@@ -274,14 +274,14 @@ impl Cluster {
             }
             72..80 => self.launch(slot),
             80..82 => self.stop(slot),
-            82..88 => {
+            82..86 => {
                 let point = Point::ALL[self.below(Point::ALL.len())];
                 if let Slot::Up(job) = &*self.slots[slot].lock().unwrap() {
                     self.note(|| format!("{slot} dies {}", point.name()));
                     *job.fuse.lock().unwrap() = Some(point);
                 }
             }
-            88..90 => {
+            86..90 => {
                 let first = self.chance(500);
                 self.note(|| format!("eviction {first}"));
                 self.broker.evict(&self.plan.pipeline.group, first);

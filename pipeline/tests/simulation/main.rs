@@ -143,10 +143,12 @@ fn a_seed_is_a_run() {
     }
 }
 
-/// Whether one of the first seeds shows the mistake.
+/// Whether one of the first seeds shows the mistake, where two instances get in each other's way.
 fn is_found(mistake: Mistake) {
     let plan = |seed| {
-        let mut plan = Plan { mistake: Some(mistake), ..Plan::new(seed) };
+        let (instances, interleaving) = (2, 50);
+        let mistake = Some(mistake);
+        let mut plan = Plan { mistake, instances, interleaving, same_id: false, ..Plan::new(seed) };
         plan.pipeline.delivery = Delivery::ExactlyOnce;
         plan
     };
