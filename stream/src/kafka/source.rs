@@ -237,10 +237,10 @@ impl KafkaSource {
             {
                 records.push(record);
             }
-            let mut wait = deadline.saturating_duration_since(Instant::now());
             let mut empty = false;
             while !records.is_full(limits) && !empty {
-                wait = if records.list.is_empty() { wait } else { Duration::ZERO };
+                let left = deadline.saturating_duration_since(Instant::now());
+                let wait = if records.list.is_empty() { left } else { Duration::ZERO };
                 empty = match self.take(&mut records, limits, wait) {
                     Ok(empty) => empty,
                     Err(error) => {
