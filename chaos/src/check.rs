@@ -126,3 +126,38 @@ fn stored_form(user: &UserState) -> Vec<u8> {
     user.write(&mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::event;
+
+    #[test]
+    fn a_store_that_is_behind_or_of_other_users_is_told() {
+        let mut model = Model::new(settings::features(), settings::pipeline());
+        let mut stored = Vec::new();
+        for (offset, n) in (0..).zip(0..200) {
+            let sent = event(1, n);
+            let record = Record {
+                partition: 0,
+                offset,
+                timestamp_ms: 1_700_000_000_000,
+                key: sent.key,
+                payload: sent.payload,
+                headers: Vec::new(),
+            };
+            model.apply(&record, &mut Outputs::default());
+            let users = model.partitions()[&0].users(&settings::features());
+            let users = users.into_iter().map(|(id, user)| (id.clone(), user.clone())).collect();
+            stored.push(Stored { next_offset: offset + 1, users });
+        }
+        let model = &model.partitions()[&0];
+        let mut newest = stored.pop().unwrap();
+        assert_eq!(newest.compare(model), Ok(newest.users.len() as u64));
+        let older = Stored { next_offset: newest.next_offset, users: stored.swap_remove(50).users };
+        assert!(older.compare(model).unwrap_err().contains("user"));
+        assert!(stored[100].compare(model).unwrap_err().contains("next offset"));
+        newest.users.pop_first();
+        assert!(newest.compare(model).unwrap_err().contains("is\n  None"));
+    }
+}
