@@ -20,7 +20,7 @@ const DWELL_US: u64 = 3_000;
 
 /// The engine's clock goes so much faster than the machine's: the shortest interval between two
 /// checkpoints, a second, is over within the life of a worker.
-pub const SPEED: u64 = 20;
+pub const SPEED: u64 = 5;
 
 /// A point, and at which of its turns.
 #[derive(Debug, Clone, Copy)]
