@@ -119,6 +119,8 @@ impl Checkpoints {
                 store = open()?;
             }
         }
+        // What a predecessor left there holds on to tables that are deleted by now.
+        scratch(&self.folder, ".checkpoint", number)?;
         place.uploader.begin(number, restored);
         let owned = Owned { checkpoints, at: self.world.now(), behind_since: None };
         place.owned.insert(number, owned);

@@ -137,6 +137,10 @@ impl Shared {
                     return;
                 }
             }
+            if self.stopped.load(Ordering::Relaxed) {
+                // A successor may have made its own there.
+                return;
+            }
             let _ = std::fs::remove_dir_all(&job.folder);
             let mut state = self.lock();
             state.histories.entry(job.partition).or_insert(history);
