@@ -56,7 +56,7 @@ fn a_checkpoint_moves_state_to_another_folder() {
     let here = built(folder.path());
     let url = format!("file://{}/checkpoints", folder.path().display());
     let inspected = json(state("inspect", &here, &["--json"]));
-    assert_eq!((inspected.len(), sum(&inspected, "events")), (2, 2_000));
+    assert_eq!((inspected.len(), sum(&inspected, "next_offset")), (2, 2_000));
     assert_eq!(inspected[0]["identity"]["topic"], "events");
     let verified = json(state("verify", &here, &["--json"]));
     assert_eq!(sum(&verified, "faults"), 0);
@@ -102,18 +102,18 @@ fn damage_is_found_and_exits_with_1() {
     assert!(code == 1 && said_.contains("has another content"), "{said_}");
 }
 
-/// Changes a bit early in the largest file below a folder.
+/// Changes a bit early in the largest table of a store, or stored file, below a folder.
 fn spoil(folder: &Path) {
     fn files(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
     }
-    let is_log = |path: &PathBuf| path.extension().is_some_and(|end| end == "log");
-    let largest = files(folder)
-        .into_iter()
-        .filter(|path| !is_log(path))
-        .max_by_key(|path| path.metadata().unwrap().len());
-    let path = largest.unwrap();
+    let is_content = |path: &PathBuf| match path.extension() {
+        Some(end) => end == "sst",
+        None => path.parent().unwrap().ends_with("files"),
+    };
+    let size = |path: &PathBuf| path.metadata().unwrap().len();
+    let path = files(folder).into_iter().filter(is_content).max_by_key(size).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[40] ^= 4;
     std::fs::write(path, bytes).unwrap();
