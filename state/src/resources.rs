@@ -135,6 +135,9 @@ fn database(write_buffers: &WriteBufferManager) -> Options {
     options.set_write_buffer_manager(write_buffers);
     options.set_max_total_wal_size(WAL_BYTES);
     options.set_keep_log_file_num(4);
+    // RocksDB would start fifteen threads for each family of each store that is opened; a partition
+    // has tens of files, whose opening takes milliseconds.
+    options.set_max_file_opening_threads(1);
     options.enable_statistics();
     options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
     options
