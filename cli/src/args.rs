@@ -352,6 +352,26 @@ pub enum BenchCommand {
     /// second through the job while --clients keep-alive connections ask for users at random.
     /// Everything runs on this machine, the clients too, in a temporary folder.
     Lookup(BenchLookupArgs),
+    /// Run the streaming job at full load for long over the embedded log, with checkpoints, and watch
+    /// memory, open files and disk.
+    Soak(BenchSoakArgs),
+}
+
+/// Arguments of `hmisr bench soak`.
+#[derive(Debug, Args)]
+pub struct BenchSoakArgs {
+    /// How long, in minutes.
+    #[arg(long, default_value_t = 30.0, value_name = "MINUTES")]
+    pub minutes: f64,
+    /// Users that the events are drawn from.
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    pub users: u64,
+    /// Folder for log, state and checkpoints while it runs; without it a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `hmisr bench pipeline`.

@@ -10,6 +10,7 @@ mod input;
 mod lookup;
 mod phase;
 mod report;
+mod soak;
 mod timed;
 mod usage;
 
@@ -31,6 +32,7 @@ pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
     match command {
         BenchCommand::Pipeline(args) => pipeline(config, &args),
         BenchCommand::Lookup(args) => lookup::run(config, &args),
+        BenchCommand::Soak(args) => soak::run(config, &args),
     }
 }
 

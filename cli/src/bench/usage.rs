@@ -19,8 +19,22 @@ pub fn cpu_seconds() -> Result<f64, Failure> {
 
 /// The most memory that was resident, in bytes.
 pub fn peak_rss_bytes() -> Result<u64, Failure> {
+    memory("VmHWM:")
+}
+
+/// Memory that is resident, in bytes.
+pub fn rss_bytes() -> Result<u64, Failure> {
+    memory("VmRSS:")
+}
+
+/// Files, sockets and the like that are open.
+pub fn open_files() -> Result<u64, Failure> {
+    Ok(std::fs::read_dir("/proc/self/fd")?.count() as u64)
+}
+
+fn memory(name: &str) -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     Ok(kilobytes.unwrap_or_default() * 1024)
 }
