@@ -45,6 +45,13 @@ impl Error {
         Self { kind, message: source.to_string(), fate: None, source: Some(Box::new(source)) }
     }
 
+    /// A store or a checkpoint that cannot be had now, perhaps later: other partitions go on.
+    pub(crate) fn later(error: hmisr_state::Error) -> Self {
+        let error = Self::from(error);
+        let fate = (error.kind == ErrorKind::Unavailable).then_some(Fate::Unknown);
+        Self { fate, ..error }
+    }
+
     /// The fate of the transaction, where one failed in a way from which the engine can go on.
     pub(crate) fn fate(&self) -> Option<Fate> {
         self.fate

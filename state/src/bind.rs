@@ -47,7 +47,8 @@ pub fn can_bind(path: &Path, unbound: &str, identity: &Identity, resources: &Res
         let text = format!("state store {}: has no identity: nothing was written to it", path.display());
         Error::new(ErrorKind::UnknownFormat, text)
     })?;
-    if found.topic != unbound && found.topic != identity.topic {
+    let same = found.topic == identity.topic && found.group == identity.group;
+    if found.topic != unbound && !same {
         return Err(Error::new(
             ErrorKind::Foreign,
             format!(

@@ -3,8 +3,8 @@
 //! A user whose newest event is more than the TTL before the partition's watermark is answered as
 //! unknown, and its next event starts it afresh. So compaction may remove it at any time after
 //! the watermark is committed: what was removed and what would be reset cannot be told apart. The
-//! watermark used is that of the last committed `WriteBatch` and never an uncommitted one, since
-//! the events behind that may be rolled back.
+//! watermark used is that of a committed `WriteBatch` that is on the disk, and never a later one:
+//! the events behind that may be rolled back, or lost with the power and met again by a replay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,7 +27,7 @@ impl Expiry {
         Self { ttl_ms: features.ttl_ms, watermark: Arc::new(AtomicI64::new(i64::MIN)) }
     }
 
-    /// A `WriteBatch` with this watermark is committed.
+    /// A `WriteBatch` with this watermark is committed and on the disk.
     pub(crate) fn committed(&self, watermark: Option<i64>) {
         self.watermark.store(watermark.unwrap_or(i64::MIN), Ordering::Relaxed);
     }

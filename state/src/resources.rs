@@ -58,8 +58,8 @@ impl StateSettings {
                 return Err(format!("state.{field} = {value}: expected at least {} (8 MiB)", 8 << 20));
             }
         }
-        if !(1..=1_000).contains(&self.keep_checkpoints) {
-            return Err(format!("state.keep_checkpoints = {}: expected 1 to 1000", self.keep_checkpoints));
+        if !(2..=1_000).contains(&self.keep_checkpoints) {
+            return Err(format!("state.keep_checkpoints = {}: expected 2 to 1000", self.keep_checkpoints));
         }
         if self.checkpoint_on_revoke_ms > 60_000 {
             let value = self.checkpoint_on_revoke_ms;

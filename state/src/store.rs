@@ -14,6 +14,8 @@ use crate::expiry::Expiry;
 use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
 
 pub(crate) const META: &str = "meta";
+/// How often expiry moves on where commits do not wait for the disk.
+const SYNC_EVERY: Duration = Duration::from_secs(60);
 pub(crate) const IDENTITY: &[u8] = b"identity";
 pub(crate) const PROGRESS: &[u8] = b"progress";
 
@@ -60,6 +62,8 @@ pub struct PartitionStore {
     items: Cache<ItemCount>,
     progress: Progress,
     expiry: Expiry,
+    /// When commits were last made to reach the disk, where not each of them is.
+    synced: Option<Instant>,
 }
 
 impl PartitionStore {
@@ -87,6 +91,7 @@ impl PartitionStore {
             resources: resources.clone(),
             users: Cache::default(),
             items: Cache::default(),
+            synced: None,
         })
     }
 
@@ -179,7 +184,7 @@ impl PartitionStore {
     /// to `cache_limit` bytes.
     ///
     /// # Errors
-    /// Kind `Unavailable`; then nothing is written, and a rollback or a second try is possible.
+    /// Kind `Unavailable`; then a rollback is possible, to the commit where it was written.
     pub fn commit(&mut self, next_offset: i64, cache_limit: usize) -> Result<Committed> {
         let mut batch = WriteBatch::default();
         let mut value = Vec::new();
@@ -196,7 +201,7 @@ impl PartitionStore {
             self.progress.next_offset = before;
             return Err(Error::disk("committing", error));
         }
-        self.expiry.committed(self.progress.partition.watermark);
+        self.let_expire()?;
         if self.resources.is_behind() {
             for name in [USERS, ITEMS, META] {
                 // The commit is there whatever becomes of the flush; the next one would fail.
@@ -207,6 +212,28 @@ impl PartitionStore {
         self.users.settle(cache_limit / 4 * 3);
         self.items.settle(cache_limit / 4);
         Ok(Committed { users, items, bytes })
+    }
+
+    /// Lets compaction remove the users that have expired by the last commit, once it is on the disk:
+    /// after a power failure an older store must still hold whom its replay will meet.
+    fn let_expire(&mut self) -> Result<()> {
+        if !self.resources.settings.sync {
+            if self.synced.is_some_and(|at| at.elapsed() < SYNC_EVERY) {
+                return Ok(());
+            }
+            self.db.flush_wal(true).map_err(|error| Error::disk("committing", error))?;
+            self.synced = Some(Instant::now());
+        }
+        self.expiry.committed(self.progress.partition.watermark);
+        Ok(())
+    }
+
+    /// Trims the cache of a store in which nothing is uncommitted to `cache_limit` bytes.
+    pub fn trim(&mut self, cache_limit: usize) {
+        if self.dirty_bytes() == 0 {
+            self.users.settle(cache_limit / 4 * 3);
+            self.items.settle(cache_limit / 4);
+        }
     }
 
     /// Drops everything that is not committed.

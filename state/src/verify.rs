@@ -156,6 +156,7 @@ fn disagreement(user: &UserState, value: &[u8]) -> Option<&'static str> {
             "the window's sum does not follow from its visits",
         ),
         (user.visits().any(|visit| Some(visit.ts) > user.newest_ts()), "a visit is newer than the newest"),
+        (user.visits().count() != user.visits().len(), "a visit cannot be read"),
         (written != value, "it would be written as other bytes"),
     ]
     .into_iter()

@@ -30,7 +30,8 @@ fn open(path: &Path) -> PartitionStore {
         features: settings().identity(),
         visits_kept: 4,
     };
-    let resources = Resources::new(StateSettings::default());
+    // Expiry moves on with each commit that is on the disk.
+    let resources = Resources::new(StateSettings { sync: true, ..StateSettings::default() });
     PartitionStore::open(path, &identity, &settings(), &resources).unwrap()
 }
 

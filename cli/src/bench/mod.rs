@@ -48,15 +48,14 @@ fn pipeline(mut config: Config, args: &BenchPipelineArgs) -> Result<(), Failure>
         println!("{}", serde_json::json!(figures));
         return Ok(());
     }
-    let scratch;
-    let folder = match &args.data {
-        Some(folder) => folder.as_path(),
-        None => {
-            scratch = tempfile::tempdir()?;
-            scratch.path()
+    let scratch = match &args.data {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            tempfile::tempdir_in(folder)?
         }
+        None => tempfile::tempdir()?,
     };
-    let report = measure(&config, args, folder)?;
+    let report = measure(&config, args, scratch.path())?;
     report.print(args.json);
     Ok(())
 }
@@ -139,6 +138,7 @@ fn forwarded() -> Vec<std::ffi::OsString> {
     if let Some(at) = arguments.iter().position(|argument| argument == "--data") {
         arguments.drain(at..(at + 2).min(arguments.len()));
     }
+    arguments.retain(|argument| !argument.to_string_lossy().starts_with("--data="));
     arguments
 }
 

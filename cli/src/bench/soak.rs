@@ -146,7 +146,9 @@ fn print(args: &BenchSoakArgs, samples: &[Sample]) -> Result<(), Failure> {
     });
     match args.json {
         true => println!("{report}"),
-        false => println!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::fault(&error))?),
+        false => {
+            println!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::fault(&error))?)
+        }
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ impl Checkpoints {
 
     /// Takes a partition on. Where its `store` is of no use by `fits`, the newest checkpoint whose
     /// offset is in `range` takes the place of the store, which is set aside if it holds anything.
-    /// `open` opens what is in the store's folder.
+    /// `open` opens what is in the store's folder. `begins_anew`: the group has committed nothing.
     ///
     /// # Errors
     /// Where disk or object store fails.
@@ -82,6 +82,7 @@ impl Checkpoints {
         identity: &Identity,
         path: &Path,
         range: &RangeInclusive<i64>,
+        begins_anew: bool,
         fits: impl Fn(&PartitionStore) -> Result<bool>,
         open: impl Fn() -> hmisr_state::Result<PartitionStore>,
     ) -> Result<PartitionStore> {
@@ -89,13 +90,21 @@ impl Checkpoints {
         let Some(place) = &mut self.place else { return Ok(store) };
         let number = identity.partition;
         let checkpoints = place.store.partition(identity);
+        if begins_anew && store.is_new()? && !checkpoints.offsets().map_err(Error::later)?.is_empty() {
+            return Err(Error::refused(format!(
+                "partition {number}: neither a store nor a committed offset of the group is there, but checkpoints in \
+                 state.checkpoints are: the group was deleted or its offsets expired; start once with \
+                 --adopt-store-offset to go on from the newest checkpoint, or use a new group to begin anew"
+            )));
+        }
         let mut restored = None;
         if !fits(&store)? {
             let folder = scratch(&self.folder, ".restoring", number)?;
-            restored = checkpoints.download(&folder, range.clone(), |error| {
+            let found = checkpoints.download(&folder, range.clone(), |error| {
                 self.metrics.damaged.inc();
                 tracing::warn!(partition = number, %error, "a damaged checkpoint is passed over");
-            })?;
+            });
+            restored = found.map_err(Error::later)?;
             if let Some(manifest) = &restored {
                 let is_new = store.is_new()?;
                 drop(store);
@@ -172,7 +181,7 @@ impl Checkpoints {
         let mut waited_for = Vec::new();
         for (number, store) in stores {
             let Some(owned) = place.owned.remove(&number) else { continue };
-            if self.at_the_end.is_zero() || store.is_new()? {
+            if left().is_zero() || store.is_new()? {
                 continue;
             }
             // The one under way is older than the state that is to be kept.

@@ -23,7 +23,7 @@ pub(super) struct Job {
 
 /// Uploads one checkpoint after another. The queue holds at most one a partition.
 pub(super) struct Uploader {
-    queue: Sender<Job>,
+    queue: Sender<(u64, Job)>,
     shared: Arc<Shared>,
 }
 
@@ -40,8 +40,22 @@ struct Shared {
 struct State {
     under_way: BTreeSet<i32>,
     histories: BTreeMap<i32, History>,
+    /// How many stores a partition has had: an upload of an earlier one knows nothing of the later.
+    epochs: BTreeMap<i32, u64>,
     /// The engine is to end as if its process had died in an upload.
     dead: Option<Error>,
+}
+
+impl State {
+    fn epoch(&self, partition: i32) -> u64 {
+        self.epochs.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// The history of this epoch's store; that of another one stays where it is.
+    fn take_history(&mut self, partition: i32, epoch: u64) -> History {
+        let own = self.epoch(partition) == epoch;
+        own.then(|| self.histories.remove(&partition)).flatten().unwrap_or_default()
+    }
 }
 
 /// What is known of a partition's checkpoints.
@@ -70,7 +84,9 @@ impl Uploader {
     /// The partition has another store now: `newest` is the checkpoint that it was restored from.
     pub(super) fn begin(&self, partition: i32, newest: Option<Manifest>) {
         let history = History { newest, condemned: Condemned::default() };
-        self.shared.lock().histories.insert(partition, history);
+        let mut state = self.shared.lock();
+        *state.epochs.entry(partition).or_default() += 1;
+        state.histories.insert(partition, history);
     }
 
     pub(super) fn is_under_way(&self, partition: i32) -> bool {
@@ -84,9 +100,12 @@ impl Uploader {
     }
 
     pub(super) fn add(&self, job: Job) {
-        self.shared.lock().under_way.insert(job.partition);
+        let mut state = self.shared.lock();
+        let epoch = state.epoch(job.partition);
+        state.under_way.insert(job.partition);
+        drop(state);
         // Its thread ends only after this sender.
-        let _ = self.queue.send(job);
+        let _ = self.queue.send((epoch, job));
     }
 
     /// Waits until nothing is under way for these partitions; answers false after `limit`.
@@ -117,12 +136,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
+    fn run(&self, jobs: &Receiver<(u64, Job)>) {
+        while let Ok((epoch, job)) = jobs.recv() {
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
-            let mut history = self.lock().histories.remove(&job.partition).unwrap_or_default();
+            let mut history = self.lock().take_history(job.partition, epoch);
             let began = Instant::now();
             match self.upload(&job, &mut history) {
                 Ok(()) => self.metrics.seconds.observe(began.elapsed().as_secs_f64()),
@@ -143,7 +162,9 @@ impl Shared {
             }
             let _ = std::fs::remove_dir_all(&job.folder);
             let mut state = self.lock();
-            state.histories.entry(job.partition).or_insert(history);
+            if state.epoch(job.partition) == epoch {
+                state.histories.entry(job.partition).or_insert(history);
+            }
             state.under_way.remove(&job.partition);
             self.changed.notify_all();
         }

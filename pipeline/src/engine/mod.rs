@@ -37,6 +37,8 @@ use crate::{Delivery, Error, PipelineMetrics, PipelineProgress, PipelineSettings
 
 /// How long a poll waits for records, at most; also how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
+/// How often the lag is asked for.
+const LAG: Duration = Duration::from_millis(200);
 
 /// What an engine is made of besides source and sink.
 pub struct Setup {
@@ -67,10 +69,13 @@ pub struct Engine<S, K> {
     outbox: Outbox<K>,
     assigned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
-    /// Since when an assigned partition could not be started.
-    waiting_since: Option<Duration>,
+    /// An assigned partition that could not be started, and since when.
+    waiting: Option<(i32, Duration)>,
     checkpoints: Checkpoints,
     failed_commits: u32,
+    failed_at: Duration,
+    /// When the lag was last asked for.
+    lag_at: Option<Duration>,
     /// Why the sink cannot be used any more.
     lost: Option<Error>,
 }
@@ -83,6 +88,8 @@ struct Partition {
     position: i64,
     /// Outputs of records before this offset are already written.
     mute_until: i64,
+    /// Whether the group has yet to be told of the offset that the store was adopted with.
+    uncommitted: bool,
 }
 
 impl<S, K> Engine<S, K>
@@ -111,9 +118,11 @@ where
             outbox,
             assigned: BTreeSet::new(),
             partitions: BTreeMap::new(),
-            waiting_since: None,
+            waiting: None,
             checkpoints,
             failed_commits: 0,
+            failed_at: Duration::ZERO,
+            lag_at: None,
             lost: None,
         })
     }
@@ -169,15 +178,19 @@ where
             Polled::Revoked(partitions) => self.release(&partitions)?,
         }
         self.start_waiting()?;
-        let dirty: usize = self.partitions.values().map(|partition| partition.store.dirty_bytes()).sum();
+        let sum = |of: fn(&PartitionStore) -> usize| -> usize {
+            self.partitions.values().map(|partition| of(&partition.store)).sum()
+        };
         let full = self.outbox.batch.counts.records >= self.setup.pipeline.commit_records as u64
             || self.outbox.batch.bytes >= self.setup.pipeline.commit_bytes
-            || dirty >= self.setup.state.cache_bytes / 2;
+            || sum(PartitionStore::dirty_bytes) >= self.setup.state.cache_bytes / 2
+            || sum(PartitionStore::cached_bytes) >= self.setup.state.cache_bytes * 2;
         if full || self.due_in().is_zero() {
             self.commit()?;
         }
         self.checkpoints
             .turn(self.partitions.iter().map(|(number, partition)| (*number, &partition.store)))?;
+        self.show_lag();
         self.show();
         Ok(())
     }
@@ -238,11 +251,13 @@ where
             let offsets: Vec<(i32, i64)> = self
                 .partitions
                 .iter()
-                .filter(|(_, partition)| partition.started && partition.position > partition.mute_until)
+                .filter(|(_, partition)| {
+                    partition.started && (partition.position > partition.mute_until || partition.uncommitted)
+                })
                 .map(|(number, partition)| (*number, partition.position))
                 .collect();
             self.commit_outputs(&offsets)?;
-            self.failed_commits = 0;
+            self.partitions.values_mut().for_each(|partition| partition.uncommitted = false);
         }
         let cache_limit = self.setup.state.cache_bytes / self.partitions.len().max(1);
         let mut written = 0;
@@ -256,7 +271,10 @@ where
                     let partitions = self.source.topic().partitions;
                     self.setup.directory.insert(partitions, number, partition.store.reader());
                 }
+                self.failed_commits = 0;
                 world.reached(Point::AfterWriteBatch)?;
+            } else {
+                partition.store.trim(cache_limit);
             }
         }
         self.committed(began, written);
@@ -319,22 +337,31 @@ where
             offsets.collect();
     }
 
-    fn show(&self) {
+    /// The lag, which asks the source about every partition, once in a while only.
+    fn show_lag(&mut self) {
+        let now = self.setup.world.now();
+        if self.lag_at.is_some_and(|at| now.saturating_sub(at) < LAG) {
+            return;
+        }
+        self.lag_at = Some(now);
         let behind = |(number, partition): (&i32, &Partition)| {
             self.source.known_end(*number).map_or(0, |end| (end - partition.position).max(0))
         };
         let lag: i64 = self.partitions.iter().map(behind).sum();
+        self.setup.metrics.lag.set(lag);
+        self.setup.progress.lag.store(lag as u64, Ordering::Relaxed);
+    }
+
+    fn show(&self) {
         let caught_up =
             |partition: &Partition| partition.started && partition.position >= partition.mute_until;
         let ready = !self.assigned.is_empty()
             && self.assigned.iter().all(|number| self.partitions.get(number).is_some_and(caught_up));
         let cached: usize = self.partitions.values().map(|partition| partition.store.cached_bytes()).sum();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
-        metrics.lag.set(lag);
         metrics.partitions.set(self.partitions.len() as i64);
         metrics.cache_bytes.set(cached as i64);
         metrics.ready.set(i64::from(ready));
-        progress.lag.store(lag as u64, Ordering::Relaxed);
         progress.ready.store(ready, Ordering::Relaxed);
     }
 }

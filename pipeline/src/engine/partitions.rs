@@ -11,9 +11,14 @@ use crate::error::Fate;
 use crate::recovery::Situation;
 use crate::{Error, Result};
 
-/// How long a partition may wait for its committed offset, which is not known while a peer that
-/// owned it has a transaction open.
-const STABLE: Duration = Duration::from_secs(60);
+/// How long a partition may wait to be started: for its committed offset, which is not known while a
+/// peer that owned it has a transaction open (15 minutes at most, by Kafka's default
+/// `transaction.max.timeout.ms`), or for its checkpoint.
+const WAIT: Duration = Duration::from_secs(16 * 60);
+/// How long one turn may go on starting partitions before it polls again.
+const STARTING: Duration = Duration::from_secs(1);
+/// Failures further apart are not in a row, whether or not there was anything to commit between.
+const IN_A_ROW: Duration = Duration::from_secs(10 * 60);
 /// The longest pause between two tries.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -28,12 +33,23 @@ where
         let is_started =
             |number: &i32| self.partitions.get(number).is_some_and(|partition| partition.started);
         let waiting: Vec<i32> = self.assigned.iter().copied().filter(|number| !is_started(number)).collect();
+        if !waiting.is_empty() {
+            // A start may take long, and an open transaction has a time limit.
+            self.commit()?;
+        }
+        let began = self.setup.world.now();
         for number in waiting {
+            let now = self.setup.world.now();
+            if now.saturating_sub(began) > STARTING {
+                return Ok(());
+            }
             match self.start(number) {
-                Ok(()) => {}
+                Ok(()) => self.waiting = None,
                 Err(error) if error.fate() == Some(Fate::Unknown) => {
-                    let now = self.setup.world.now();
-                    if now.saturating_sub(*self.waiting_since.get_or_insert(now)) > STABLE {
+                    let (partition, since) = *self.waiting.get_or_insert((number, now));
+                    if partition != number {
+                        self.waiting = Some((number, now));
+                    } else if now.saturating_sub(since) > WAIT {
                         return Err(error);
                     }
                     tracing::info!(partition = number, %error, "waiting to start");
@@ -43,7 +59,6 @@ where
                 Err(error) => return Err(error),
             }
         }
-        self.waiting_since = None;
         Ok(())
     }
 
@@ -54,7 +69,9 @@ where
         if !self.partitions.contains_key(&number) {
             let adopted = self.setup.pipeline.adopt_store_offset.then_some(log_end);
             let store = self.open(number, log_start, committed.or(adopted))?;
-            self.partitions.insert(number, Partition { store, started: false, position: 0, mute_until: 0 });
+            let partition =
+                Partition { store, started: false, position: 0, mute_until: 0, uncommitted: false };
+            self.partitions.insert(number, partition);
         }
         let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
         partition.store.rollback()?;
@@ -84,6 +101,12 @@ where
         }
         (partition.position, partition.mute_until, partition.started) =
             (start.offset, start.mute_until, true);
+        partition.uncommitted = committed.is_none() && !partition.store.is_new()?;
+        if partition.uncommitted {
+            // Adopted: from now on the group has it too, also where no record comes.
+            self.outbox.open()?;
+            self.outbox.batch.since.get_or_insert_with(|| self.setup.world.now());
+        }
         self.show_offsets();
         Ok(())
     }
@@ -113,7 +136,7 @@ where
             Ok(fits || newest.is_none())
         };
         let open = || PartitionStore::open(&path, &identity, &self.setup.features, &self.resources);
-        self.checkpoints.begin(&identity, &path, &range, fits, open)
+        self.checkpoints.begin(&identity, &path, &range, newest.is_none(), fits, open)
     }
 
     /// Gives partitions up: the open transaction holds records of theirs, so it is aborted, and
@@ -141,7 +164,11 @@ where
     /// not be reached, a bounded number of times in a row.
     pub(super) fn recover(&mut self, error: Error) -> Result<()> {
         let Some(fate) = error.fate() else { return Err(error) };
-        self.failed_commits += 1;
+        let now = self.setup.world.now();
+        if now.saturating_sub(self.failed_at) > IN_A_ROW {
+            self.failed_commits = 0;
+        }
+        (self.failed_commits, self.failed_at) = (self.failed_commits + 1, now);
         self.setup.metrics.failed_commits.inc();
         if self.failed_commits > self.setup.pipeline.max_failed_commits {
             return Err(error);

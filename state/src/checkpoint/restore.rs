@@ -54,6 +54,10 @@ impl PartitionCheckpoints {
                 ));
             }
         }
+        // Its entries must be there before it is put in place.
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| local(folder, error))?;
         Ok(manifest)
     }
 }
