@@ -28,6 +28,7 @@ mod slot;
 mod snapshots;
 mod tls;
 mod token;
+mod trust;
 mod watcher;
 
 pub use api::Api;

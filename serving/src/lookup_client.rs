@@ -11,6 +11,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use crate::owners::KnownOwners;
 use crate::percent::encode_segment;
 use crate::token::Token;
+use crate::trust::Trust;
 use crate::{ErrorKind, InvalidSetting, LookupError, Settings, UserLookup};
 
 /// How long a pipeline that did not answer is asked after the others.
@@ -26,9 +27,20 @@ pub struct LookupClient {
     pipelines: Vec<String>,
     owners: Option<KnownOwners>,
     authorization: Option<String>,
+    trust: Trust,
     timeout: Duration,
     /// Pipelines that did not answer, with the time until which they are asked last.
     silent: Mutex<BTreeMap<String, Instant>>,
+}
+
+/// Why a pipeline did not say whether there is the user; the text names it.
+enum Unanswered {
+    /// The partition is elsewhere, or nobody is there: what is known of the owners is old.
+    Moved(String),
+    /// It did not let this client in, which was not to show its token; others may.
+    NotLetIn(String),
+    /// The pipeline cannot answer, whoever asks.
+    Refused(String),
 }
 
 /// The part of an error answer that is read.
@@ -48,7 +60,7 @@ impl LookupClient {
     ///
     /// # Errors
     /// [`InvalidSetting`] where there is no URL, one is not `http[s]://host[:port][/path]`, or a file
-    /// of a token or of certificates cannot be read.
+    /// of a token or of certificates cannot be read, or an entry of `lookup_hosts` is no host.
     pub fn new(settings: &Settings) -> Result<Self, InvalidSetting> {
         let expected = "a list of at least one http://host:port";
         if settings.lookup_urls.is_empty() {
@@ -74,6 +86,7 @@ impl LookupClient {
             pipelines,
             owners: None,
             authorization: token.map(|token| token.authorization()),
+            trust: Trust::new(settings)?,
             timeout: Duration::from_millis(settings.lookup_timeout_ms),
             silent: Mutex::default(),
         })
@@ -99,6 +112,11 @@ impl LookupClient {
         order
     }
 
+    /// The token, where that pipeline may see it.
+    fn authorization(&self, base: &str) -> Option<&String> {
+        self.authorization.as_ref().filter(|_| self.trust.admits(base))
+    }
+
     fn owners(&self) -> Arc<Owners> {
         self.owners.as_ref().map_or_else(Arc::default, KnownOwners::get)
     }
@@ -117,7 +135,7 @@ impl LookupClient {
                 return Err(ureq::Error::Timeout(ureq::Timeout::Global));
             }
             let request = self.agent.get(&url).config().timeout_global(Some(left)).build();
-            match &self.authorization {
+            match self.authorization(base) {
                 Some(value) => request.header("authorization", value).call(),
                 None => request.call(),
             }
@@ -140,21 +158,30 @@ impl LookupClient {
         answered.map_err(|error| format!("{url}: {error}"))
     }
 
-    fn ask(&self, base: &str, path: &str, deadline: Instant) -> Result<Option<UserView>, String> {
-        let mut answer = self.get(base, path, deadline)?;
+    fn ask(&self, base: &str, path: &str, deadline: Instant) -> Result<Option<UserView>, Unanswered> {
+        let mut answer = self.get(base, path, deadline).map_err(Unanswered::Moved)?;
         let status = answer.status().as_u16();
         let place = format!("{base}{path}");
         if status == 200 {
             return match answer.body_mut().read_json() {
                 Ok(view) => Ok(Some(view)),
-                Err(error) => Err(format!("{place}: the answer is no user: {error}")),
+                Err(error) => Err(Unanswered::Moved(format!("{place}: the answer is no user: {error}"))),
             };
+        }
+        if status == 401 && self.authorization.is_some() && self.authorization(base).is_none() {
+            return Err(Unanswered::NotLetIn(format!(
+                "{place}: status 401; it was not shown the token: name its host in `serving.lookup_hosts`"
+            )));
         }
         match answer.body_mut().read_json::<ErrorAnswer>() {
             Ok(told) if status == 404 && told.error.kind == ErrorKind::UnknownUser.as_str() => Ok(None),
-            Ok(told) => Err(format!("{place}: status {status}, {}", told.error.message)),
+            Ok(told) => {
+                let text = format!("{place}: status {status}, {}", told.error.message);
+                let moved = told.error.kind == ErrorKind::NotOwned.as_str();
+                Err(if moved { Unanswered::Moved(text) } else { Unanswered::Refused(text) })
+            }
             // Also a 404: some other server's says nothing about the user.
-            Err(_) => Err(format!("{place}: status {status}, not from a pipeline")),
+            Err(_) => Err(Unanswered::Moved(format!("{place}: status {status}, not from a pipeline"))),
         }
     }
 }
@@ -166,20 +193,30 @@ impl UserLookup for LookupClient {
         let owners = self.owners();
         let mut problems = Vec::new();
         let owner = owners.of(id).and_then(base_url);
+        // Also where nobody has announced the partition.
+        let mut outdated = true;
         if let Some(owner) = &owner {
             match self.ask(owner, &path, deadline) {
                 Ok(answer) => return Ok(answer),
-                Err(problem) => problems.push(problem),
+                // The others would not know more: an owner that has too much to do is not helped by
+                // asking everybody.
+                Err(Unanswered::Refused(problem)) => return Err(unanswered(&[problem])),
+                Err(Unanswered::NotLetIn(problem)) => {
+                    outdated = false;
+                    problems.push(problem);
+                }
+                Err(Unanswered::Moved(problem)) => problems.push(problem),
             }
         }
-        // Nobody has announced the partition, or it has gone elsewhere.
-        if let Some(owners) = &self.owners {
+        if let Some(owners) = self.owners.as_ref().filter(|_| outdated) {
             owners.refresh();
         }
         for pipeline in self.in_order(&owners).into_iter().filter(|url| Some(url) != owner.as_ref()) {
             match self.ask(&pipeline, &path, deadline) {
                 Ok(answer) => return Ok(answer),
-                Err(problem) => problems.push(problem),
+                Err(
+                    Unanswered::Moved(problem) | Unanswered::NotLetIn(problem) | Unanswered::Refused(problem),
+                ) => problems.push(problem),
             }
         }
         Err(unanswered(&problems))

@@ -47,6 +47,9 @@ pub struct Settings {
     pub lookup_ca: PathBuf,
     /// File of the token that look-ups present. Empty: none.
     pub lookup_token_file: PathBuf,
+    /// Hosts that are shown the token besides those of `lookup_urls`, where the topic `state-owners`
+    /// names them: `pipeline-0`, or every host below `.example.org`.
+    pub lookup_hosts: Vec<String>,
 }
 
 impl Default for Settings {
@@ -70,6 +73,7 @@ impl Default for Settings {
             bearer_token_file: PathBuf::new(),
             lookup_ca: PathBuf::new(),
             lookup_token_file: PathBuf::new(),
+            lookup_hosts: Vec::new(),
         }
     }
 }

@@ -5,12 +5,12 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use common::{Running, Users, item, settings};
+use common::{Running, Users, item, settings, until};
 use hmisr_serving::{LookupClient, Settings, UserLookup};
-use hmisr_stream::contract::Id;
+use hmisr_stream::contract::{Id, Owners, PartitionOwner};
 
 fn lookup(urls: &[&str]) -> LookupClient {
     let lookup_urls = urls.iter().map(|url| (*url).to_owned()).collect();
@@ -121,4 +121,85 @@ fn a_silent_pipeline_runs_into_the_time_limit() {
     let settings = Settings { lookup_urls: vec![url.clone()], lookup_timeout_ms: 100, ..settings() };
     let error = LookupClient::new(&settings).unwrap().user(&id("1")).unwrap_err().to_string();
     assert!(error.contains(&url) && error.contains("timeout"), "{error}");
+}
+
+/// The pipeline at `url` owns everybody.
+fn announced(url: &str) -> Owners {
+    let mut owners = Owners::default();
+    owners.apply(PartitionOwner { partition: 0, partitions: 1, url: Some(url.to_owned()), generation: 1 });
+    owners
+}
+
+/// A server that gives one answer to all, and the requests that it got.
+fn stub(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let got = requests.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut part) = (Vec::new(), [0; 4_096]);
+            while !request.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut part) {
+                    Ok(count) if count > 0 => request.extend_from_slice(&part[..count]),
+                    _ => break,
+                }
+            }
+            got.lock().unwrap().push(String::from_utf8(request).unwrap());
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (url, requests)
+}
+
+#[test]
+fn an_announcement_alone_is_not_shown_the_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let lookup_token_file = folder.path().join("token");
+    std::fs::write(&lookup_token_file, "0123456789abcdef").unwrap();
+    let alive = Running::pipeline(Arc::new(Users::new(&[("1", &[])])));
+    for (hosts, shown) in [(vec![], false), (vec!["127.0.0.1".to_owned()], true)] {
+        let (url, requests) =
+            stub("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let settings = Settings {
+            lookup_urls: vec![alive.base.clone()],
+            lookup_token_file: lookup_token_file.clone(),
+            lookup_hosts: hosts,
+            lookup_timeout_ms: 10_000,
+            ..settings()
+        };
+        let client = LookupClient::new(&settings).unwrap().with_owners(move || Ok(announced(&url)));
+        until("the owner is asked", || {
+            // Nobody is lost by it: the others are asked as well.
+            assert!(client.user(&id("1")).unwrap().is_some());
+            !requests.lock().unwrap().is_empty()
+        });
+        for request in requests.lock().unwrap().iter() {
+            assert_eq!(request.contains("0123456789abcdef"), shown, "{request}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_with_too_much_to_do_has_the_last_word() {
+    let (url, requests) = stub(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 50\r\nconnection: close\r\n\r\n\
+         {\"error\":{\"kind\":\"overloaded\",\"message\":\"queued\"}}",
+    );
+    let (other, others) = stub("");
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (told, counted) = (url.clone(), reads.clone());
+    let client = lookup(&[&other]).with_owners(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(announced(&told))
+    });
+    until("the owner is asked", || {
+        client.user(&id("1")).unwrap_err();
+        !requests.lock().unwrap().is_empty()
+    });
+    let (asked, read) = (others.lock().unwrap().len(), reads.load(Ordering::SeqCst));
+    let error = client.user(&id("1")).unwrap_err().to_string();
+    assert!(error.contains(&url) && error.contains("queued"), "{error}");
+    assert_eq!((others.lock().unwrap().len(), reads.load(Ordering::SeqCst)), (asked, read));
 }
