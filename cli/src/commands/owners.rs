@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hmisr_pipeline::StateDirectory;
 use hmisr_stream::contract::{Owners, PartitionOwner, topic};
-use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed_up_to};
 use hmisr_stream::{Outgoing, Result};
 
 /// How often the owned partitions are looked at.
@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const SETTLED: Duration = Duration::from_secs(10);
 /// How long reading the topic may take.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+/// How much of the topic is read; a record has some 150 bytes, and compaction leaves one a partition.
+const READ_BYTES: usize = 32 << 20;
 
 /// Announces the partitions of `directory` as they come and go, until `stop` is set. Look-ups are
 /// found without it as well, by asking everybody: a failure is told and tried again.
@@ -106,8 +108,8 @@ impl Announcer {
 
 /// The owners, as the topic says them now.
 pub fn read(kafka: &KafkaSettings) -> std::result::Result<Owners, String> {
-    let records =
-        read_committed(kafka, topic::STATE_OWNERS, READ_WITHIN).map_err(|error| error.to_string())?;
+    let records = read_committed_up_to(kafka, topic::STATE_OWNERS, READ_WITHIN, READ_BYTES)
+        .map_err(|error| error.to_string())?;
     let mut owners = Owners::default();
     for record in records {
         match serde_json::from_slice::<PartitionOwner>(record.payload.as_deref().unwrap_or_default()) {

@@ -29,7 +29,7 @@ pub use admin::{Admin, TopicSpec, standard_topics};
 pub use check::{Finding, Severity, TopicState};
 pub use producer::KafkaProducer;
 pub use rdkafka::consumer::ConsumerGroupMetadata;
-pub use reader::read_committed;
+pub use reader::{read_committed, read_committed_up_to};
 pub use settings::{GroupProtocol, KafkaSettings};
 pub use sink::KafkaSink;
 pub use source::KafkaSource;

@@ -20,6 +20,20 @@ impl rdkafka::consumer::ConsumerContext for Reporting {}
 /// Kinds `MissingTopic`, `Configuration`, `Unavailable`; the last also where reading takes longer
 /// than `within`.
 pub fn read_committed(settings: &KafkaSettings, topic: &str, within: Duration) -> Result<Vec<Record>> {
+    read_committed_up_to(settings, topic, within, usize::MAX)
+}
+
+/// As [`read_committed`], of a topic whose keys and payloads are at most `bytes` together.
+///
+/// # Errors
+/// As there; kind `Configuration` where the topic holds more.
+pub fn read_committed_up_to(
+    settings: &KafkaSettings,
+    topic: &str,
+    within: Duration,
+    bytes: usize,
+) -> Result<Vec<Record>> {
+    let mut room = bytes;
     let deadline = Instant::now() + within;
     // A group is needed by librdkafka, but never joined: partitions are assigned by hand.
     let reader =
@@ -57,14 +71,22 @@ pub fn read_committed(settings: &KafkaSettings, topic: &str, within: Duration) -
                 return Err(failed(error));
             }
             Some(Err(_)) => {}
-            Some(Ok(message)) => records.push(Record {
-                partition: message.partition(),
-                offset: message.offset(),
-                timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-                key: message.key().map(<[u8]>::to_vec),
-                payload: message.payload().map(<[u8]>::to_vec),
-                headers: ffi::headers(&message),
-            }),
+            Some(Ok(message)) => {
+                room = room.checked_sub(message.key_len() + message.payload_len()).ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        format!("{topic} holds more than {bytes} bytes: set its cleanup.policy and max.message.bytes, and see who writes it"),
+                    )
+                })?;
+                records.push(Record {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+                    key: message.key().map(<[u8]>::to_vec),
+                    payload: message.payload().map(<[u8]>::to_vec),
+                    headers: ffi::headers(&message),
+                });
+            }
         }
     }
     records.sort_by_key(|record| (record.partition, record.offset));
