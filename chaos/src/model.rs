@@ -80,7 +80,8 @@ impl Model {
                 if let Some(user) = std::str::from_utf8(&key).ok().and_then(|key| Id::parse(key).ok()) {
                     self.partitions.entry(record.partition).or_default().users.remove(&user);
                     self.counts.forgotten += 1;
-                    for topic in [topic::USER_FEATURES, topic::TRAINING_EXAMPLES] {
+                    let examples = self.settings.training_examples.then_some(topic::TRAINING_EXAMPLES);
+                    for topic in std::iter::once(topic::USER_FEATURES).chain(examples) {
                         outputs.add(Sequence::user(topic, &key), Content::Bytes(None));
                     }
                 }

@@ -160,15 +160,21 @@ fn a_user_has_a_bounded_number_of_categories() {
 
 #[test]
 fn a_tombstone_forgets_the_user() {
-    let bench = Bench::new(1);
-    bench.send(&[event(1, 2, 10), event(2, 2, 10)]);
-    bench.log.append(&[outgoing(0, Some(b"1"), None)]).unwrap();
-    let directory = bench.run().unwrap();
-    assert_eq!(directory.user(&Id::from(1)).unwrap(), None);
-    assert!(directory.user(&Id::from(2)).unwrap().is_some());
-    let last =
-        bench.read(topic::USER_FEATURES).into_iter().rfind(|record| record.key.as_deref() == Some(b"1"));
-    assert_eq!(last.unwrap().payload, None);
+    for training_examples in [true, false] {
+        let mut bench = Bench::new(1);
+        bench.pipeline.training_examples = training_examples;
+        bench.send(&[event(1, 2, 10), event(2, 2, 10)]);
+        bench.log.append(&[outgoing(0, Some(b"1"), None)]).unwrap();
+        let directory = bench.run().unwrap();
+        assert_eq!(directory.user(&Id::from(1)).unwrap(), None);
+        assert!(directory.user(&Id::from(2)).unwrap().is_some());
+        let last = |topic| bench.read(topic).into_iter().rfind(|record| record.key.as_deref() == Some(b"1"));
+        assert_eq!(last(topic::USER_FEATURES).unwrap().payload, None);
+        assert_eq!(
+            last(topic::TRAINING_EXAMPLES).map(|record| record.payload),
+            training_examples.then_some(None)
+        );
+    }
 }
 
 #[test]

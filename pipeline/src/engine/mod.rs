@@ -107,7 +107,7 @@ where
         setup.pipeline.validate().map_err(Error::refused)?;
         setup.state.validate().map_err(Error::refused)?;
         let (name, world) = (source.topic().name.clone(), setup.world.clone());
-        let outbox = Outbox::new(sink, name, setup.pipeline.emit, world.clone())?;
+        let outbox = Outbox::new(sink, name, &setup.pipeline, world.clone())?;
         let checkpoints =
             Checkpoints::new(&setup.state, &setup.folder, world, setup.metrics.checkpoints.clone())?;
         Ok(Self {

@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::{Point, World};
 use crate::processor::Outcome;
-use crate::{Emit, Error, Result};
+use crate::{Emit, Error, PipelineSettings, Result};
 
 /// Partitions of the topics that are written.
 struct OutputPartitions {
@@ -52,6 +52,8 @@ pub(super) struct Outbox<K> {
     /// The input topic's name, for dead letters.
     topic: String,
     emit: Emit,
+    /// Whether the job makes training examples.
+    examples: bool,
     partitions: OutputPartitions,
     world: Arc<dyn World>,
     /// Filled anew for each output.
@@ -61,7 +63,12 @@ pub(super) struct Outbox<K> {
 impl<K: Sink> Outbox<K> {
     /// # Errors
     /// Where a topic to be written does not exist.
-    pub(super) fn new(mut sink: K, topic: String, emit: Emit, world: Arc<dyn World>) -> Result<Self> {
+    pub(super) fn new(
+        mut sink: K,
+        topic: String,
+        settings: &PipelineSettings,
+        world: Arc<dyn World>,
+    ) -> Result<Self> {
         let mut partitions = |topic: &str| {
             sink.partitions(topic)?.ok_or_else(|| {
                 Error::refused(format!(
@@ -81,7 +88,8 @@ impl<K: Sink> Outbox<K> {
             payload: Some(Vec::new()),
             headers: Vec::new(),
         };
-        Ok(Self { sink, batch: Batch::default(), topic, emit, partitions, world, record })
+        let (emit, examples) = (settings.emit, settings.training_examples);
+        Ok(Self { sink, batch: Batch::default(), topic, emit, examples, partitions, world, record })
     }
 
     /// Opens a transaction where none is open.
@@ -166,11 +174,9 @@ impl<K: Sink> Outbox<K> {
     }
 
     fn forget(&mut self, user: &Id) -> Result<()> {
-        let topics = [
-            (topic::USER_FEATURES, self.partitions.features),
-            (topic::TRAINING_EXAMPLES, self.partitions.examples),
-        ];
-        for (topic, partitions) in topics {
+        let features = (topic::USER_FEATURES, self.partitions.features);
+        let examples = (topic::TRAINING_EXAMPLES, self.partitions.examples);
+        for (topic, partitions) in std::iter::once(features).chain(self.examples.then_some(examples)) {
             self.address(topic, partitions, user);
             let payload = self.record.payload.take();
             let sent = self.send();
