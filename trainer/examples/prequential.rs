@@ -2,15 +2,15 @@
 //! curve beside running popularity, the speed, and where the time went.
 //!
 //! `cargo run --release -p hmisr-trainer --example prequential -- [examples] [field=value ...]`
-//! with settings such as `batch_examples=1024` or `learning.table_rate=0.004`. The data are looked
-//! for in `HMISR_DATA_DIR`, by default `../shared/data`, in its folder `ml-1m`.
+//! with settings such as `batch_examples=1024` or `learning.table_rate=0.004`. The environment
+//! variable `HMISR_DATA_DIR` names the folder that holds the data set's own, `ml-1m`.
 //!
-//! MovieLens-1M, 994,169 examples, default settings, on two cores that other builds kept busy
-//! (load 5): 247 s, 4,020 examples/s (8,000/s over the first 100,000 with one core to itself);
-//! HR@10 .261 over all and .204 over the last tenth, NDCG@10 .109; running popularity .045 and
-//! .042. 2.8 tokens are encoded per example, 9 % of them padding. HR@10 over the first 200,000:
-//! .191, .187 and .176 with batches of 256, 512 and 1,024; .177 and .187 with table rates of .005
-//! and .01; .188 with an encoder rate of .003.
+//! MovieLens-1M, 994,169 examples, default settings, on two cores at a load of 5: 247 s, 4,020
+//! examples/s (8,000/s over the first 100,000 with one core to itself); HR@10 .261 over all and
+//! .204 over the last tenth, NDCG@10 .109; running popularity .045 and .042. 2.8 tokens are encoded
+//! per example, 9 % of them padding. HR@10 over the first 200,000: .191, .187 and .176 with batches
+//! of 256, 512 and 1,024; .177 and .187 with table rates of .005 and .01; .188 with an encoder rate
+//! of .003.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let settings: Settings = serde_json::from_value(settings)?;
-    let folder = std::env::var("HMISR_DATA_DIR").unwrap_or_else(|_| "../shared/data".to_owned());
+    let folder = std::env::var("HMISR_DATA_DIR")
+        .map_err(|_| "set HMISR_DATA_DIR to the folder that holds the data set's own, ml-1m")?;
     let ratings = ratings(&Path::new(&folder).join("ml-1m"))?;
     let (batch_examples, max_len) = (settings.batch_examples, settings.model.max_len);
     let mut trainer = Trainer::<backend::Inner>::new(settings, backend::device()?)?;

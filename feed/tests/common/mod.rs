@@ -48,13 +48,15 @@ pub fn error(path: &Path, format: Format) -> String {
     }
 }
 
-/// A folder of the shared test data; says so where it is absent.
+/// A data set in the folder that `HMISR_DATA_DIR` names; says so where it is absent.
 pub fn data(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let data = std::env::var_os("HMISR_DATA_DIR").unwrap_or_else(|| "../shared/data".into());
-    let path = root.join(data).join(name);
+    let Some(data) = std::env::var_os("HMISR_DATA_DIR") else {
+        eprintln!("SKIPPED: {name} is looked for in HMISR_DATA_DIR, which is not set");
+        return None;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(data).join(name);
     if !path.exists() {
-        eprintln!("SKIPPED: no {} (set HMISR_DATA_DIR)", path.display());
+        eprintln!("SKIPPED: HMISR_DATA_DIR holds no {name}: {} is not there", path.display());
         return None;
     }
     Some(path)
