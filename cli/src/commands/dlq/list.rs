@@ -123,12 +123,12 @@ fn print(out: &mut dyn Write, line: &Line, json: bool) -> Result<(), Failure> {
         return print_json(out, line);
     }
     let from = match (&line.topic, line.partition, line.offset) {
-        (Some(topic), Some(partition), Some(offset)) => place(topic, partition, offset),
+        (Some(topic), Some(partition), Some(offset)) => place(&plain(topic), partition, offset),
         _ => "?".to_owned(),
     };
     let at = humantime(line.timestamp_ms);
     writeln!(out, "{}  {}  of {from}  {at}", line.letter, line.reason.unwrap_or("unreadable"))?;
-    writeln!(out, "    {}", line.message)?;
+    writeln!(out, "    {}", plain(&line.message))?;
     // Quoted: a payload must not move the cursor or end the line.
     let shown = |text: &Option<String>| text.as_ref().map_or("none".to_owned(), |text| format!("{text:?}"));
     writeln!(
@@ -139,6 +139,15 @@ fn print(out: &mut dyn Write, line: &Line, json: bool) -> Result<(), Failure> {
         shown(&line.payload)
     )?;
     Ok(())
+}
+
+/// A text of a header, in which nothing moves the cursor, ends the line or turns the direction.
+fn plain(text: &str) -> String {
+    let escaped = |char: char| {
+        let is_quote = matches!(char, '"' | '\'' | '\\');
+        if is_quote { char.to_string() } else { char.escape_debug().to_string() }
+    };
+    text.chars().map(escaped).collect()
 }
 
 fn humantime(ms: i64) -> String {
@@ -154,4 +163,37 @@ fn humantime(ms: i64) -> String {
 pub(super) fn print_json(out: &mut dyn Write, what: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, what).map_err(|error| Failure::fault(&error))?;
     Ok(out.write_all(b"\n")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_letter_moves_the_cursor() {
+        let odd = "a\u{1b}[2J\r\nb\u{202e}\"ü";
+        let line = Line {
+            letter: place(topic::DEAD_LETTERS, 0, 1),
+            reason: None,
+            message: odd.to_owned(),
+            topic: Some(odd.to_owned()),
+            partition: Some(0),
+            offset: Some(1),
+            timestamp_ms: 0,
+            key: Some(odd.to_owned()),
+            payload: Some(odd.to_owned()),
+            payload_bytes: odd.len(),
+            whole: true,
+            replayed_from: None,
+        };
+        let mut out = Vec::new();
+        print(&mut out, &line, false).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            text.chars().all(|char| char == '\n' || !char.is_control() && char != '\u{202e}'),
+            "{text:?}"
+        );
+        assert_eq!(text.matches("\"ü").count(), 4, "{text}");
+    }
 }

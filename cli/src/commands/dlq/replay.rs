@@ -40,7 +40,16 @@ impl<S: Source> Marks<S> {
         for &reason in reasons {
             let mut source = transport.source(topic::DEAD_LETTERS, &format!("{REPLAY}-{reason}"))?;
             for partition in 0..source.topic().partitions {
-                next.insert((reason, partition), source.committed(partition)?.unwrap_or(0));
+                let mark = source.committed(partition)?.unwrap_or(0);
+                let end = if mark > 0 { source.bounds(partition)?.1 } else { 0 };
+                if mark > end {
+                    return Err(Failure::user(format!(
+                        "the group {REPLAY}-{reason} is at {}, and the partition ends at {end}: {} was made anew; reset the group (kafka-consumer-groups.sh --reset-offsets)",
+                        place(topic::DEAD_LETTERS, partition, mark),
+                        topic::DEAD_LETTERS,
+                    )));
+                }
+                next.insert((reason, partition), mark);
             }
             groups.push((reason, source));
         }
@@ -56,6 +65,12 @@ impl<S: Source> Marks<S> {
     /// Whether the letter at that place is still to be decided.
     fn awaits(&self, reason: Reason, record: &Record) -> bool {
         self.next.get(&(reason, record.partition)).is_some_and(|next| record.offset >= *next)
+    }
+
+    /// Whether no reason has come to that place.
+    fn is_new(&self, record: &Record) -> bool {
+        let of = |(reason, _): &(Reason, S)| self.awaits(*reason, record);
+        self.groups.iter().all(of)
     }
 
     /// Moves every reason to `offsets`, in memory.
@@ -88,7 +103,7 @@ pub fn run<T: Transport>(transport: &T, args: &DlqReplayArgs) -> Result<(), Fail
             }
             decided.insert(record.partition, record.offset + 1);
             match Letter::read(record) {
-                Err(_) => tally.refused_foreign += 1,
+                Err(_) => tally.refused_foreign += u64::from(marks.is_new(record)),
                 Ok(letter) if !marks.awaits(letter.reason, record) => {}
                 Ok(letter) if letter.topic != topic::EVENTS => tally.refused_foreign += 1,
                 Ok(letter) if !letter.whole => tally.refused_cut += 1,
