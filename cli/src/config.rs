@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::PipelineSettings;
@@ -83,6 +84,7 @@ impl Config {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
         if path.exists() {
+            check_syntax(&path)?;
             figment = figment.merge(Toml::file_exact(&path));
         } else if file.is_some() {
             return Err(Failure::user(format!(
@@ -95,7 +97,8 @@ impl Config {
             figment = figment.merge(Toml::string(&assignment(pair)?));
         }
         let config: Self = figment.extract().map_err(|error| {
-            let text = error.to_string();
+            let text: Vec<String> = error.into_iter().map(told).collect();
+            let text = text.join("; ");
             Failure::user(format!("configuration: {text}; `hmisr config --defaults` lists every setting"))
         })?;
         config.validate()?;
@@ -142,15 +145,49 @@ fn shorten(value: &mut toml::Value) {
     }
 }
 
-/// A `--set` pair as TOML; a value that is no TOML value is a string.
+/// The table whose values may be secrets.
+const SECRETS: [&str; 2] = ["kafka", "client"];
+
+/// Where the file is no TOML. The parser's own text is left out: it shows the line, and so its secrets.
+fn check_syntax(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::user(format!("{shown} cannot be read: {error}")))?;
+    let Err(error) = text.parse::<toml::Table>() else { return Ok(()) };
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
+    Err(Failure::user(format!(
+        "{shown}, line {line}, column {column}: this is not TOML; text stands in quotes, a name once in its table"
+    )))
+}
+
+/// What is wrong with a setting; of one that may be or hold a secret without what was found.
+fn told(mut error: figment::Error) -> String {
+    if error.path.iter().zip(SECRETS).all(|(key, secret)| key == secret) {
+        error.kind = match error.kind {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                Kind::Message(format!("expected {expected}"))
+            }
+            kind @ (Kind::UnknownField(..) | Kind::MissingField(_) | Kind::DuplicateField(_)) => kind,
+            _ => Kind::Message("expected another value".to_owned()),
+        };
+    }
+    error.to_string()
+}
+
+/// A `--set` pair as TOML; a value that is no TOML value is a string, and so is what may be a
+/// secret, however it looks.
 fn assignment(pair: &str) -> Result<String, Failure> {
     let Some((key, value)) = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-        return Err(Failure::user(format!("--set {pair}: expected key=value, such as features.window=8")));
+        return Err(Failure::user("--set: expected key=value, such as features.window=8".to_owned()));
     };
     let plain = format!("{key} = {value}");
-    let text = format!("{key} = {value:?}");
-    [plain, text].into_iter().find(|line| line.parse::<toml::Table>().is_ok()).ok_or_else(|| {
-        Failure::user(format!("--set {pair}: `{key}` is not the name of a setting, such as features.window"))
+    let text = format!("{key} = {}", toml::Value::from(value));
+    let property = key.starts_with(&format!("{}.", SECRETS.join("."))) && !value.starts_with(['"', '\'']);
+    let lines = if property { vec![text] } else { vec![plain, text] };
+    lines.into_iter().find(|line| line.parse::<toml::Table>().is_ok()).ok_or_else(|| {
+        Failure::user(format!("--set {key}=…: `{key}` is not the name of a setting, such as features.window"))
     })
 }
 
@@ -201,5 +238,57 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
         }
         assert!(Config::load(Some(Path::new("/nowhere.toml")), &[]).is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        let load = |text: &str, set: &[&str]| {
+            std::fs::write(&file, text).unwrap();
+            let set: Vec<String> = set.iter().map(|pair| (*pair).to_owned()).collect();
+            Config::load(Some(&file), &set)
+        };
+        for (text, expected) in [
+            ("[kafka.client]\n\"sasl.password\" = hunter2\n", "a.toml, line 2, column 19"),
+            ("[kafka.client]\n\"sasl.password\" = 'hunter2\n", "a.toml, line 2, column"),
+            ("[kafka.client]\nsasl.password = 'hunter2'\n", "sasl"),
+            ("[kafka.client]\n\"sasl.password\" = ['hunter2']\n", "sasl.password"),
+            ("[kafka.client]\n\"sasl.password\" = 1234567.5\n", "sasl.password"),
+            ("[kafka]\nclient = 'hunter2'\n", "kafka.client"),
+            ("kafka = 'hunter2'\n", "kafka"),
+            ("[kafka]\nclient = 1234567\n", "kafka.client"),
+        ] {
+            let error = load(text, &[]).unwrap_err();
+            let shown = error.to_string();
+            assert!(!shown.contains("hunter2") && !shown.contains("1234567"), "{text}: {shown}");
+            assert!(shown.contains(expected), "{text}: {shown}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        for set in ["kafka.client.\"sasl.password=hunter2", "kafka.client=hunter2", "kafka.client hunter2"] {
+            let shown = load("", &[set]).unwrap_err().to_string();
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(shown.contains("--set") || shown.contains("kafka.client"), "{shown}");
+        }
+        // What the environment's reader makes of a broken table.
+        let env = Figment::from(Serialized::defaults(Config::default()))
+            .merge(("kafka.client", "{\"sasl.password\"=\"hun,ter2"));
+        let shown = told(env.extract::<Config>().unwrap_err());
+        assert!(!shown.contains("ter2") && shown.contains("kafka.client"), "{shown}");
+    }
+
+    #[test]
+    fn properties_of_kafka_clients_are_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        std::fs::write(&file, "[kafka.client]\n\"a.b\" = 12345\nc = true\n").unwrap();
+        let set = |value: &str| format!("kafka.client.\"sasl.password\"={value}");
+        for (value, expected) in
+            [("1e5", "1e5"), ("\"a\\\"b\"", "a\"b"), ("012\"3", "012\"3"), ("true", "true")]
+        {
+            let client = Config::load(Some(&file), &[set(value)]).unwrap().kafka.client;
+            assert_eq!(client["sasl.password"], expected);
+            assert_eq!((client["a.b"].as_str(), client["c"].as_str()), ("12345", "true"));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::member::Patience;
 use crate::{Error, ErrorKind, Result};
@@ -104,7 +104,7 @@ pub struct KafkaSettings {
     pub max_message_bytes: u32,
     /// More librdkafka properties, as they are: TLS (`security.protocol`, `ssl.*`), SASL
     /// (`sasl.*`), `fetch.min.bytes`, `compression.type`, `client.rack` and so on.
-    #[serde(serialize_with = "without_values")]
+    #[serde(serialize_with = "without_values", deserialize_with = "as_text")]
     pub client: BTreeMap<String, String>,
 }
 
@@ -143,6 +143,27 @@ fn without_values<S: Serializer>(
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_map(client.keys().map(|key| (key, "***")))
+}
+
+/// A property as people write it. An error of reading it does not show it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Property {
+    Text(String),
+    Number(i64),
+    Switch(bool),
+}
+
+fn as_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<BTreeMap<String, String>, D::Error> {
+    let properties = BTreeMap::<String, Property>::deserialize(deserializer)?;
+    let text = |property| match property {
+        Property::Text(text) => text,
+        Property::Number(number) => number.to_string(),
+        Property::Switch(on) => on.to_string(),
+    };
+    Ok(properties.into_iter().map(|(key, property)| (key, text(property))).collect())
 }
 
 impl fmt::Debug for KafkaSettings {
