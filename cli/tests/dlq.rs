@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::{events, hmisr, run, stdout, up};
 use hmisr_stream::contract::{DeadLetter, REPLAYED_FROM, Reason, topic};
-use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Header, Record, partition_for_key};
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, KafkaSource, read_committed};
+use hmisr_stream::{Header, Record, Source, partition_for_key};
 use serde_json::Value;
 
 /// `hmisr dlq …`: its lines of JSON.
@@ -158,7 +158,8 @@ fn letters_on_kafka_are_replayed_once_whoever_replays() {
         one.wait().unwrap();
     }
     dlq(place, &["replay"]);
-    assert_eq!(dlq(place, &["replay"])[0]["replayed"], 0);
+    let again = &dlq(place, &["replay"])[0];
+    assert_eq!((&again["replayed"], &again["refused_foreign"]), (&0.into(), &0.into()));
 
     let events = read_committed(&settings, topic::EVENTS, Duration::from_secs(60)).unwrap();
     assert_eq!(events.len(), written.len());
@@ -181,4 +182,14 @@ fn letters_on_kafka_are_replayed_once_whoever_replays() {
         let after: Vec<i64> = numbers.iter().copied().filter(|number| number % 3 != 0).collect();
         assert!(after.is_sorted(), "{numbers:?}");
     }
+
+    // A group that is beyond the end is of a topic that was there before.
+    let group = KafkaSettings { group_id: "hmisr-dlq-replay-late".to_owned(), ..settings };
+    let mut source = KafkaSource::new(&group, topic::DEAD_LETTERS).unwrap();
+    let end = source.bounds(0).unwrap().1;
+    source.commit(&[(0, end + 1)]).unwrap();
+    let output = run(&["dlq", "replay", "--brokers", brokers]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains(&group.group_id) && text.contains("made anew"), "{text}");
 }
