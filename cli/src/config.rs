@@ -170,6 +170,9 @@ fn told(mut error: figment::Error) -> String {
                 Kind::Message(format!("expected {expected}"))
             }
             kind @ (Kind::UnknownField(..) | Kind::MissingField(_) | Kind::DuplicateField(_)) => kind,
+            _ if error.path.len() > SECRETS.len() => {
+                Kind::Message("expected text, a whole number, true or false".to_owned())
+            }
             _ => Kind::Message("expected another value".to_owned()),
         };
     }

@@ -93,9 +93,7 @@ fn everything_but_health_asks_for_the_token() {
         let mut answer = request.call().unwrap();
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     };
-    for wrong in
-        ["Bearer", "Bearer x", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN}0"), &TOKEN.to_owned()]
-    {
+    for wrong in ["Bearer", "Bearer x", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN}0"), TOKEN] {
         assert_eq!(with(wrong).0, 401, "{wrong}");
     }
     let (status, metrics) = with(&format!("Bearer {TOKEN}"));
