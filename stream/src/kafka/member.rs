@@ -16,7 +16,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
 
 use super::queue::RecordQueue;
 use super::rebalance::SourceContext;
@@ -68,8 +71,20 @@ fn turn(consumer: &BaseConsumer<SourceContext>, queue: &RecordQueue, patience: P
     }
     *hangs = false;
     // No record comes here: each partition that is fetched leads to the queue.
-    if let Some(Err(error)) = consumer.poll(TICK) {
-        context.keep_error(error);
+    match consumer.poll(TICK) {
+        None => {}
+        Some(Err(error)) => context.keep_error(error),
+        // The reader has not seen it: it must not go on behind it.
+        Some(Ok(record)) if context.shared().owns(record.partition()) => {
+            let error = KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::Inconsistent);
+            let (partition, offset) = (record.partition(), record.offset());
+            context.error(
+                error.clone(),
+                &format!("a record came to the membership's queue: partition {partition}, offset {offset}"),
+            );
+            context.keep_error(error);
+        }
+        Some(Ok(_)) => {}
     }
     if context.has_news() {
         queue.wake();
