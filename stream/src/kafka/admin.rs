@@ -11,9 +11,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{Reporting, missing_topic, partitions, unanswered};
+use super::client::{Reporting, identity, missing_topic, partitions, unanswered};
 use super::writer::Writer;
-use super::{KafkaSettings, errors, ffi};
+use super::{KafkaSettings, errors};
 use crate::contract::topic;
 use crate::{Error, ErrorKind, Result, TopicInfo};
 
@@ -113,8 +113,12 @@ impl Admin {
         let Some(partitions) = partitions(client, &self.brokers, topic, self.timeout)? else {
             return Ok(None);
         };
-        let id = ffi::topic_id(client, topic, self.timeout).unwrap_or_else(|| topic.to_owned());
-        Ok(Some(TopicInfo { name: topic.to_owned(), id, partitions }))
+        match identity(client, &self.brokers, topic, self.timeout) {
+            Ok(id) => Ok(Some(TopicInfo { name: topic.to_owned(), id, partitions })),
+            // Deleted since, or not known to every broker yet.
+            Err(error) if error.kind() == ErrorKind::MissingTopic => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the topics that are missing and returns their names. Those that exist are left as

@@ -1,5 +1,6 @@
 //! What every client shares: where librdkafka's words go, and questions about topics.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,35 +9,77 @@ use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::errors;
+use super::{errors, ffi};
 use crate::{Error, ErrorKind, Result};
 
 /// How long the reason of a failure may come after it.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
+/// From this age on a text says how old a complaint is.
+const OLD: Duration = Duration::from_secs(60);
+
 /// librdkafka's log goes to `tracing`; its last complaint is kept for error texts.
 #[derive(Debug, Default)]
 pub(super) struct Reporting {
-    complaint: Mutex<Option<(Option<RDKafkaErrorCode>, String)>>,
+    complaint: Mutex<Option<Complaint>>,
+    /// Whether a broker has ever answered.
+    answered: AtomicBool,
+}
+
+/// Why a broker could not be reached, mostly.
+#[derive(Debug, Clone)]
+struct Complaint {
+    code: Option<RDKafkaErrorCode>,
+    reason: String,
+    came: Instant,
 }
 
 impl Reporting {
-    /// The last complaint: why a broker could not be reached, mostly.
-    pub(super) fn complaint(&self) -> Option<(Option<RDKafkaErrorCode>, String)> {
+    fn complaint(&self) -> Option<Complaint> {
         self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there was a complaint since the first answer.
+    pub(super) fn complained(&self) -> bool {
+        self.complaint().is_some()
+    }
+
+    /// A broker has answered: the settings are right, and what was said before does not hold.
+    pub(super) fn has_answered(&self) {
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Whether the settings are why no broker answers. Once one has answered they are not: then an
+    /// interrupted handshake passes, however it is called.
+    fn is_refused(&self) -> bool {
+        !self.answered.load(Ordering::Relaxed) && self.complaint().is_some_and(|it| it.is_refusal())
     }
 
     /// Polls a client until librdkafka has told why something failed: it does so a moment later.
     pub(super) fn await_complaint(&self, mut poll: impl FnMut(Duration)) {
         let deadline = Instant::now() + COMPLAINT;
-        while self.complaint().is_none() && Instant::now() < deadline {
+        while !self.complained() && Instant::now() < deadline {
             poll(COMPLAINT / 20);
         }
     }
 
     /// The last complaint, for people.
     pub(super) fn reason(&self) -> String {
-        self.complaint().map_or_else(|| "no reason was given".to_owned(), |(_, reason)| reason)
+        self.complaint().map_or_else(|| "no reason was given".to_owned(), |complaint| complaint.text())
+    }
+}
+
+impl Complaint {
+    /// Whether it is about settings or rights.
+    fn is_refusal(&self) -> bool {
+        errors::request_kind(self.code) == ErrorKind::Configuration
+    }
+
+    fn text(&self) -> String {
+        let age = self.came.elapsed();
+        if age < OLD { self.reason.clone() } else { format!("{}, {} s ago", self.reason, age.as_secs()) }
     }
 }
 
@@ -58,10 +101,17 @@ impl ClientContext for Reporting {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", "{error}: {reason}");
         let code = error.rdkafka_error_code();
+        let new = Complaint { code, reason: reason.to_owned(), came: Instant::now() };
+        let answered = self.answered.load(Ordering::Relaxed);
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down follows from what was said of each.
-        if complaint.is_none() || code != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *complaint = Some((code, reason.to_owned()));
+        // That all brokers are down follows from what was said of each; a connection that closes
+        // says less than why it was refused.
+        let says_less = |old: &Complaint| {
+            code == Some(RDKafkaErrorCode::AllBrokersDown)
+                || (!answered && old.is_refusal() && !new.is_refusal())
+        };
+        if !complaint.as_ref().is_some_and(says_less) {
+            *complaint = Some(new);
         }
     }
 }
@@ -85,18 +135,14 @@ pub(super) fn unanswered<C: Reports>(
     question: &str,
     error: KafkaError,
 ) -> Error {
-    let complaint = client.context().reporting().complaint();
+    let reporting = client.context().reporting();
     // "Timed out" says less than why no broker was there to answer.
-    let why =
-        complaint.as_ref().map_or_else(|| error.to_string(), |(_, reason)| format!("{error}; {reason}"));
+    let why = reporting
+        .complaint()
+        .map_or_else(|| error.to_string(), |complaint| format!("{error}; {}", complaint.text()));
     let mut kind = errors::request_kind(error.rdkafka_error_code());
-    if kind == ErrorKind::Unavailable {
-        kind = match complaint {
-            Some((code, _)) if errors::request_kind(code) == ErrorKind::Configuration => {
-                ErrorKind::Configuration
-            }
-            _ => kind,
-        };
+    if kind == ErrorKind::Unavailable && reporting.is_refused() {
+        kind = ErrorKind::Configuration;
     }
     let remedy = match kind {
         ErrorKind::Configuration => {
@@ -123,6 +169,7 @@ pub(super) fn partitions<C: Reports>(
         let metadata = client
             .fetch_metadata(Some(topic), left.max(Duration::from_millis(1)))
             .map_err(|error| unanswered(client, brokers, &asked, error))?;
+        client.context().reporting().has_answered();
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
@@ -144,10 +191,53 @@ pub(super) fn partitions<C: Reports>(
     }
 }
 
+/// What tells a topic from one of the same name that was made before or after it: the id that the
+/// brokers gave it, its name where they are too old for ids.
+pub(super) fn identity<C: Reports>(
+    client: &Client<C>,
+    brokers: &str,
+    topic: &str,
+    timeout: Duration,
+) -> Result<String> {
+    match ffi::topic_id(client, topic, timeout) {
+        Ok(id) => Ok(id.unwrap_or_else(|| topic.to_owned())),
+        Err(code) => {
+            let question = format!("asking for the id of the topic {topic}");
+            Err(unanswered(client, brokers, &question, KafkaError::MetadataFetch(code)))
+        }
+    }
+}
+
 /// The error for a topic that must exist.
 pub(super) fn missing_topic(topic: &str, brokers: &str) -> Error {
     Error::new(
         ErrorKind::MissingTopic,
         format!("the topic {topic} does not exist at the brokers {brokers}: make it, or correct its name"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_that_fails_after_an_answer_is_no_wrong_setting() {
+        let reporting = Reporting::default();
+        reporting.error(KafkaError::Global(RDKafkaErrorCode::SSL), "handshake failed");
+        reporting.error(KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "closed");
+        assert!(reporting.is_refused());
+        assert_eq!(reporting.reason(), "handshake failed");
+        reporting.has_answered();
+        assert!(!reporting.complained());
+        reporting.error(KafkaError::Global(RDKafkaErrorCode::SSL), "connection reset");
+        assert!(!reporting.is_refused());
+        assert_eq!(reporting.reason(), "connection reset");
+    }
+
+    #[test]
+    fn an_old_complaint_says_its_age() {
+        let came = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+        let text = Complaint { code: None, reason: "refused".to_owned(), came }.text();
+        assert!(text.starts_with("refused, ") && text.ends_with(" s ago"), "{text}");
+    }
 }

@@ -1,16 +1,17 @@
 //! What librdkafka offers and the `rdkafka` crate does not: a topic's id, the generation of a
-//! membership, a flush that does not wait, and headers whose names are not UTF-8 (the crate panics
-//! on those).
+//! membership, a commit of offsets with a time limit, a flush that does not wait, and headers whose
+//! names are not UTF-8 (the crate panics on those).
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::bindings as c;
 use rdkafka::client::Client;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::Header;
 
@@ -92,16 +93,53 @@ pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> i32 {
     }
 }
 
+/// Commits a group's offsets and waits for the answer, `timeout` at most. After that they may be
+/// committed yet.
+///
+/// # Errors
+/// The brokers' code; `OperationTimedOut`.
+pub(super) fn commit<C: ClientContext>(
+    client: &Client<C>,
+    offsets: &TopicPartitionList,
+    timeout: Duration,
+) -> Result<(), RDKafkaErrorCode> {
+    let rk = client.native_ptr();
+    // SAFETY: `rk` lives as long as `client`; the list is copied. No callback is given, so the
+    // answer comes to the queue, which is freed after it.
+    unsafe {
+        let queue = Owned::new(c::rd_kafka_queue_new(rk), c::rd_kafka_queue_destroy)
+            .ok_or(RDKafkaErrorCode::CriticalSystemResource)?;
+        checked(c::rd_kafka_commit_queue(rk, offsets.ptr(), queue.0, None, ptr::null_mut()))?;
+        let event = Owned::new(c::rd_kafka_queue_poll(queue.0, millis(timeout)), c::rd_kafka_event_destroy)
+            .ok_or(RDKafkaErrorCode::OperationTimedOut)?;
+        checked(c::rd_kafka_event_error(event.0))
+    }
+}
+
+fn checked(code: c::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
+    match code {
+        c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(code.into()),
+    }
+}
+
+fn millis(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
+
 /// The id that a broker gave the topic when it was made (KIP-516), base64; none where the broker
-/// is older than Kafka 3.1, or does not answer in time.
+/// is older than Kafka 3.1 and has no ids.
+///
+/// # Errors
+/// The brokers' code; `OperationTimedOut`.
 pub(super) fn topic_id<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
     timeout: Duration,
-) -> Option<String> {
-    let name = CString::new(topic).ok()?;
+) -> Result<Option<String>, RDKafkaErrorCode> {
+    let name = CString::new(topic).map_err(|_| RDKafkaErrorCode::InvalidTopic)?;
     let mut names: [*const c_char; 1] = [name.as_ptr()];
-    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let missing = RDKafkaErrorCode::CriticalSystemResource;
     let rk = client.native_ptr();
     // SAFETY: `rk` lives as long as `client`; `names` holds one NUL-terminated string, which
     // librdkafka copies. Each object is freed by its own function, in the reverse order.
@@ -109,17 +147,28 @@ pub(super) fn topic_id<C: ClientContext>(
         let topics = Owned::new(
             c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len()),
             c::rd_kafka_TopicCollection_destroy,
-        )?;
-        let queue = Owned::new(c::rd_kafka_queue_new(rk), c::rd_kafka_queue_destroy)?;
+        )
+        .ok_or(missing)?;
+        let queue = Owned::new(c::rd_kafka_queue_new(rk), c::rd_kafka_queue_destroy).ok_or(missing)?;
         let options = Owned::new(
             c::rd_kafka_AdminOptions_new(rk, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
             c::rd_kafka_AdminOptions_destroy,
-        )?;
+        )
+        .ok_or(missing)?;
         let mut text: [c_char; 256] = [0; 256];
-        c::rd_kafka_AdminOptions_set_request_timeout(options.0, timeout_ms, text.as_mut_ptr(), text.len());
+        c::rd_kafka_AdminOptions_set_request_timeout(
+            options.0,
+            millis(timeout),
+            text.as_mut_ptr(),
+            text.len(),
+        );
         c::rd_kafka_DescribeTopics(rk, topics.0, options.0, queue.0);
-        let event = Owned::new(c::rd_kafka_queue_poll(queue.0, timeout_ms), c::rd_kafka_event_destroy)?;
-        described_id(event.0)
+        let event = Owned::new(c::rd_kafka_queue_poll(queue.0, millis(timeout)), c::rd_kafka_event_destroy)
+            .ok_or(RDKafkaErrorCode::OperationTimedOut)?;
+        match described_id(event.0) {
+            Err(RDKafkaErrorCode::UnsupportedFeature) => Ok(None),
+            answer => answer,
+        }
     }
 }
 
@@ -127,30 +176,35 @@ pub(super) fn topic_id<C: ClientContext>(
 ///
 /// # Safety
 /// `event` is alive, and of no type but what librdkafka itself made.
-unsafe fn described_id(event: *mut c::rd_kafka_event_t) -> Option<String> {
+unsafe fn described_id(event: *mut c::rd_kafka_event_t) -> Result<Option<String>, RDKafkaErrorCode> {
     // SAFETY: librdkafka returns null where the event is of another type; what it returns
     // otherwise lives as long as the event.
     unsafe {
-        if c::rd_kafka_event_error(event) != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return None;
-        }
+        checked(c::rd_kafka_event_error(event))?;
         let result = c::rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {
-            return None;
+            return Err(RDKafkaErrorCode::Fail);
         }
         let mut count = 0;
         let described = c::rd_kafka_DescribeTopics_result_topics(result, &mut count);
         if described.is_null() || count == 0 {
-            return None;
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let error = c::rd_kafka_TopicDescription_error(*described);
+        if !error.is_null() {
+            checked(c::rd_kafka_error_code(error))?;
         }
         let id = c::rd_kafka_TopicDescription_topic_id(*described);
         if id.is_null()
             || (c::rd_kafka_Uuid_most_significant_bits(id), c::rd_kafka_Uuid_least_significant_bits(id))
                 == (0, 0)
         {
-            return None;
+            return Ok(None);
         }
         let text = c::rd_kafka_Uuid_base64str(id);
-        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        if text.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        Ok(Some(CStr::from_ptr(text).to_string_lossy().into_owned()))
     }
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Reports, missing_topic, partitions, unanswered};
+use super::client::{Reports, identity, missing_topic, partitions, unanswered};
 use super::member::{self, Patience};
 use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
@@ -71,21 +71,14 @@ impl KafkaSource {
         let timeout = settings.request_timeout();
         let found = partitions(consumer.client(), &settings.brokers, topic, timeout).map_err(|error| {
             consumer.context().reporting().await_complaint(|time| drop(consumer.poll(time)));
-            match consumer.context().reporting().complaint() {
-                Some(_) if error.kind() == ErrorKind::Unavailable => {
-                    let again = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
-                    unanswered(
-                        consumer.client(),
-                        &settings.brokers,
-                        &format!("asking for the topic {topic}"),
-                        again,
-                    )
-                }
-                _ => error,
+            if error.kind() != ErrorKind::Unavailable || !consumer.context().reporting().complained() {
+                return error;
             }
+            let again = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+            unanswered(consumer.client(), &settings.brokers, &format!("asking for the topic {topic}"), again)
         })?;
         let Some(partitions) = found else { return Err(missing_topic(topic, &settings.brokers)) };
-        let id = ffi::topic_id(consumer.client(), topic, timeout).unwrap_or_else(|| topic.to_owned());
+        let id = identity(consumer.client(), &settings.brokers, topic, timeout)?;
         let queue = RecordQueue::new(consumer.client())
             .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
         Ok(Self {
@@ -368,7 +361,6 @@ impl Source for KafkaSource {
             ));
         }
         let start = self.at(partition, Offset::Offset(offset))?;
-        let started = self.positions.contains_key(&partition);
         self.held.retain(|record| record.partition != partition);
         let (Some(consumer), Some(queue)) = (&self.consumer, &self.queue) else { return Ok(()) };
         // Nothing is let go while this is held.
@@ -382,12 +374,17 @@ impl Source for KafkaSource {
         if !shared.owns(partition) {
             return Err(taken());
         }
+        // One that was lost and gained again before it was first sought is fetched without a position.
+        let fetched = self.positions.contains_key(&partition)
+            || consumer
+                .assignment()
+                .is_ok_and(|list| list.find_partition(&self.topic.name, partition).is_some());
         let seek =
             || consumer.seek(&self.topic.name, partition, Offset::Offset(offset), self.timeout).is_ok();
         // A partition that is not fetched (not yet, or no more after an error) cannot be sought, but
         // be assigned where to start.
-        if !started || !seek() {
-            if started {
+        if !fetched || !seek() {
+            if fetched {
                 // This would pass for the answer that the group waits for.
                 if shared.is_leaving() {
                     return Err(taken());
@@ -474,24 +471,21 @@ impl Source for KafkaSource {
             )?;
         }
         let question = format!("committing offsets of {}", self.topic.name);
-        // Nothing is let go while this is held.
-        let shared = self.consumer().context().shared();
-        if shared.is_behind() {
+        if self.consumer().context().shared().is_behind() {
             let text =
                 format!("{question} was given up: the group {} has taken partitions away", self.group_id);
             return Err(Error::new(ErrorKind::Aborted, text));
         }
-        let committed = self.consumer().commit(&list, CommitMode::Sync);
-        drop(shared);
-        committed.map_err(|error| {
+        // What is taken away from now on stays for `patience.revoke`, which is not waited out here.
+        let within = self.timeout.min(self.patience.revoke);
+        ffi::commit(self.consumer().client(), &list, within).map_err(|code| {
             use RDKafkaErrorCode as Code;
-            match error.rdkafka_error_code() {
-                Some(
-                    Code::IllegalGeneration
-                    | Code::UnknownMemberId
-                    | Code::RebalanceInProgress
-                    | Code::StaleMemberEpoch,
-                ) => {
+            let error = KafkaError::ConsumerCommit(code);
+            match code {
+                Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::RebalanceInProgress
+                | Code::StaleMemberEpoch => {
                     let text = format!("{question} was refused: the group {} has moved on", self.group_id);
                     Error::caused(ErrorKind::Aborted, text, error)
                 }

@@ -110,7 +110,10 @@ impl Writer {
     fn reach(&self) -> Result<()> {
         let client = self.producer.client();
         match client.fetch_cluster_id(self.timeout) {
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.producer.context().reporting.has_answered();
+                Ok(())
+            }
             None => {
                 self.producer.context().reporting.await_complaint(|time| self.serve(time));
                 let error = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);

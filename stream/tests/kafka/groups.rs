@@ -147,6 +147,49 @@ fn a_partition_that_is_not_put_away_in_time_goes_and_its_commit_is_refused() {
 }
 
 #[test]
+fn a_partition_that_went_and_came_back_between_two_polls_is_read() {
+    with_both(|settings| {
+        let settings = KafkaSettings { revoke_timeout_ms: 100, ..settings };
+        let topic = topic(&settings, 2);
+        let mut busy = joined(&settings, topic, 2);
+        busy.seek(0, 0).unwrap();
+        busy.seek(1, 0).unwrap();
+        let mut other = KafkaSource::new(&settings, topic).unwrap();
+        let mut gone = None;
+        poll_until(&mut other, |_, polled| {
+            if let Polled::Assigned(gained) = polled {
+                gone = Some(gained[0]);
+            }
+            gone.is_some()
+        });
+        let gone = gone.unwrap();
+        assert_eq!(busy.seek(gone, 0).unwrap_err().kind(), ErrorKind::Unavailable);
+        write(&settings, topic, gone, 0..3);
+        drop(other);
+        // A reader that failed seeks back, before it hears that the partition went and is its own again.
+        let deadline = Instant::now() + SOON;
+        while busy.seek(gone, 0).is_err() {
+            assert!(Instant::now() < deadline, "the partition does not come back");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (mut changes, mut came) = (Vec::new(), Vec::new());
+        poll_until(&mut busy, |busy, polled| {
+            match polled {
+                Polled::Revoked(lost) => changes.push((false, lost)),
+                Polled::Assigned(gained) => {
+                    busy.seek(gained[0], 0).unwrap();
+                    changes.push((true, gained));
+                }
+                Polled::Records(records) => came.extend(records),
+            }
+            came.len() == 3
+        });
+        assert_eq!(changes, [(false, vec![gone]), (true, vec![gone])]);
+        assert_eq!(numbers(&came), [0, 1, 2]);
+    });
+}
+
+#[test]
 fn a_busy_reader_stays_and_one_that_hangs_does_not() {
     let Some(brokers) = broker::shared() else { return };
     let settings =

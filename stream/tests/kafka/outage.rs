@@ -28,6 +28,8 @@ fn reading_goes_on_and_no_commit_is_doubtful_for_ever() {
     // An outage is not an error to a reader, which waits.
     let waited = source.poll(LIMITS, Duration::from_millis(500)).unwrap();
     assert!(matches!(waited, Polled::Records(records) if records.is_empty()));
+    // A commit of offsets alone has a time limit too.
+    assert_eq!(source.commit(&[(0, 1)]).unwrap_err().kind(), ErrorKind::Unavailable);
     let error = sink.commit().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Aborted | ErrorKind::UnknownOutcome), "{error}");
     assert_eq!(sink.abort().unwrap_err().kind(), ErrorKind::UnknownOutcome);
