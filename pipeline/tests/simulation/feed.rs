@@ -31,7 +31,7 @@ impl Feed {
             category: Id::from(item % 7),
             action: action.into(),
             ts,
-            weight: None,
+            weight: random.chance(300).then(|| random.one_of(&[0.25, 2.0])),
             request_id: None,
             event_id: random.chance(300).then(|| random.below(30).to_string()),
             is_tail: random.chance(50).then_some(true),

@@ -2,23 +2,31 @@
 //! feature maths alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use hmisr_features::{Id, ItemCount, PartitionState, UserState};
+use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState, Visit};
 use hmisr_stream::Record;
-use hmisr_stream::contract::{Event, FeatureRecord, Reason, TrainingExample, WireId, topic};
+use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Reason, TrainingExample, WireId, topic};
 use hmisr_stream::memory::Broker;
 use prost::Message;
 
 use crate::plan::Plan;
 
-/// What matters of a training example: item, time, and the items before it.
-type Example = Option<(WireId, i64, Vec<WireId>)>;
+/// An encoded training example: every byte of it is compared.
+#[derive(PartialEq)]
+pub struct Example(Vec<u8>);
+
+impl fmt::Debug for Example {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{:?}", TrainingExample::decode(self.0.as_slice()))
+    }
+}
 
 /// By user, in order; a tombstone is none.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outputs {
     pub features: BTreeMap<Vec<u8>, Vec<Option<String>>>,
-    pub examples: BTreeMap<Vec<u8>, Vec<Example>>,
+    pub examples: BTreeMap<Vec<u8>, Vec<Option<Example>>>,
     /// By partition and offset of the event.
     pub dead_letters: BTreeMap<(i32, i64), Vec<&'static str>>,
 }
@@ -89,10 +97,9 @@ impl Reference {
             return Err(Reason::TooManyCategories);
         }
         if event.action == "click" && !user.is_empty() {
-            let mut history: Vec<WireId> = user.visits().map(|visit| WireId::from(&visit.item)).collect();
-            let history = history.split_off(history.len().saturating_sub(plan.pipeline.history));
-            let example = Some((WireId::from(&event.item_id), event.ts, history));
-            self.outputs.examples.entry(key.clone()).or_default().push(example);
+            let example = example(user, &event, &plan.features, plan.pipeline.history);
+            let example = Example(example.encode_to_vec());
+            self.outputs.examples.entry(key.clone()).or_default().push(Some(example));
         }
         let item = items.entry(event.item_id.clone()).or_default();
         let features = shared.update(&plan.features, plan.pipeline.history, user, item, event.interaction());
@@ -117,6 +124,34 @@ impl Reference {
     }
 }
 
+/// The example of an event: what the user was before it, and what it adds.
+fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history: usize) -> TrainingExample {
+    let features = user.features(settings);
+    let visits: Vec<Visit> = user.visits().collect();
+    let before = &visits[visits.len().saturating_sub(history)..];
+    let mut times: Vec<i64> = before.iter().map(|visit| visit.ts).collect();
+    times.push(event.ts);
+    TrainingExample {
+        user: WireId::from(&event.user_id),
+        item: WireId::from(&event.item_id),
+        category: WireId::from(&event.category),
+        label: 1.0,
+        weight: event.weight.unwrap_or(1.0),
+        ts: event.ts,
+        history_items: before.iter().map(|visit| WireId::from(&visit.item)).collect(),
+        history_categories: before.iter().map(|visit| WireId::from(&visit.category)).collect(),
+        history_ts_deltas: times.windows(2).map(|pair| pair[0] - pair[1]).collect(),
+        features: FeatureVector {
+            events: features.lifetime.events,
+            entropy: features.window.entropy,
+            evenness: features.window.evenness,
+            switch_rate: features.window.switch_rate,
+            tail_ratio: features.window.tail_ratio,
+            recent_diversity: features.recent_diversity,
+        },
+    }
+}
+
 /// A user's stored form.
 pub fn stored(user: &UserState) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -132,11 +167,7 @@ pub fn written(broker: &Broker) -> Outputs {
         outputs.features.entry(record.key.unwrap()).or_default().push(text);
     }
     for record in broker.read(topic::TRAINING_EXAMPLES) {
-        let example = record.payload.map(|payload| {
-            let TrainingExample { item, ts, history_items, .. } =
-                TrainingExample::decode(payload.as_slice()).unwrap();
-            (item, ts, history_items)
-        });
+        let example = record.payload.map(Example);
         outputs.examples.entry(record.key.unwrap()).or_default().push(example);
     }
     for record in broker.read(topic::DEAD_LETTERS) {
