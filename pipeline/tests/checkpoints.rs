@@ -210,6 +210,24 @@ fn without_a_checkpoint_a_lost_disk_and_a_trimmed_log_are_refused() {
 }
 
 #[test]
+fn a_group_that_lost_its_offsets_does_not_begin_anew_where_checkpoints_are() {
+    let mut machine = Machine::new(1);
+    machine.bench.send(&events(1, 100));
+    machine.run().unwrap();
+    machine.lose_disk();
+    let forgetful =
+        |machine: &Machine| OddSource { forgets: true, ..OddSource::over(machine.bench.source()) };
+    let source = forgetful(&machine);
+    let error = machine.run_over(source).err().unwrap().to_string();
+    assert!(error.contains("checkpoints") && error.contains("--adopt-store-offset"), "{error}");
+    machine.bench.pipeline.adopt_store_offset = true;
+    let written = machine.bench.contents(topic::USER_FEATURES).len();
+    let source = forgetful(&machine);
+    machine.run_over(source).unwrap();
+    assert_eq!(machine.bench.contents(topic::USER_FEATURES).len(), written);
+}
+
+#[test]
 fn checkpoints_come_at_their_interval_and_old_ones_go() {
     let (mut machine, stream) = (Machine::new(2), events(2, 900));
     machine.settings.checkpoint_interval_s = 30;
