@@ -10,7 +10,7 @@ CARGO_BUILD := cargo build --release --workspace
 
 KAFKA_PORT ?= 9092
 SEEDS ?= 1000
-NODES ?= 1
+NODES ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -56,7 +56,7 @@ setup: ## install what the build needs (apt)
 	@scripts/setup
 
 kafka: ## an Apache Kafka on 127.0.0.1:KAFKA_PORT (default 9092), of NODES brokers (default 1)
-	@scripts/kafka start --port $(KAFKA_PORT) --nodes $(NODES)
+	@scripts/kafka start --port $(KAFKA_PORT) $(if $(NODES),--nodes $(NODES))
 
 kafka-stop: ## stop that Kafka; its data stay
 	@scripts/kafka stop --port $(KAFKA_PORT)
