@@ -1,7 +1,7 @@
 //! What every client shares: where librdkafka's words go, and questions about topics.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -17,6 +17,9 @@ const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// From this age on a text says how old a complaint is.
 const OLD: Duration = Duration::from_secs(60);
+
+/// How long a consumer may take to leave its group.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// librdkafka's log goes to `tracing`; its last complaint is kept for error texts.
 #[derive(Debug, Default)]
@@ -205,6 +208,22 @@ pub(super) fn identity<C: Reports>(
             let question = format!("asking for the id of the topic {topic}");
             Err(unanswered(client, brokers, &question, KafkaError::MetadataFetch(code)))
         }
+    }
+}
+
+/// Drops a consumer, which speaks with the group's coordinator; that may be gone.
+pub(super) fn close(consumer: impl Send + 'static, group: &str) {
+    let (closed, wait) = mpsc::channel();
+    let closing = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
+        drop(consumer);
+        let _ = closed.send(());
+    });
+    if closing.is_ok() && wait.recv_timeout(CLOSE_WITHIN) == Err(mpsc::RecvTimeoutError::Timeout) {
+        tracing::warn!(
+            group,
+            "leaving the group takes more than {} s; it goes on in the background",
+            CLOSE_WITHIN.as_secs()
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Reporting, missing_topic, partitions, unanswered};
+use super::client::{Reporting, close, missing_topic, partitions, unanswered};
 use super::{KafkaSettings, errors, ffi};
 use crate::{Error, ErrorKind, Record, Result};
 
@@ -33,8 +33,6 @@ pub fn read_committed_up_to(
     within: Duration,
     bytes: usize,
 ) -> Result<Vec<Record>> {
-    let mut room = bytes;
-    let deadline = Instant::now() + within;
     // A group is needed by librdkafka, but never joined: partitions are assigned by hand.
     let reader =
         KafkaSettings { group_id: "hmisr-reader".to_owned(), group_instance_id: None, ..settings.clone() };
@@ -42,6 +40,20 @@ pub fn read_committed_up_to(
     config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer<Reporting> =
         config.create_with_context(Reporting::default()).map_err(errors::creation)?;
+    let read = read(&consumer, settings, topic, within, bytes);
+    close(consumer, &reader.group_id);
+    read
+}
+
+fn read(
+    consumer: &BaseConsumer<Reporting>,
+    settings: &KafkaSettings,
+    topic: &str,
+    within: Duration,
+    bytes: usize,
+) -> Result<Vec<Record>> {
+    let mut room = bytes;
+    let deadline = Instant::now() + within;
     let (brokers, timeout) = (&settings.brokers, settings.request_timeout());
     let failed = |error| unanswered(consumer.client(), brokers, &format!("reading {topic}"), error);
     let Some(count) = partitions(consumer.client(), brokers, topic, timeout)? else {

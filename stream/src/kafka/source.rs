@@ -1,7 +1,7 @@
 //! [`Source`] over a consumer group.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Reports, identity, missing_topic, partitions, unanswered};
+use super::client::{Reports, close, identity, missing_topic, partitions, unanswered};
 use super::member::{self, Patience};
 use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
 use super::{KafkaSettings, errors, ffi};
 use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
 
-/// How long leaving the group may take when a source is dropped.
-const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// Pause before a partition without a leader is asked for again.
 const ELECTION: Duration = Duration::from_millis(100);
 
@@ -537,18 +535,6 @@ impl Drop for KafkaSource {
             tracing::error!("the thread of the membership ended by a panic");
         }
         self.queue = None;
-        // Leaving the group speaks with its coordinator, which may be gone.
-        let (closed, wait) = mpsc::channel();
-        let closing = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
-            drop(consumer);
-            let _ = closed.send(());
-        });
-        if closing.is_ok() && wait.recv_timeout(CLOSE_WITHIN) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!(
-                group = self.group_id,
-                "leaving the group takes more than {} s; it goes on in the background",
-                CLOSE_WITHIN.as_secs()
-            );
-        }
+        close(consumer, &self.group_id);
     }
 }
