@@ -1,6 +1,7 @@
 //! Topics are made and described.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -45,12 +46,27 @@ impl TopicSpec {
     }
 }
 
+impl fmt::Display for TopicSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} partitions", self.name, self.partitions)?;
+        if self.replication > 0 {
+            write!(f, ", {} copies", self.replication)?;
+        }
+        self.configs.iter().try_for_each(|(property, value)| write!(f, ", {property}={value}"))
+    }
+}
+
+/// The property that says whose clock gives a record its timestamp.
+pub(super) const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+/// The broker's clock does, when it stores the record.
+pub(super) const LOG_APPEND_TIME: &str = "LogAppendTime";
+
 /// The topics of [`crate::contract::topic`]: those of user data over `partitions` partitions; the
 /// announcements in one, which are kept for ever, and the owners of state in one, of which the newest
-/// per key are kept.
+/// per key are kept. Events bear the broker's time: against it is held how far in the future they are.
 pub fn standard_topics(partitions: i32) -> Vec<TopicSpec> {
     vec![
-        TopicSpec::new(topic::EVENTS, partitions),
+        TopicSpec::new(topic::EVENTS, partitions).with(TIMESTAMP_TYPE, LOG_APPEND_TIME),
         TopicSpec::new(topic::USER_FEATURES, partitions),
         TopicSpec::new(topic::TRAINING_EXAMPLES, partitions),
         TopicSpec::new(topic::DEAD_LETTERS, partitions),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Serialize;
 
+use super::admin::{LOG_APPEND_TIME, TIMESTAMP_TYPE};
 use super::{Admin, TopicSpec};
 use crate::Result;
 use crate::contract::topic;
@@ -54,7 +55,7 @@ impl Admin {
     /// Kinds `Unavailable`, `Configuration`.
     pub fn check(&self, spec: &TopicSpec, max_record_bytes: u32) -> Result<TopicState> {
         let Some(found) = self.describe(&spec.name)? else {
-            let text = format!("the topic is missing: make it with `hmisr topics create`, or as {spec:?}");
+            let text = format!("the topic is missing: make it with `hmisr topics create`, or as {spec}");
             return Ok(TopicState {
                 name: spec.name.clone(),
                 partitions: None,
@@ -89,6 +90,16 @@ impl Admin {
             );
         }
         policy(spec, &configs, &mut find);
+        let asked = usize::try_from(spec.replication).unwrap_or_default();
+        if let Some(copies) = state.replication.filter(|copies| *copies < asked) {
+            find(
+                Severity::Warning,
+                format!(
+                    "{copies} copies of a partition where topics.replication = {asked} asks for more: \
+                     `hmisr topics create` adds none; kafka-reassign-partitions.sh does"
+                ),
+            );
+        }
         durability(state.replication, state.min_insync_replicas, &configs, &mut find);
         if let Some(limit) = state.max_message_bytes.filter(|limit| *limit < max_record_bytes.into()) {
             find(
@@ -140,6 +151,17 @@ fn policy(spec: &TopicSpec, configs: &BTreeMap<String, String>, find: &mut impl 
         Some(retention) if kept_for_ever && retention != "-1" => find(
             Severity::Warning,
             format!("retention.ms is {retention}: with -1 announcements stay, however old"),
+        ),
+        _ => {}
+    }
+    let broker_clock = spec.configs.get(TIMESTAMP_TYPE).is_some_and(|kind| kind == LOG_APPEND_TIME);
+    match configs.get(TIMESTAMP_TYPE) {
+        Some(kind) if broker_clock && kind != LOG_APPEND_TIME => find(
+            Severity::Warning,
+            format!(
+                "{TIMESTAMP_TYPE} is {kind}: with {LOG_APPEND_TIME} a producer's wrong clock cannot let events \
+                 of the future pass pipeline.max_future_ms, which make everybody's earlier events too old"
+            ),
         ),
         _ => {}
     }

@@ -44,6 +44,7 @@ fn making_topics_twice_is_making_them_once() {
     assert_eq!((configs["retention.ms"].as_str(), configs["cleanup.policy"].as_str()), ("-1", "delete"));
     assert_eq!(admin.configs(names::STATE_OWNERS).unwrap()["cleanup.policy"], "compact");
     assert_eq!(admin.configs(names::USER_FEATURES).unwrap()["cleanup.policy"], "delete");
+    assert_eq!(admin.configs(names::EVENTS).unwrap()["message.timestamp.type"], "LogAppendTime");
 }
 
 #[test]
@@ -101,8 +102,17 @@ fn what_is_wrong_with_a_topic_is_found() {
     let more = check(&good, &TopicSpec { partitions: 3, ..good.clone() });
     assert!(of(&more, Severity::Warning)[0].contains("topics.partitions to 2"), "{more:?}");
 
-    let missing = admin.check(&TopicSpec::new(unique("missing"), 1), 1).unwrap();
-    assert!(of(&missing, Severity::Change)[0].contains("hmisr topics create"), "{missing:?}");
+    let copies = check(&good, &TopicSpec { replication: 3, ..good.clone() });
+    assert!(of(&copies, Severity::Warning)[0].contains("topics.replication = 3"), "{copies:?}");
+    let clock = check(&good, &good.clone().with("message.timestamp.type", "LogAppendTime"));
+    assert!(of(&clock, Severity::Warning)[0].contains("pipeline.max_future_ms"), "{clock:?}");
+
+    let missing = admin.check(&TopicSpec::new("missing", 1), 1).unwrap();
+    let text = &of(&missing, Severity::Change)[0];
+    assert!(
+        text.ends_with("`hmisr topics create`, or as missing: 1 partitions, cleanup.policy=delete"),
+        "{text}"
+    );
 
     let bad = TopicSpec::new(unique("bad"), 1)
         .with("cleanup.policy", "compact")

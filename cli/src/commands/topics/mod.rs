@@ -2,7 +2,7 @@
 
 mod acl;
 
-use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicState, standard_topics};
+use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics};
 use serde::Serialize;
 
 use self::acl::Right;
@@ -57,8 +57,9 @@ struct Report {
 fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Failure> {
     let admin = Admin::new(&config.kafka)?;
     let topics = standard_topics(config.topics.partitions)
-        .iter()
-        .map(|spec| admin.check(spec, config.kafka.max_message_bytes))
+        .into_iter()
+        .map(|spec| TopicSpec { replication: config.topics.replication, ..spec })
+        .map(|spec| admin.check(&spec, config.kafka.max_message_bytes))
         .collect::<Result<Vec<_>, _>>()?;
     let rights = acl::rights(config);
     let grants = principal
@@ -106,7 +107,8 @@ fn print(report: &Report) {
     }
     println!("\nRights that the parts need, where the brokers have an authorizer:");
     for right in &report.rights {
-        let Right { part, resource, name, operations } = right;
+        let Right { part, resource, name, pattern, operations } = right;
+        let name = if *pattern == "prefixed" { format!("{name}*") } else { name.clone() };
         println!("  {part:<9} {resource:<17} {name:<20} {}", operations.join(", "));
     }
     if report.grants.is_empty() {
