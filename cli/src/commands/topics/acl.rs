@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::commands::train;
 use crate::config::Config;
+use crate::transport::REPLAY;
 
 /// What a part does with a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,10 +17,14 @@ pub struct Right {
     pub resource: &'static str,
     /// The resource's name.
     pub name: String,
+    /// Kafka's pattern type: `literal`, or `prefixed` where names begin with `name`.
+    pub pattern: &'static str,
     /// Kafka's names of the operations.
     pub operations: &'static [&'static str],
 }
 
+/// How the groups of `hmisr dlq` begin.
+const DLQ_GROUPS: &str = "hmisr-dlq-";
 const READ: &[&str] = &["Read", "Describe"];
 const WRITE: &[&str] = &["Write", "Describe"];
 
@@ -27,14 +32,15 @@ const WRITE: &[&str] = &["Write", "Describe"];
 pub fn rights(config: &Config) -> Vec<Right> {
     let mut rights = Vec::new();
     let mut add = |part, resource, name: &str, operations| {
-        rights.push(Right { part, resource, name: name.to_owned(), operations });
+        let pattern = if name == DLQ_GROUPS { "prefixed" } else { "literal" };
+        rights.push(Right { part, resource, name: name.to_owned(), pattern, operations });
     };
     add("events", "topic", topic::EVENTS, WRITE);
     add("pipeline", "topic", topic::EVENTS, READ);
     for name in [topic::USER_FEATURES, topic::TRAINING_EXAMPLES, topic::DEAD_LETTERS] {
         add("pipeline", "topic", name, WRITE);
     }
-    add("pipeline", "topic", topic::STATE_OWNERS, &["Read", "Write", "Describe"]);
+    add("pipeline", "topic", topic::STATE_OWNERS, WRITE);
     add("pipeline", "group", &config.pipeline.group, READ);
     if config.pipeline.delivery == Delivery::ExactlyOnce {
         add("pipeline", "transactional-id", &config.pipeline.transactional_id, WRITE);
@@ -43,6 +49,17 @@ pub fn rights(config: &Config) -> Vec<Right> {
     add("train", "topic", topic::SNAPSHOTS, WRITE);
     add("train", "group", train::GROUP, READ);
     add("train", "transactional-id", train::GROUP, WRITE);
+    add("serve", "topic", topic::STATE_OWNERS, READ);
+    add("serve", "group", "hmisr-reader", READ);
+    add("dlq", "topic", topic::DEAD_LETTERS, READ);
+    add("dlq", "topic", topic::EVENTS, WRITE);
+    add("dlq", "group", DLQ_GROUPS, READ);
+    add("dlq", "transactional-id", REPLAY, WRITE);
+    // Beside what its parts need.
+    add("up", "topic", topic::EVENTS, WRITE);
+    for group in ["hmisr-feed", "hmisr-probe"] {
+        add("up", "group", group, READ);
+    }
     let every = [
         topic::EVENTS,
         topic::USER_FEATURES,
@@ -60,8 +77,12 @@ pub fn rights(config: &Config) -> Vec<Right> {
 pub fn grant(right: &Right, brokers: &str, principal: &str) -> String {
     let operations: String =
         right.operations.iter().map(|operation| format!(" --operation {operation}")).collect();
+    let pattern = match right.pattern {
+        "literal" => String::new(),
+        pattern => format!(" --resource-pattern-type {pattern}"),
+    };
     format!(
-        "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {} --{} {}{operations}",
+        "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {} --{} {}{pattern}{operations}",
         quoted(principal),
         right.resource,
         quoted(&right.name)
@@ -83,12 +104,22 @@ mod tests {
 
     #[test]
     fn a_right_is_a_command() {
-        let right =
-            Right { part: "pipeline", resource: "group", name: "hmisr-pipeline".into(), operations: READ };
+        let right = Right {
+            part: "pipeline",
+            resource: "group",
+            name: "hmisr-pipeline".into(),
+            pattern: "literal",
+            operations: READ,
+        };
         assert_eq!(
             grant(&right, "kafka:9092", "User:CN=a b"),
             "kafka-acls.sh --bootstrap-server kafka:9092 --add --allow-principal 'User:CN=a b' \
              --group hmisr-pipeline --operation Read --operation Describe"
+        );
+        let right = Right { name: "hmisr-dlq-".into(), pattern: "prefixed", ..right };
+        assert!(
+            grant(&right, "kafka:9092", "User:a")
+                .contains(" --group hmisr-dlq- --resource-pattern-type prefixed --operation")
         );
     }
 
