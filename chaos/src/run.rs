@@ -54,7 +54,11 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Some(found) => found,
     };
     let Progress { seed, instances, .. } = progress;
-    let again = format!("hmisr-chaos run --{transport} --seed {seed} --instances {instances}");
+    let swap = if args.swap { " --swap" } else { "" };
+    let again = format!(
+        "hmisr-chaos run --{transport} --seed {seed} --instances {instances} --kills {}{swap}",
+        args.kills
+    );
     data.kept_on_failure(&again, |path| {
         let mut job: Box<dyn Job> = if over_kafka {
             Box::new(Kafka::start(args, path)?)
