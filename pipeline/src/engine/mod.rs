@@ -69,8 +69,8 @@ pub struct Engine<S, K> {
     outbox: Outbox<K>,
     assigned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
-    /// An assigned partition that could not be started, and since when.
-    waiting: Option<(i32, Duration)>,
+    /// Assigned partitions that could not be started yet.
+    waiting: BTreeMap<i32, Waiting>,
     checkpoints: Checkpoints,
     failed_commits: u32,
     failed_at: Duration,
@@ -78,6 +78,12 @@ pub struct Engine<S, K> {
     lag_at: Option<Duration>,
     /// Why the sink cannot be used any more.
     lost: Option<Error>,
+}
+
+/// A partition that could not be started yet.
+struct Waiting {
+    since: Duration,
+    tried: Duration,
 }
 
 struct Partition {
@@ -118,7 +124,7 @@ where
             outbox,
             assigned: BTreeSet::new(),
             partitions: BTreeMap::new(),
-            waiting: None,
+            waiting: BTreeMap::new(),
             checkpoints,
             failed_commits: 0,
             failed_at: Duration::ZERO,

@@ -6,7 +6,7 @@ use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore};
 use hmisr_stream::{Sink, Source};
 
 use super::outbox::Batch;
-use super::{Engine, POLL, Partition};
+use super::{Engine, POLL, Partition, Waiting};
 use crate::error::Fate;
 use crate::recovery::Situation;
 use crate::{Error, Result};
@@ -28,36 +28,41 @@ where
     K: Sink<Group = S::Group>,
 {
     /// Starts the assigned partitions that are not started. One that cannot be started yet waits
-    /// for the next turn, so that polling, and with it the group's membership, goes on.
+    /// for a later turn, so that polling, and with it the group's membership, goes on, and holds up
+    /// no other: whoever was tried longest ago comes first.
     pub(super) fn start_waiting(&mut self) -> Result<()> {
         let is_started =
             |number: &i32| self.partitions.get(number).is_some_and(|partition| partition.started);
-        let waiting: Vec<i32> = self.assigned.iter().copied().filter(|number| !is_started(number)).collect();
-        if !waiting.is_empty() {
-            // A start may take long, and an open transaction has a time limit.
-            self.commit()?;
+        let mut waiting: Vec<i32> =
+            self.assigned.iter().copied().filter(|number| !is_started(number)).collect();
+        if waiting.is_empty() {
+            return Ok(());
         }
-        let began = self.setup.world.now();
+        waiting.sort_by_key(|number| self.waiting.get(number).map(|waiting| waiting.tried));
+        // A start may take long, and an open transaction has a time limit.
+        self.commit()?;
+        let (began, mut failed) = (self.setup.world.now(), false);
         for number in waiting {
             let now = self.setup.world.now();
             if now.saturating_sub(began) > STARTING {
-                return Ok(());
+                break;
             }
             match self.start(number) {
-                Ok(()) => self.waiting = None,
+                Ok(()) => drop(self.waiting.remove(&number)),
                 Err(error) if error.fate() == Some(Fate::Unknown) => {
-                    let (partition, since) = *self.waiting.get_or_insert((number, now));
-                    if partition != number {
-                        self.waiting = Some((number, now));
-                    } else if now.saturating_sub(since) > WAIT {
+                    let waiting = self.waiting.entry(number).or_insert(Waiting { since: now, tried: now });
+                    waiting.tried = now;
+                    if now.saturating_sub(waiting.since) > WAIT {
                         return Err(error);
                     }
                     tracing::info!(partition = number, %error, "waiting to start");
-                    self.setup.world.sleep(POLL * 4);
-                    return Ok(());
+                    failed = true;
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if failed {
+            self.setup.world.sleep(POLL * 4);
         }
         Ok(())
     }
@@ -147,6 +152,7 @@ where
         self.checkpoints.end(going.map(|(number, partition)| (*number, &partition.store)))?;
         for number in lost {
             self.assigned.remove(number);
+            self.waiting.remove(number);
             self.partitions.remove(number);
             self.setup.directory.remove(*number);
         }
