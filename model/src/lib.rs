@@ -1,0 +1,1 @@
+//! The models: networks over item embeddings, their losses and their parameters.

@@ -1,0 +1,1 @@
+//! Offline experiments: data sets, protocols, training by stages, measures and reports.
