@@ -1,1 +1,40 @@
-//! The models: networks over item embeddings, their losses and their parameters.
+//! Sequential recommenders over item embeddings: networks, losses, parameters.
+//!
+//! * [`Architecture`] names a network; [`Network`] is one, bound to a device for a step.
+//! * [`Parameters`] and [`Table`] hold all weights with their optimizer state, on the host.
+//! * [`Learner`] turns histories and targets into gradients.
+//! * [`hmisr`] is the two-level multi-interest model, one file a part; [`baselines`] are the
+//!   models it is compared with.
+
+pub mod adam;
+pub mod backend;
+pub mod baselines;
+pub mod dot;
+pub mod dropout;
+mod encoder;
+mod error;
+mod exp;
+pub mod fused;
+mod gru;
+mod histories;
+pub mod hmisr;
+mod layers;
+mod learner;
+mod network;
+pub mod parameters;
+mod positions;
+pub mod random;
+pub mod rerank;
+pub mod settings;
+pub mod softmax;
+pub mod table;
+mod time;
+
+pub use encoder::Encoder;
+pub use error::{Error, ErrorKind, Result};
+pub use histories::Histories;
+pub use learner::{Gradients, Learner, Targets};
+pub use network::{Architecture, Auxiliary, Input, Network, Output};
+pub use parameters::{Builder, Parameters};
+pub use settings::ModelSettings;
+pub use table::Table;

@@ -1,0 +1,226 @@
+//! The encoder (seed, "序列建模"): a pre-LayerNorm transformer, causal, with absolute positions and
+//! a bias of attention by elapsed time.
+//!
+//! The time bias is the seed's S_ij = Q_i·K_j/√d + T_ij with T_ij a learned number for each head
+//! and bucket of log1p|Δt|, in the place of an MLP over Δt: as expressive over its buckets, and
+//! one look-up a pair.
+
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::dropout::Dropout;
+use crate::fused::Fused;
+use crate::histories::Histories;
+use crate::layers::{Affine, Norm};
+use crate::parameters::{Builder, Initial};
+use crate::positions::tape;
+use crate::settings::ModelSettings;
+use crate::time::{BUCKETS, FUTURE};
+
+/// Added to the score of a pair that must not be seen: its weight after the softmax is exactly 0.
+pub(crate) const HIDDEN: f32 = -1e9;
+
+/// The encoder, bound to a device.
+#[derive(Debug)]
+pub struct Encoder<B: Backend> {
+    max_len: usize,
+    heads: usize,
+    layers: Vec<Layer<B>>,
+    norm: Norm<B>,
+    /// `[layers · heads, BUCKETS]`.
+    time_bias: Tensor<B, 2>,
+}
+
+#[derive(Debug)]
+struct Layer<B: Backend> {
+    attention_norm: Norm<B>,
+    query_key_value: Affine<B>,
+    output: Affine<B>,
+    feed_forward_norm: Norm<B>,
+    expand: Affine<B>,
+    contract: Affine<B>,
+}
+
+impl<B: Fused> Layer<B> {
+    fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
+        let (d, wide) = (settings.width, settings.feed_forward);
+        Self {
+            attention_norm: Norm::build(builder, "attention_norm", d),
+            query_key_value: Affine::build(builder, "query_key_value", d, 3 * d),
+            output: Affine::build(builder, "output", d, d),
+            feed_forward_norm: Norm::build(builder, "feed_forward_norm", d),
+            expand: Affine::build(builder, "expand", d, wide),
+            contract: Affine::build(builder, "contract", wide, d),
+        }
+    }
+
+    fn forward(&self, x: Tensor<B, 2>, bias: Tensor<B, 4>, dropout: &Dropout) -> Tensor<B, 2> {
+        let inner = self.attention_norm.forward(x.clone());
+        let context = B::attend(self.query_key_value.forward(inner), bias);
+        let x = x + dropout.apply(self.output.forward(context));
+        let inner = self.feed_forward_norm.forward(x.clone());
+        let wide = relu(self.expand.forward(inner));
+        x + dropout.apply(self.contract.forward(wide))
+    }
+}
+
+impl<B: Fused> Encoder<B> {
+    /// Builds it.
+    pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
+        let layers = (0..settings.layers)
+            .map(|nth| builder.part(&format!("layer.{nth}"), |part| Layer::build(part, settings)))
+            .collect();
+        Self {
+            max_len: settings.max_len,
+            heads: settings.heads,
+            layers,
+            norm: Norm::build(builder, "norm", settings.width),
+            time_bias: builder.weight(
+                "time_bias",
+                [settings.layers * settings.heads, BUCKETS],
+                Initial::ZERO,
+            ),
+        }
+    }
+
+    /// Encodes `embeddings` `[histories, len, d]`; the result has the same shape.
+    pub fn forward(
+        &self,
+        embeddings: Tensor<B, 3>,
+        histories: &Histories,
+        dropout: &Dropout,
+    ) -> Tensor<B, 3> {
+        let [count, len, d] = embeddings.dims();
+        let device = embeddings.device();
+        let position = TensorData::new(tape(len, d, self.max_len), [1, len, d]);
+        let scaled = embeddings.mul_scalar((d as f32).sqrt());
+        let tokens = dropout.apply(scaled + Tensor::from_data(position, &device));
+        let mut x = tokens.reshape([count * len, d]);
+        let pairs = self.pairs(&histories.pair_buckets(), len);
+        for (nth, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x, self.bias(nth, &pairs, count, len), dropout);
+        }
+        self.norm.forward(x).reshape([count, len, d])
+    }
+
+    /// Where each pair's bias stands in a layer's flat table, once per head: in the order of the
+    /// attention's scores, `[histories, heads, len, len]`, so that adding it walks straight.
+    fn pairs(&self, buckets: &[i32], len: usize) -> Tensor<B, 1, Int> {
+        let mut places = Vec::with_capacity(buckets.len() * self.heads);
+        for history in buckets.chunks_exact((len * len).max(1)) {
+            for head in 0..self.heads as i32 {
+                places.extend(history.iter().map(|bucket| bucket + head * (FUTURE + 1)));
+            }
+        }
+        let count = places.len();
+        Tensor::from_data(TensorData::new(places, [count]), &self.time_bias.device())
+    }
+
+    /// A layer's bias, `[histories, heads, len, len]`.
+    fn bias(&self, layer: usize, pairs: &Tensor<B, 1, Int>, count: usize, len: usize) -> Tensor<B, 4> {
+        let table = self.time_bias.clone().narrow(0, layer * self.heads, self.heads);
+        // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
+        let hidden = Tensor::full([self.heads, 1], HIDDEN, &table.device());
+        let table = Tensor::cat(vec![table, hidden], 1).reshape([self.heads * (BUCKETS + 1), 1]);
+        table.select(0, pairs.clone()).reshape([count, self.heads, len, len])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{self, Inner};
+    use crate::parameters::Parameters;
+    use crate::random::SplitMix;
+
+    fn settings() -> ModelSettings {
+        ModelSettings {
+            width: 16,
+            heads: 2,
+            layers: 2,
+            feed_forward: 32,
+            max_len: 12,
+            seed: 5,
+            ..ModelSettings::default()
+        }
+    }
+
+    /// Weights off their neutral beginning, so that every part of the encoder has a say.
+    fn parameters() -> Parameters {
+        let device = backend::device().unwrap();
+        let mut parameters =
+            Parameters::fresh::<Inner, _>(5, &device, |builder| Encoder::build(builder, &settings()));
+        let mut random = SplitMix::new(9);
+        for parameter in &mut parameters.list {
+            parameter.weights.iter_mut().for_each(|weight| *weight += random.symmetric(0.3));
+        }
+        parameters
+    }
+
+    fn encode(embeddings: &[f32], times: &[&[i64]], len: usize) -> Vec<f32> {
+        let device = backend::device().unwrap();
+        let parameters = parameters();
+        let encoder = Encoder::<Inner>::build(&mut Builder::new(&parameters.list, 5, &device), &settings());
+        let data = TensorData::new(embeddings.to_vec(), [times.len(), len, settings().width]);
+        let rows = vec![0u32; len];
+        let histories = Histories::new(times.iter().map(|times| (&rows[..times.len()], *times)));
+        let output = encoder.forward(Tensor::from_data(data, &device), &histories, &Dropout::none());
+        output.into_data().to_vec().unwrap()
+    }
+
+    fn values(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = SplitMix::new(seed);
+        (0..count).map(|_| random.symmetric(1.0)).collect()
+    }
+
+    #[test]
+    fn nothing_after_a_position_reaches_it() {
+        let (len, d) = (10, settings().width);
+        let times: Vec<i64> = (0..len as i64).map(|n| n * n * 40_000).collect();
+        let original = values(len * d, 1);
+        let expected = encode(&original, &[&times], len);
+        for at in 0..len - 1 {
+            let mut changed = original.clone();
+            changed[(at + 1) * d..].copy_from_slice(&values((len - at - 1) * d, 2));
+            let mut later = times.clone();
+            later[at + 1..].iter_mut().for_each(|time| *time += 86_400_000);
+            let found = encode(&changed, &[&later], len);
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&found[..(at + 1) * d]), bits(&expected[..(at + 1) * d]), "position {at}");
+            assert_ne!(found[(at + 1) * d..], expected[(at + 1) * d..]);
+        }
+    }
+
+    #[test]
+    fn padding_and_neighbours_change_nothing() {
+        let (len, d) = (7, settings().width);
+        let times: Vec<i64> = (0..len as i64).map(|n| n * 1_000).collect();
+        let own = values(len * d, 1);
+        let alone = encode(&own, &[&times], len);
+        let mut padded = own.clone();
+        padded.resize(10 * d, 0.0);
+        padded.extend(values(10 * d, 3));
+        let other: Vec<i64> = (0..10).map(|n| n * 70_000).collect();
+        let together = encode(&padded, &[&times, &other], 10);
+        for (found, expected) in together.iter().zip(&alone) {
+            assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
+        }
+    }
+
+    #[test]
+    fn time_and_order_matter() {
+        let (len, d) = (6, settings().width);
+        let input = values(len * d, 1);
+        let near: Vec<i64> = (0..6).map(|n| n * 1_000).collect();
+        let far: Vec<i64> = (0..6).map(|n| n * 90_000_000).collect();
+        assert_ne!(encode(&input, &[&near], len), encode(&input, &[&far], len));
+        // The first two events change places; without positions the last output would not care.
+        let mut swapped = input.clone();
+        swapped.rotate_left(d);
+        swapped[d..2 * d].copy_from_slice(&input[..d]);
+        swapped[2 * d..].copy_from_slice(&input[2 * d..]);
+        let same = [0i64; 6];
+        assert_ne!(encode(&swapped, &[&same], len)[5 * d..], encode(&input, &[&same], len)[5 * d..]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Activation and target-aware aggregation (seed, "动态兴趣激活与聚合").
+//!
+//! A candidate's category is softmax(e·B/τ); of the user's interests only the n that the candidate
+//! belongs to most may speak for it, n = clamp(⌈K(0.3 + 0.7·DiversityScore)⌉, 1, K). Those are
+//! weighed by score_k = wᵀReLU(W₁h_k + W₂e + W₃(h_k ⊙ e)), and the candidate's score is u·e with
+//! u = Σ α_k h_k. It depends on the candidate, so it ranks; retrieval is by each interest's own
+//! inner products.
+//!
+//! Beyond the seed, score_k begins as h_k·e plus a learned prior of the interest's mass and of the
+//! days since its last event: with the network at rest, the interest that wants the candidate most
+//! speaks for it.
+
+use burn::tensor::activation::{relu, sigmoid, softmax};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+
+use super::coarse::Coarse;
+use crate::encoder::HIDDEN;
+use crate::layers::Affine;
+use crate::parameters::{Builder, Initial};
+
+/// Width of the attention's hidden layer.
+const WIDTH: usize = 16;
+
+/// The attention over interests.
+#[derive(Debug)]
+pub(super) struct Aggregation<B: Backend> {
+    /// W₁ and its bias.
+    user: Affine<B>,
+    /// W₂, `[d, WIDTH]`.
+    item: Tensor<B, 2>,
+    /// W₃, `[d, WIDTH]`.
+    both: Tensor<B, 2>,
+    /// w, `[1, WIDTH]`.
+    weight: Tensor<B, 2>,
+    /// From ln π and the idle time.
+    prior: Affine<B>,
+}
+
+/// The users of an aggregation.
+#[derive(Debug, Clone)]
+pub(super) struct Users<B: Backend> {
+    /// h, `[users, K, d]`.
+    pub(super) vectors: Tensor<B, 3>,
+    /// π, `[users, K]`.
+    pub(super) mass: Tensor<B, 2>,
+    /// `[users, K]`.
+    pub(super) idle_days: Tensor<B, 2>,
+    /// `[users, 1]`.
+    pub(super) diversity: Tensor<B, 2>,
+}
+
+impl<B: Backend> Aggregation<B> {
+    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
+        Self {
+            user: Affine::build(builder, "user", d, WIDTH),
+            item: builder.weight("item", [d, WIDTH], Initial::Glorot),
+            both: builder.weight("both", [d, WIDTH], Initial::Glorot),
+            weight: builder.vector("weight", WIDTH, Initial::Uniform(0.01)),
+            prior: Affine::begin(builder, "prior", [2, 1], Initial::ZERO),
+        }
+    }
+
+    /// Scores `[users, items]` of `items` `[items, d]`. `soft`: interests fade out around the
+    /// n-th, so that the DiversityScore learns from the ranking; else they are cut there.
+    pub(super) fn scores(
+        &self,
+        users: &Users<B>,
+        items: Tensor<B, 2>,
+        coarse: &Coarse<B>,
+        soft: bool,
+    ) -> Tensor<B, 2> {
+        let [count, k, d] = users.vectors.dims();
+        let n = items.dims()[0];
+        let flat = users.vectors.clone().reshape([count * k, d]);
+        let columns = items.clone().transpose();
+        let own = flat.clone().matmul(columns.clone());
+        // W₃(h ⊙ e) = (h ⊙ W₃ᵀ)e: one product for all pairs.
+        let gated = flat.clone().unsqueeze_dim::<3>(1) * self.both.clone().transpose().unsqueeze_dim::<3>(0);
+        let pairs = gated.reshape([count * k * WIDTH, d]).matmul(columns.clone());
+        let by_item = self.item.clone().transpose().matmul(columns).unsqueeze_dim::<3>(0);
+        let by_user = self.user.forward(flat).unsqueeze_dim::<3>(2);
+        let hidden = relu(pairs.reshape([count * k, WIDTH, n]) + by_item + by_user);
+        let weighed =
+            (hidden * self.weight.clone().reshape([1, WIDTH, 1])).sum_dim(1).reshape([count * k, n]);
+        let log_mass = users.mass.clone().add_scalar(1e-3).log().reshape([count * k, 1]);
+        let idle = users.idle_days.clone().log1p().reshape([count * k, 1]);
+        let prior = self.prior.forward(Tensor::cat(vec![log_mass, idle], 1));
+        let scores = (own.clone() + weighed + prior).reshape([count, k, n]);
+        let active = self.active(users, coarse.assign(items), soft);
+        let weights = softmax(scores + active, 1);
+        (weights * own.reshape([count, k, n])).sum_dim(1).reshape([count, n])
+    }
+
+    /// What is added to the attention's scores, `[users, K, items]`: 0 for an active interest.
+    fn active(&self, users: &Users<B>, categories: Tensor<B, 2>, soft: bool) -> Tensor<B, 3> {
+        let [n, k] = categories.dims();
+        let count = users.vectors.dims()[0];
+        // How many interests an item belongs to more, [1, K, items]; ties go to the first.
+        let values = categories.into_data();
+        let values = values.as_slice::<f32>().unwrap_or_default();
+        let mut ranks = vec![0.0f32; k * n];
+        for (item, row) in values.chunks_exact(k).enumerate() {
+            for (j, value) in row.iter().enumerate() {
+                let before =
+                    |(other, found): &(usize, &f32)| *found > value || (*found == value && *other < j);
+                ranks[j * n + item] = row.iter().enumerate().filter(before).count() as f32;
+            }
+        }
+        let ranks = Tensor::<B, 3>::from_data(TensorData::new(ranks, [1, k, n]), &users.vectors.device());
+        let wanted = users.diversity.clone().mul_scalar(0.7).add_scalar(0.3).mul_scalar(k as f32);
+        let wanted = wanted.reshape([count, 1, 1]);
+        if soft {
+            // Half at the border: rank n − 1 still speaks, rank n no more.
+            let inside = sigmoid((wanted - ranks.add_scalar(0.5)).mul_scalar(4.0));
+            return inside.add_scalar(1e-4).log();
+        }
+        // An item's first interest always speaks.
+        ranks.clone().greater_equal(wanted.ceil().clamp_min(1.0)).float().mul_scalar(HIDDEN)
+    }
+}

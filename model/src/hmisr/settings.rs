@@ -1,0 +1,59 @@
+//! What can be set of HMISR alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::losses::LossWeights;
+use crate::Result;
+use crate::settings::within;
+
+/// Settings of HMISR. Each part can be switched off, for ablation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HmisrSettings {
+    /// Temperature of the coarse assignment at the beginning, τ_c; it is learned.
+    pub temperature: f32,
+    /// An event is a member of the interests to which it belongs by more than this share of K.
+    pub member_share: f32,
+    /// Temperature of the responsibilities of interests for a target; 0: the best alone.
+    pub responsibility_temperature: f32,
+    /// Temperature of the contrast.
+    pub contrast_temperature: f32,
+    /// The fine level's intents.
+    pub intent: bool,
+    /// The exchange between the levels.
+    pub exchange: bool,
+    /// Targets a history that the ranking losses look at in a step.
+    pub ranked_positions: usize,
+    /// Negatives that a step's ranking loss shares.
+    pub ranked_negatives: usize,
+    /// Weights of all losses.
+    pub losses: LossWeights,
+}
+
+impl Default for HmisrSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.1,
+            member_share: 1.5,
+            responsibility_temperature: 1.0,
+            contrast_temperature: 0.07,
+            intent: true,
+            exchange: true,
+            ranked_positions: 1,
+            ranked_negatives: 512,
+            losses: LossWeights::default(),
+        }
+    }
+}
+
+impl HmisrSettings {
+    pub(crate) fn validate(&self) -> Result<()> {
+        within("model.hmisr.temperature", self.temperature, 0.01, 10.0)?;
+        within("model.hmisr.member_share", self.member_share, 1.0, 100.0)?;
+        within("model.hmisr.responsibility_temperature", self.responsibility_temperature, 0.0, 100.0)?;
+        within("model.hmisr.contrast_temperature", self.contrast_temperature, 0.01, 10.0)?;
+        within("model.hmisr.ranked_positions", self.ranked_positions, 1, 64)?;
+        within("model.hmisr.ranked_negatives", self.ranked_negatives, 1, 65_536)?;
+        self.losses.validate()
+    }
+}

@@ -1,0 +1,115 @@
+//! One vector an interest, from its stable and its moving part (seed, Layer 2 of the activation).
+//!
+//! The intent weighs w = σ(b − β·log1p(days since the user's last event in the interest)), β > 0:
+//! 0.7 when fresh and 0.3 after a month, to begin with. (The seed's rule says so; its formula,
+//! which grows with time, contradicts it.)
+//!
+//! Beyond the seed, a vector begins as what the encoder says, moved towards what it said when the
+//! user was last in the interest: h_k = H_t + (H_{newest member of k} − H_t)·S + \[interest, intent\]·W.
+//! Without it the interests would have to learn anew what the next-item loss has taught the states,
+//! and for the interest that the newest event belongs to nothing is better than that state.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::intent::Members;
+use crate::parameters::{Builder, Initial};
+
+/// The parts' weights.
+#[derive(Debug)]
+pub(super) struct Vectors<B: Backend> {
+    /// b, `[1, 1]`.
+    freshness: Tensor<B, 2>,
+    /// ln(e^β − 1), `[1, 1]`.
+    fading: Tensor<B, 2>,
+    /// To half the width, `[d, d/2]`.
+    interest: Tensor<B, 2>,
+    /// S.
+    newest: Tensor<B, 2>,
+    /// W, `[d, d]`.
+    output: Tensor<B, 2>,
+}
+
+/// logit(0.7).
+const FRESH: f32 = 0.847_3;
+/// softplus⁻¹(2 · 0.8473/ln(31)): from 0.7 to 0.3 over 30 days.
+const FADING: f32 = -0.448_6;
+
+impl<B: Backend> Vectors<B> {
+    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
+        Self {
+            freshness: builder.vector("freshness", 1, Initial::Constant(FRESH)),
+            fading: builder.vector("fading", 1, Initial::Constant(FADING)),
+            interest: builder.weight("interest", [d, d / 2], Initial::Glorot),
+            newest: builder.weight("newest", [d, d], Initial::Identity(0.5)),
+            output: builder.weight("output", [d, d], Initial::Uniform(0.02)),
+        }
+    }
+
+    /// The intents' weights, `[positions, K]`, by days since each interest's newest event.
+    pub(super) fn intent_weight(&self, idle_days: Tensor<B, 2>) -> Tensor<B, 2> {
+        let fading = self.fading.clone().exp().add_scalar(1.0).log();
+        sigmoid(self.freshness.clone() - idle_days.log1p() * fading)
+    }
+
+    /// Interest and intent side by side, `[positions, K, d]`; zeros in the place of intents that
+    /// are switched off.
+    pub(super) fn fine(
+        &self,
+        interests: &Tensor<B, 3>,
+        intents: Option<Tensor<B, 3>>,
+        intent_weight: Tensor<B, 2>,
+    ) -> Tensor<B, 3> {
+        let [positions, k, d] = interests.dims();
+        let stable = interests.clone().reshape([positions * k, d]).matmul(self.interest.clone());
+        let stable = stable.reshape([positions, k, d / 2]);
+        let weight = intent_weight.unsqueeze_dim::<3>(2);
+        // Twice each share: both parts weigh 1 where they weigh alike.
+        let stable = stable * weight.clone().neg().add_scalar(1.0).mul_scalar(2.0);
+        let moving = match intents {
+            Some(intents) => intents * weight.mul_scalar(2.0),
+            None => Tensor::zeros([positions, k, d - d / 2], &interests.device()),
+        };
+        Tensor::cat(vec![stable, moving], 2)
+    }
+
+    /// The vectors, `[positions, K, d]`, of `states` `[positions, d]` and `fine`
+    /// `[positions, K, d]`.
+    pub(super) fn forward(
+        &self,
+        states: &Tensor<B, 2>,
+        fine: Tensor<B, 3>,
+        members: &Members,
+    ) -> Tensor<B, 3> {
+        let [positions, k, d] = fine.dims();
+        let device = states.device();
+        let place = |(at, newest): (usize, &Option<usize>)| newest.unwrap_or(at / k) as i64;
+        let places: Vec<i64> = members.newest.iter().enumerate().map(place).collect();
+        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [positions * k]), &device);
+        let moved = states.clone().matmul(self.newest.clone());
+        let then = moved.clone().select(0, places).reshape([positions, k, d]);
+        let here = (states.clone() - moved).unsqueeze_dim::<3>(1);
+        let fine = fine.reshape([positions * k, d]).matmul(self.output.clone()).reshape([positions, k, d]);
+        here + then + fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{self, Inner};
+    use crate::parameters::Parameters;
+
+    #[test]
+    fn a_fresh_intent_weighs_seven_tenths_and_an_old_one_three() {
+        let device = backend::device().unwrap();
+        let build = |builder: &mut Builder<'_, Inner>| Vectors::build(builder, 4);
+        let parameters = Parameters::fresh(1, &device, build);
+        let vectors = build(&mut Builder::new(&parameters.list, 1, &device));
+        let days = Tensor::from_floats([[0.0, 30.0, 300.0]], &device);
+        let weights: Vec<f32> = vectors.intent_weight(days).into_data().to_vec().unwrap();
+        assert!((weights[0] - 0.7).abs() < 1e-3 && (weights[1] - 0.3).abs() < 1e-2, "{weights:?}");
+        assert!(weights[2] < weights[1]);
+    }
+}

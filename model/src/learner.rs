@@ -1,0 +1,410 @@
+//! From histories and targets to gradients: forward, the next-item loss by hand, backward.
+
+use std::time::{Duration, Instant};
+
+use burn::backend::Autodiff;
+use burn::tensor::{Tensor, TensorData};
+
+use crate::dot::{dot, squares};
+use crate::dropout::Dropout;
+use crate::fused::Fused;
+use crate::histories::Histories;
+use crate::hmisr::{Plan, Samples, Training};
+use crate::network::{Input, Network};
+use crate::parameters::{Builder, Parameters, add_gradients};
+use crate::settings::ModelSettings;
+use crate::softmax::{SampledRows, full_softmax, sampled_softmax};
+use crate::table::Table;
+use crate::{Error, ErrorKind, Result};
+
+/// What is to be foretold in a pass: the item row after a flat position of the histories.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Targets {
+    /// Flat positions (see [`Histories`]).
+    pub positions: Vec<usize>,
+    /// Item rows.
+    pub rows: Vec<u32>,
+}
+
+/// Gradients of a step, summed over its passes and targets in a fixed order.
+#[derive(Debug)]
+pub struct Gradients {
+    /// Of the parameters, in their order.
+    pub network: Vec<Vec<f32>>,
+    /// Of the embedding rows.
+    pub table: TableGradients,
+    /// Summed cross-entropy of the next item, nats.
+    pub loss: f64,
+    /// Sums of the auxiliary losses, unweighted, each times the pass's targets.
+    pub auxiliary: Vec<(&'static str, f64)>,
+    /// Targets.
+    pub targets: usize,
+    /// Where the time went.
+    pub times: PassTimes,
+}
+
+/// The table's part: `[items, d]` for the full softmax, or the rows touched.
+#[derive(Debug)]
+pub enum TableGradients {
+    /// Of every row.
+    All(Vec<f32>),
+    /// Of rows in the order of their touch; one may stand twice.
+    Touched(SampledRows),
+}
+
+/// Where a pass's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PassTimes {
+    /// Gathering rows and binding parameters.
+    pub prepare: Duration,
+    /// The network's forward pass.
+    pub forward: Duration,
+    /// Logits, loss and its gradients.
+    pub loss: Duration,
+    /// The network's backward pass.
+    pub backward: Duration,
+}
+
+impl TableGradients {
+    fn add(&mut self, row: u32, gradient: &[f32]) {
+        match self {
+            Self::All(all) => {
+                let start = row as usize * gradient.len();
+                for (sum, value) in all[start..start + gradient.len()].iter_mut().zip(gradient) {
+                    *sum += value;
+                }
+            }
+            Self::Touched(touched) => {
+                touched.rows.push(row);
+                touched.gradients.extend_from_slice(gradient);
+            }
+        }
+    }
+
+    /// One gradient per row, rows ascending.
+    pub fn into_rows(self, d: usize) -> SampledRows {
+        match self {
+            Self::All(gradients) => {
+                SampledRows { rows: (0..(gradients.len() / d) as u32).collect(), gradients }
+            }
+            Self::Touched(touched) => {
+                let mut order: Vec<usize> = (0..touched.rows.len()).collect();
+                // Stable, so that equal rows are summed in the order of their touch.
+                order.sort_by_key(|at| touched.rows[*at]);
+                let mut merged = SampledRows::default();
+                for at in order {
+                    let gradient = &touched.gradients[at * d..(at + 1) * d];
+                    if merged.rows.last() == Some(&touched.rows[at]) {
+                        let start = merged.gradients.len() - d;
+                        for (sum, value) in merged.gradients[start..].iter_mut().zip(gradient) {
+                            *sum += value;
+                        }
+                    } else {
+                        merged.rows.push(touched.rows[at]);
+                        merged.gradients.extend_from_slice(gradient);
+                    }
+                }
+                merged
+            }
+        }
+    }
+}
+
+impl Gradients {
+    /// No gradients yet; of all rows where the loss is over the whole catalogue.
+    pub fn new(parameters: &Parameters, table: &Table, whole: bool) -> Self {
+        Self {
+            network: parameters.list.iter().map(|parameter| vec![0.0; parameter.weights.len()]).collect(),
+            table: match whole {
+                true => TableGradients::All(vec![0.0; table.len() * table.width()]),
+                false => TableGradients::Touched(SampledRows::default()),
+            },
+            loss: 0.0,
+            auxiliary: Vec::new(),
+            targets: 0,
+            times: PassTimes::default(),
+        }
+    }
+
+    /// The squared norm of the network's gradients and of `rows`.
+    pub fn squares(&self, rows: &SampledRows) -> f64 {
+        self.network.iter().map(|values| squares(values)).sum::<f64>() + squares(&rows.gradients)
+    }
+}
+
+/// Computes gradients.
+#[derive(Debug)]
+pub struct Learner<'a, B: Fused> {
+    /// The network's settings.
+    pub settings: &'a ModelSettings,
+    /// The network's parameters.
+    pub parameters: &'a Parameters,
+    /// The items' embeddings.
+    pub table: &'a Table,
+    /// The table's weights `[items, d]` on the device; none where negatives are sampled.
+    pub catalogue: Option<Tensor<B, 2>>,
+    /// Negatives that a pass shares where they are sampled.
+    pub negatives: usize,
+    /// Largest block of logits in memory, bytes.
+    pub logits_bytes: usize,
+    /// The device.
+    pub device: &'a B::Device,
+    /// Seed of this step's dropout and negatives.
+    pub seed: u64,
+}
+
+impl<B: Fused> Learner<'_, B> {
+    /// Adds a pass's gradients. `look` is shown the scores of the whole catalogue for every
+    /// target before they are used, where it is given and the catalogue is bound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Backend`] where the backend does not compute in f32.
+    pub fn pass(
+        &self,
+        histories: &Histories,
+        targets: &Targets,
+        plan: &Plan,
+        samples: Option<Samples>,
+        gradients: &mut Gradients,
+        look: Option<&mut dyn FnMut(usize, &[f32])>,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        let d = self.table.width();
+        let mut builder = Builder::<Autodiff<B>>::new(&self.parameters.list, self.settings.seed, self.device);
+        let network = Network::build(&mut builder, self.settings);
+        let bound = builder.into_bound();
+        let input = self.tracked(histories.rows(), [histories.count(), histories.len(), d]);
+        let training = samples.map(|samples| {
+            let rows: Vec<u32> = samples.targets.iter().chain(&samples.negatives).copied().collect();
+            let candidates = self.tracked(&rows, [rows.len(), d]);
+            (rows, Training { plan: plan.clone(), candidates, samples })
+        });
+        gradients.times.prepare += begun.elapsed();
+
+        let begun = Instant::now();
+        let dropout = Dropout::new(self.settings.dropout, self.seed);
+        let output = network.forward(Input {
+            embeddings: input.clone(),
+            histories,
+            dropout: &dropout,
+            training: training.as_ref().map(|(_, training)| training),
+        });
+        let interests = output.vectors.dims()[1];
+        let vectors = output.vectors.clone().inner().into_data();
+        let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
+        gradients.times.forward += begun.elapsed();
+
+        let begun = Instant::now();
+        if let (Some(look), Some(catalogue)) = (look, &self.catalogue) {
+            show(vectors, targets, interests, catalogue, self.logits_bytes, look)?;
+        }
+        let chosen = Chosen::new(vectors, targets, interests, self.table, plan.responsibility_temperature);
+        let by_chosen = self.loss(&chosen, gradients);
+        let mut by_vectors = vec![0.0; vectors.len()];
+        for (by, start) in by_chosen.chunks_exact(d).zip(&chosen.starts) {
+            for (sum, value) in by_vectors[*start..start + d].iter_mut().zip(by) {
+                *sum += value;
+            }
+        }
+        gradients.times.loss += begun.elapsed();
+
+        let begun = Instant::now();
+        // The gradient by the vectors is known: the sum of their product has it as derivative.
+        let by_vectors = TensorData::new(by_vectors, output.vectors.dims());
+        let mut surrogate = (output.vectors * Tensor::from_data(by_vectors, self.device)).sum();
+        for auxiliary in output.auxiliary {
+            let value = auxiliary.value.clone().inner().into_data();
+            let value = value.as_slice::<f32>().map_err(not_f32)?.first().copied().unwrap_or(0.0);
+            gradients.note(auxiliary.name, f64::from(value) * targets.rows.len() as f64);
+            if auxiliary.weight > 0.0 {
+                // Means; the next item's loss is a sum.
+                let weight = auxiliary.weight * targets.rows.len() as f32;
+                surrogate = surrogate + auxiliary.value.mul_scalar(weight);
+            }
+        }
+        let mut by = surrogate.backward();
+        add_gradients(&bound, &mut by, &mut gradients.network);
+        if let Some(by_input) = input.grad_remove(&mut by) {
+            let by_input = by_input.into_data();
+            let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
+            for position in histories.events() {
+                gradients.table.add(histories.rows()[position], &by_input[position * d..(position + 1) * d]);
+            }
+        }
+        if let Some((rows, training)) = training
+            && let Some(by_candidates) = training.candidates.grad_remove(&mut by)
+        {
+            let by_candidates = by_candidates.into_data();
+            let by_candidates = by_candidates.as_slice::<f32>().map_err(not_f32)?;
+            for (row, gradient) in rows.iter().zip(by_candidates.chunks_exact(d)) {
+                gradients.table.add(*row, gradient);
+            }
+        }
+        gradients.targets += targets.rows.len();
+        gradients.times.backward += begun.elapsed();
+        Ok(())
+    }
+
+    /// Embedding rows whose gradient is kept.
+    fn tracked<const D: usize>(&self, rows: &[u32], shape: [usize; D]) -> Tensor<Autodiff<B>, D> {
+        let data = TensorData::new(self.table.gather(rows.iter().copied()), shape);
+        Tensor::from_data(data, self.device).require_grad()
+    }
+
+    /// The next item's cross-entropy: its gradient by the chosen vectors.
+    fn loss(&self, chosen: &Chosen, gradients: &mut Gradients) -> Vec<f32> {
+        let weights = chosen.weights.as_deref();
+        let scores = match (&mut gradients.table, &self.catalogue) {
+            (TableGradients::All(rows), Some(catalogue)) => full_softmax(
+                &chosen.vectors,
+                &chosen.rows,
+                weights,
+                catalogue,
+                self.logits_bytes,
+                rows,
+                |_, _| {},
+            ),
+            (table, _) => {
+                let (scores, touched) = sampled_softmax::<B>(
+                    &chosen.vectors,
+                    &chosen.rows,
+                    weights,
+                    self.table,
+                    self.negatives,
+                    self.seed,
+                    self.device,
+                );
+                for (row, gradient) in
+                    touched.rows.iter().zip(touched.gradients.chunks_exact(self.table.width()))
+                {
+                    table.add(*row, gradient);
+                }
+                scores
+            }
+        };
+        gradients.loss += scores.loss;
+        scores.hidden
+    }
+}
+
+impl Gradients {
+    fn note(&mut self, name: &'static str, value: f64) {
+        match self.auxiliary.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += value,
+            None => self.auxiliary.push((name, value)),
+        }
+    }
+}
+
+/// The vectors that answer for each target, and how much.
+struct Chosen {
+    /// Where each stands in the network's output.
+    starts: Vec<usize>,
+    /// `[chosen, d]`.
+    vectors: Vec<f32>,
+    /// The target of each.
+    rows: Vec<u32>,
+    /// Responsibilities; none where there is one vector a target.
+    weights: Option<Vec<f32>>,
+}
+
+/// Responsibilities below this go to the others: they would cost a softmax each and change little.
+const LEAST_RESPONSIBILITY: f32 = 0.1;
+
+impl Chosen {
+    /// Responsibilities are softmax_k(h_k·e_y/τ), or all with the best where τ is 0.
+    fn new(vectors: &[f32], targets: &Targets, interests: usize, table: &Table, temperature: f32) -> Self {
+        let d = table.width();
+        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new(), rows: Vec::new(), weights: None };
+        let mut weights = Vec::new();
+        for (position, row) in targets.positions.iter().zip(&targets.rows) {
+            let start = position * interests * d;
+            let item = table.weights(*row);
+            let scores: Vec<f32> = vectors[start..start + interests * d]
+                .chunks_exact(d)
+                .map(|vector| dot(vector, item))
+                .collect();
+            for (k, weight) in responsibilities(&scores, temperature).into_iter().enumerate() {
+                if weight > 0.0 {
+                    let start = start + k * d;
+                    chosen.starts.push(start);
+                    chosen.vectors.extend_from_slice(&vectors[start..start + d]);
+                    chosen.rows.push(*row);
+                    weights.push(weight);
+                }
+            }
+        }
+        chosen.weights = (interests > 1).then_some(weights);
+        chosen
+    }
+}
+
+/// softmax(scores/τ) without its small parts, summing to 1; the best alone where τ is 0.
+fn responsibilities(scores: &[f32], temperature: f32) -> Vec<f32> {
+    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weigh = |score: &f32| match temperature > 0.0 {
+        true => ((score - max) / temperature).exp(),
+        false => f32::from(u8::from(*score == max)),
+    };
+    let mut weights: Vec<f32> = scores.iter().map(weigh).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| {
+        if *weight < LEAST_RESPONSIBILITY * sum {
+            *weight = 0.0;
+        }
+    });
+    let sum: f32 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| *weight /= sum);
+    weights
+}
+
+/// Shows the whole catalogue's scores of each target's position: the greatest over the interests.
+fn show<B: Fused>(
+    vectors: &[f32],
+    targets: &Targets,
+    interests: usize,
+    catalogue: &Tensor<B, 2>,
+    block_bytes: usize,
+    look: &mut dyn FnMut(usize, &[f32]),
+) -> Result<()> {
+    let [items, d] = catalogue.dims();
+    let (size, transposed) = (interests * d, catalogue.clone().transpose());
+    let block = (block_bytes / 4 / (items * interests).max(1)).max(1);
+    for (nth, positions) in targets.positions.chunks(block).enumerate() {
+        let taken: Vec<f32> =
+            positions.iter().flat_map(|at| &vectors[at * size..(at + 1) * size]).copied().collect();
+        let taken = TensorData::new(taken, [positions.len() * interests, d]);
+        let logits = Tensor::<B, 2>::from_data(taken, &catalogue.device()).matmul(transposed.clone());
+        let mut logits = logits.into_data();
+        let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
+        for (at, rows) in logits.chunks_exact_mut(items * interests).enumerate() {
+            let (best, others) = rows.split_at_mut(items);
+            for other in others.chunks_exact(items) {
+                for (best, other) in best.iter_mut().zip(other) {
+                    *best = best.max(*other);
+                }
+            }
+            look(nth * block + at, best);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn not_f32(error: impl std::fmt::Debug) -> Error {
+    Error::new(ErrorKind::Backend, format!("the backend does not compute in f32: {error:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responsibilities_go_to_those_that_answer() {
+        assert_eq!(responsibilities(&[2.0, 2.0], 0.5), [0.5, 0.5]);
+        assert_eq!(responsibilities(&[0.0, 5.0, 1.0], 0.0), [0.0, 1.0, 0.0]);
+        assert_eq!(responsibilities(&[0.0, 10.0], 1.0), [0.0, 1.0]);
+        let soft = responsibilities(&[0.0, 1.0], 1.0);
+        assert!((soft[1] - 1.0f32.exp() / (1.0 + 1.0f32.exp())).abs() < 1e-6, "{soft:?}");
+        assert_eq!(responsibilities(&[-3.0], 1.0), [1.0]);
+    }
+}

@@ -1,0 +1,125 @@
+//! What every network has in common: histories in, one or several vectors a position out.
+
+use std::str::FromStr;
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+use crate::baselines::{Gru4rec, Sasrec};
+use crate::dropout::Dropout;
+use crate::fused::Fused;
+use crate::histories::Histories;
+use crate::hmisr::{Hmisr, Training};
+use crate::parameters::Builder;
+use crate::settings::ModelSettings;
+use crate::{Error, ErrorKind};
+
+/// A network's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// The two-level multi-interest network of this project.
+    #[default]
+    Hmisr,
+    /// Self-attentive sequential recommendation (Kang and McAuley 2018), with cross-entropy.
+    Sasrec,
+    /// A gated recurrent unit (Hidasi et al. 2016), with cross-entropy.
+    Gru4rec,
+}
+
+impl Architecture {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hmisr, Self::Sasrec, Self::Gru4rec];
+
+    /// Its name in settings and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hmisr => "hmisr",
+            Self::Sasrec => "sasrec",
+            Self::Gru4rec => "gru4rec",
+        }
+    }
+}
+
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::Configuration, format!("no model is called {name:?}; known are {known}"))
+        })
+    }
+}
+
+/// What a network reads.
+#[derive(Debug)]
+pub struct Input<'a, B: Backend> {
+    /// Embeddings of the histories' items, `[histories, len, d]`.
+    pub embeddings: Tensor<B, 3>,
+    /// The histories.
+    pub histories: &'a Histories,
+    /// Dropout; none in inference.
+    pub dropout: &'a Dropout,
+    /// What only training gives, for losses beside that of the next item.
+    pub training: Option<&'a Training<B>>,
+}
+
+/// What a network says.
+#[derive(Debug)]
+pub struct Output<B: Backend> {
+    /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one
+    /// interest. An item's score is the greatest of its K inner products.
+    pub vectors: Tensor<B, 3>,
+    /// Further losses, in training.
+    pub auxiliary: Vec<Auxiliary<B>>,
+}
+
+/// A loss beside that of the next item.
+#[derive(Debug)]
+pub struct Auxiliary<B: Backend> {
+    /// Its name, for reports.
+    pub name: &'static str,
+    /// Its weight against the mean cross-entropy of the next item.
+    pub weight: f32,
+    /// Its value, a mean.
+    pub value: Tensor<B, 1>,
+}
+
+/// A network, bound to a device.
+#[derive(Debug)]
+pub enum Network<B: Backend> {
+    /// See [`Architecture::Hmisr`].
+    Hmisr(Box<Hmisr<B>>),
+    /// See [`Architecture::Sasrec`].
+    Sasrec(Sasrec<B>),
+    /// See [`Architecture::Gru4rec`].
+    Gru4rec(Gru4rec<B>),
+}
+
+impl<B: Fused> Network<B> {
+    /// Builds the network that `settings` name.
+    pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
+        match settings.architecture {
+            Architecture::Hmisr => Self::Hmisr(Box::new(Hmisr::build(builder, settings))),
+            Architecture::Sasrec => Self::Sasrec(Sasrec::build(builder, settings)),
+            Architecture::Gru4rec => Self::Gru4rec(Gru4rec::build(builder, settings)),
+        }
+    }
+
+    /// The user's vectors at every position, each from the events up to it alone.
+    pub fn forward(&self, input: Input<'_, B>) -> Output<B> {
+        match self {
+            Self::Hmisr(network) => network.forward(input),
+            Self::Sasrec(network) => network.forward(input),
+            Self::Gru4rec(network) => network.forward(input),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Diversity-aware re-ranking.

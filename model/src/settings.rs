@@ -1,0 +1,114 @@
+//! What can be set of a model, with its default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hmisr::HmisrSettings;
+use crate::network::Architecture;
+use crate::{Error, ErrorKind, Result};
+
+/// A model's architecture and sizes. The defaults are the small size, which CPUs train.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The network.
+    pub architecture: Architecture,
+    /// Width of embeddings and of the encoder, d.
+    pub width: usize,
+    /// Attention heads; they divide the width.
+    pub heads: usize,
+    /// Encoder layers.
+    pub layers: usize,
+    /// Width of the feed-forward network.
+    pub feed_forward: usize,
+    /// Events that the network reads, at most.
+    pub max_len: usize,
+    /// Share of values dropped in training.
+    pub dropout: f32,
+    /// Interests of the multi-interest networks, K.
+    pub interests: usize,
+    /// What only HMISR has.
+    pub hmisr: HmisrSettings,
+    /// Seed of every initial weight and of every dropout mask.
+    pub seed: u64,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            architecture: Architecture::Hmisr,
+            width: 64,
+            heads: 2,
+            layers: 2,
+            feed_forward: 256,
+            max_len: 50,
+            dropout: 0.1,
+            interests: 4,
+            hmisr: HmisrSettings::default(),
+            seed: 1,
+        }
+    }
+}
+
+impl ModelSettings {
+    /// The full size of the seed's model.
+    pub fn full() -> Self {
+        Self {
+            width: 256,
+            heads: 8,
+            layers: 4,
+            feed_forward: 1_024,
+            max_len: 200,
+            interests: 6,
+            ..Self::default()
+        }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] names field, value and range.
+    pub fn validate(&self) -> Result<()> {
+        within("model.width", self.width, 4, 1_024)?;
+        within("model.heads", self.heads, 1, 64)?;
+        within("model.layers", self.layers, 1, 24)?;
+        within("model.feed_forward", self.feed_forward, 1, 8_192)?;
+        within("model.max_len", self.max_len, 2, 1_000)?;
+        within("model.dropout", self.dropout, 0.0, 0.9)?;
+        within("model.interests", self.interests, 1, 64)?;
+        if !self.width.is_multiple_of(2) || !self.width.is_multiple_of(self.heads) {
+            return Err(refused("model.width", self.width, "an even multiple of model.heads"));
+        }
+        self.hmisr.validate()
+    }
+}
+
+/// Refuses a value outside of `least` to `most`.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] names field, value and range.
+pub fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
+    // Written so that NaN is outside.
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(refused(field, value, &format!("{least} to {most}")))
+}
+
+fn refused(field: &str, value: impl std::fmt::Display, range: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("setting `{field}`: {value} is not {range}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_valid_and_errors_name_the_field() {
+        ModelSettings::default().validate().unwrap();
+        ModelSettings::full().validate().unwrap();
+        let error = ModelSettings { heads: 3, ..ModelSettings::default() }.validate().unwrap_err();
+        assert!(error.to_string().contains("model.width"), "{error}");
+        let error = ModelSettings { dropout: f32::NAN, ..ModelSettings::default() }.validate().unwrap_err();
+        assert!(error.to_string().contains("model.dropout"), "{error}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Elapsed time between two events, as a bucket of log1p|Δt|.
+
+use std::sync::LazyLock;
+
+/// Buckets of elapsed time; one more stands for pairs that attention must not see.
+pub const BUCKETS: usize = 32;
+/// The bucket of a pair whose key comes after its query.
+pub const FUTURE: i32 = BUCKETS as i32;
+
+/// log1p of ten years in seconds, the start of the last bucket.
+const WIDEST: f64 = 19.6;
+
+/// First elapsed time of each bucket after the first, milliseconds. Comparing integers gives the
+/// same bucket on every machine, which a logarithm does not.
+static STARTS: LazyLock<Vec<i64>> = LazyLock::new(|| {
+    let start = |bucket: usize| {
+        let seconds = (bucket as f64 * WIDEST / (BUCKETS - 1) as f64).exp_m1();
+        (seconds * 1_000.0).round() as i64
+    };
+    (1..BUCKETS).map(start).collect()
+});
+
+/// The bucket of `elapsed_ms`, by its absolute value.
+pub fn bucket(elapsed_ms: i64) -> i32 {
+    let elapsed = elapsed_ms.saturating_abs();
+    STARTS.partition_point(|start| *start <= elapsed) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_follow_the_logarithm() {
+        assert_eq!(bucket(0), 0);
+        assert_eq!(bucket(i64::MIN), BUCKETS as i32 - 1);
+        assert_eq!(bucket(i64::MAX), BUCKETS as i32 - 1);
+        for seconds in [1i64, 59, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400] {
+            let expected = ((seconds as f64).ln_1p() * (BUCKETS - 1) as f64 / WIDEST) as i32;
+            assert_eq!(bucket(seconds * 1_000), expected, "{seconds} s");
+            assert_eq!(bucket(-seconds * 1_000), expected, "−{seconds} s");
+        }
+    }
+}
