@@ -14,6 +14,6 @@ pub mod split;
 
 pub use data::{Dataset, Event, Format};
 pub use error::{Error, Result};
-pub use evaluate::{EvaluateOptions, PerCase, evaluate};
+pub use evaluate::{CaseResult, EvaluateOptions, PerCase, evaluate};
 pub use rank::{Interests, Query, Scorer};
 pub use split::{Case, Protocol, Split};

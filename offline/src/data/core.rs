@@ -45,11 +45,11 @@ impl Dataset {
     fn renumber(&mut self) {
         let mut kept = vec![false; self.items.len()];
         self.events.iter().flatten().for_each(|event| kept[event.item as usize] = true);
-        let mut new_items = vec![0_u32; kept.len()];
         let mut next = 0;
-        for (new, _) in new_items.iter_mut().zip(&kept).filter(|(_, kept)| **kept) {
-            *new = next;
-            next += 1;
+        let mut new_items = Vec::with_capacity(kept.len());
+        for &kept in &kept {
+            new_items.push(next);
+            next += u32::from(kept);
         }
         retain_by(&mut self.items, |at| kept[at]);
         retain_by(&mut self.item_categories, |at| kept[at]);

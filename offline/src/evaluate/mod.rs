@@ -1,5 +1,7 @@
 //! Asking a model about every case, and keeping its answers.
 
+mod stored;
+
 use std::time::Instant;
 
 use rayon::prelude::*;
