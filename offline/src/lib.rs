@@ -1,1 +1,19 @@
 //! Offline experiments: data sets, protocols, training by stages, measures and reports.
+//!
+//! A [`Dataset`] is read from files, a [`Split`] of it says what is learnt from and what is asked,
+//! a [`Scorer`] answers, [`evaluate`] keeps the answers case by case, and [`measures`] and
+//! [`report`] make figures, tables and pictures of them.
+
+pub mod data;
+mod error;
+mod evaluate;
+pub mod measures;
+pub mod rank;
+pub mod report;
+pub mod split;
+
+pub use data::{Dataset, Event, Format};
+pub use error::{Error, Result};
+pub use evaluate::{CaseResult, EvaluateOptions, PerCase, evaluate};
+pub use rank::{Interests, Query, Scorer};
+pub use split::{Case, Protocol, Split};

@@ -1,0 +1,99 @@
+//! Data sets: who interacted with what, and when.
+
+mod builder;
+mod core;
+mod csv;
+mod format;
+mod movielens;
+mod recbole;
+mod table;
+mod taobao;
+
+use hmisr_features::Id;
+use serde::{Deserialize, Serialize};
+
+pub use self::csv::CsvColumns;
+pub use format::Format;
+
+/// The category of an item that has none.
+pub const UNKNOWN_CATEGORY: &str = "unknown";
+
+/// One interaction of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Index into [`Dataset::items`].
+    pub item: u32,
+    /// Time, in epoch milliseconds.
+    pub ts_ms: i64,
+}
+
+/// Users, items and, per user, events in time order.
+///
+/// Users, items and categories are numbered in the order of their first appearance in the files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// A short name, for reports.
+    pub name: String,
+    /// The users' ids.
+    pub users: Vec<Id>,
+    /// The items' ids: the catalogue, which holds what at least one user interacted with.
+    pub items: Vec<Id>,
+    /// Each user's events by time; those of one time in file order.
+    pub events: Vec<Vec<Event>>,
+    /// Each item's categories, at least one, the primary one first.
+    pub item_categories: Vec<Vec<u32>>,
+    /// The categories' names.
+    pub categories: Vec<String>,
+    /// Whether some user interacted with an item more than once: then seen items stay candidates.
+    pub repeats: bool,
+    /// What was found and done while the files were read.
+    pub notes: Notes,
+}
+
+/// What was found in the files and what was done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Notes {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows that repeat an earlier one (user, item, time and, where there is one, behaviour) and
+    /// were left out.
+    pub duplicates: u64,
+    /// Rows that stood after a later one of their user; they were sorted, stably.
+    pub out_of_order: u64,
+    /// Items without a category, which got [`UNKNOWN_CATEGORY`].
+    pub items_without_category: u64,
+    /// Users with one event only; nothing can be asked about them, but they are learnt from.
+    pub single_event_users: u64,
+    /// Users that a core filter left out.
+    pub filtered_users: u64,
+    /// Items that a core filter left out.
+    pub filtered_items: u64,
+    /// Events that a core filter left out.
+    pub filtered_events: u64,
+}
+
+impl Dataset {
+    /// Events in all.
+    pub fn len(&self) -> usize {
+        self.events.iter().map(Vec::len).sum()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.events.iter().all(Vec::is_empty)
+    }
+
+    /// The item's categories and the weight of each: 1 / their number.
+    pub fn category_weights(&self, item: u32) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let categories = &self.item_categories[item as usize];
+        let weight = 1.0 / categories.len() as f64;
+        categories.iter().map(move |&category| (category, weight))
+    }
+
+    /// Cosine of two items' fractional category vectors, 0 to 1: n₁₂ / √(n₁ n₂) with n₁₂ shared ones.
+    pub fn category_cosine(&self, one: u32, other: u32) -> f64 {
+        let (one, other) = (&self.item_categories[one as usize], &self.item_categories[other as usize]);
+        let shared = one.iter().filter(|category| other.contains(category)).count();
+        shared as f64 / ((one.len() * other.len()) as f64).sqrt()
+    }
+}

@@ -1,0 +1,117 @@
+//! Asking a model about every case, and keeping its answers.
+
+mod stored;
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::measures::RelatedSums;
+use crate::rank::{Query, Scorer, rank};
+use crate::split::{Case, Split};
+
+/// The scores of a batch take at most this many bytes.
+const SCORE_BYTES: usize = 64 << 20;
+
+/// How a model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluateOptions {
+    /// Candidates that are kept of each case: the list, and what a re-ranking chooses from.
+    pub depth: usize,
+    /// Queries in one call of the model, at most; fewer where the catalogue is large.
+    pub batch: usize,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self { depth: 100, batch: 256 }
+    }
+}
+
+/// A model's answer to one case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// The case.
+    pub case: Case,
+    /// The target's rank from 1, ties by average; none, a miss, where the target is cold or left
+    /// out as seen.
+    pub rank: Option<f64>,
+    /// The best candidates with their scores, best first.
+    pub top: Vec<(u32, f32)>,
+    /// The model's diversity score of the user.
+    pub diversity: Option<f32>,
+    /// Similarities between the interests that the model sees in the user.
+    pub related: Option<RelatedSums>,
+}
+
+/// A model's answers to all cases: enough for every measure, without the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerCase {
+    /// The model.
+    pub model: String,
+    /// Wall time of the evaluation.
+    pub seconds: f64,
+    /// The answers, in the order of the cases.
+    pub results: Vec<CaseResult>,
+}
+
+/// Asks the model about each case and ranks the whole catalogue.
+///
+/// Items of the history are no candidates where [`Split::filter_seen`] says so. `progress` gets the
+/// cases done and the cases in all.
+///
+/// # Errors
+/// The model's, and [`Error::Scores`] where it gives NaN or a wrong number of scores.
+pub fn evaluate(
+    split: &Split,
+    cases: &[Case],
+    model: &mut dyn Scorer,
+    options: EvaluateOptions,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<PerCase> {
+    let begun = Instant::now();
+    let items = split.data.items.len();
+    let batch = (SCORE_BYTES / (4 * items)).clamp(1, options.batch.max(1));
+    let name = model.name().to_owned();
+    let mut results = Vec::with_capacity(cases.len());
+    for cases_now in cases.chunks(batch) {
+        let queries: Vec<Query<'_>> = cases_now.iter().map(|&case| split.query(case)).collect();
+        let scores = model.score(&queries)?;
+        let expected = queries.len() * items;
+        if scores.len() != expected {
+            let problem = format!("{} scores, expected {expected} (queries × items)", scores.len());
+            return Err(Error::Scores { model: name, problem });
+        }
+        let diversity = model.diversity(&queries)?;
+        let interests = model.interests(&queries)?;
+        let found: Result<Vec<CaseResult>> = (0..queries.len())
+            .into_par_iter()
+            .map(|at| {
+                let case = cases_now[at];
+                let scores = &scores[at * items..(at + 1) * items];
+                if scores.iter().any(|score| score.is_nan()) {
+                    let user = &split.data.users[case.user as usize];
+                    let problem = format!("a score of user {user}, event {}, is NaN", case.at);
+                    return Err(Error::Scores { model: name.clone(), problem });
+                }
+                let mut excluded = vec![false; items];
+                if split.filter_seen {
+                    queries[at].history.iter().for_each(|event| excluded[event.item as usize] = true);
+                }
+                let target = split.target(case).item;
+                let ranked = rank(scores, &excluded, target, options.depth);
+                Ok(CaseResult {
+                    case,
+                    rank: ranked.rank.filter(|_| !split.is_cold(target)),
+                    top: ranked.top,
+                    diversity: diversity.as_ref().and_then(|all| all.get(at)).copied(),
+                    related: interests.as_ref().and_then(|all| all.get(at)).map(RelatedSums::of),
+                })
+            })
+            .collect();
+        results.extend(found?);
+        progress(results.len(), cases.len());
+    }
+    Ok(PerCase { model: name, seconds: begun.elapsed().as_secs_f64(), results })
+}

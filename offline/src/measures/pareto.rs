@@ -1,0 +1,74 @@
+//! Accuracy against diversity, by re-ranking.
+
+use hmisr_model::rerank::{self, Candidate};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{LIST, UserTable};
+use crate::evaluate::{CaseResult, PerCase};
+use crate::split::Split;
+
+/// How much diversity counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lambda {
+    /// The same for everyone.
+    Fixed(f32),
+    /// This times the model's diversity score of the user; 0 for a case without one.
+    Personal(f32),
+}
+
+/// Re-ranks the candidates of every case by MMR with the category cosine for similarity.
+///
+/// A target among the candidates gets its place in the new order for a rank; any other keeps its
+/// rank, which is beyond the candidates. The new list's scores are the old ones, item by item.
+pub fn mmr(split: &Split, answers: &PerCase, lambda: Lambda) -> PerCase {
+    let rerank = |result: &CaseResult| {
+        let lambda = match lambda {
+            Lambda::Fixed(lambda) => lambda,
+            Lambda::Personal(most) => most * result.diversity.unwrap_or(0.0),
+        };
+        let candidates: Vec<Candidate> =
+            result.top.iter().map(|&(item, relevance)| Candidate { item, relevance }).collect();
+        let order = rerank::mmr(&candidates, lambda, candidates.len(), |one, other| {
+            split.data.category_cosine(one, other) as f32
+        });
+        let top: Vec<(u32, f32)> = order.into_iter().map(|at| result.top[at]).collect();
+        let target = split.target(result.case).item;
+        let place = top.iter().position(|&(item, _)| item == target).map(|at| (at + 1) as f64);
+        CaseResult { rank: result.rank.map(|old| place.unwrap_or(old)), top, ..result.clone() }
+    };
+    let results = answers.results.par_iter().map(rerank).collect();
+    PerCase { model: format!("{}+mmr", answers.model), seconds: answers.seconds, results }
+}
+
+/// One point of the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ParetoPoint {
+    /// λ, or λ_max where it is personal.
+    pub lambda: f32,
+    /// HR@10.
+    pub hr: f64,
+    /// NDCG@10.
+    pub ndcg: f64,
+    /// ILD@10.
+    pub ild: f64,
+}
+
+/// The curve over these values of λ; `personal` multiplies each with the model's diversity score.
+pub fn pareto(
+    split: &Split,
+    tail: &[bool],
+    answers: &PerCase,
+    lambdas: &[f32],
+    personal: bool,
+) -> Vec<ParetoPoint> {
+    let point = |&lambda: &f32| {
+        let kind = if personal { Lambda::Personal(lambda) } else { Lambda::Fixed(lambda) };
+        let table = UserTable::new(&split.data, tail, &mmr(split, answers, kind));
+        let mean = |measure: &str| {
+            table.column(&format!("{measure}@{LIST}")).map_or(f64::NAN, |column| table.mean(column))
+        };
+        ParetoPoint { lambda, hr: mean("HR"), ndcg: mean("NDCG"), ild: mean("ILD") }
+    };
+    lambdas.iter().map(point).collect()
+}

@@ -1,0 +1,49 @@
+//! The diversity of what a user does next: the label of the diversity score.
+
+use crate::data::{Dataset, Event};
+
+/// The label is made of at most this many events.
+pub const FUTURE_EVENTS: usize = 20;
+/// Of fewer events than this no label is made.
+pub const LEAST_FUTURE_EVENTS: usize = 5;
+
+/// Normalised category entropy of a run of events.
+///
+/// H = −Σ p_c ln p_c over the categories' shares, in which an event counts 1/n for each of its n
+/// categories, divided by ln min(C, 20) with C the data set's categories, and at most 1. The divisor
+/// does not depend on the user, so values of different users compare.
+#[derive(Debug, Clone, Copy)]
+pub struct FutureDiversity<'a> {
+    data: &'a Dataset,
+    greatest: f64,
+}
+
+impl<'a> FutureDiversity<'a> {
+    /// For this data set.
+    pub fn new(data: &'a Dataset) -> Self {
+        let categories = data.categories.len().clamp(2, FUTURE_EVENTS);
+        Self { data, greatest: (categories as f64).ln() }
+    }
+
+    /// The diversity of the first [`FUTURE_EVENTS`] events; none of fewer than
+    /// [`LEAST_FUTURE_EVENTS`].
+    pub fn of(&self, events: &[Event]) -> Option<f64> {
+        let events = &events[..events.len().min(FUTURE_EVENTS)];
+        (events.len() >= LEAST_FUTURE_EVENTS)
+            .then(|| (entropy(self.data, events.iter().map(|event| event.item)) / self.greatest).min(1.0))
+    }
+}
+
+/// Entropy of the items' fractional category shares, in nats; 0 of no item.
+pub(crate) fn entropy(data: &Dataset, items: impl Iterator<Item = u32>) -> f64 {
+    // A list has few categories; sorted pairs keep the order of summation fixed.
+    let mut weights: Vec<(u32, f64)> = items.flat_map(|item| data.category_weights(item)).collect();
+    weights.sort_by_key(|&(category, _)| category);
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    weights
+        .chunk_by(|one, other| one.0 == other.0)
+        .map(|group| group.iter().map(|(_, weight)| weight).sum::<f64>() / total)
+        .map(|share| -share * share.ln())
+        .sum::<f64>()
+        .max(0.0)
+}

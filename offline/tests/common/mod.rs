@@ -1,0 +1,59 @@
+//! What several tests need.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::path::{Path, PathBuf};
+
+use hmisr_offline::{Dataset, Event, Format};
+use tempfile::TempDir;
+
+/// A folder with the given files.
+pub fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+pub fn load(path: &Path) -> Dataset {
+    Dataset::load(path, &Format::Auto).unwrap()
+}
+
+/// The text of the error, which must be one that the user can mend.
+pub fn refusal(path: &Path, format: &Format) -> String {
+    let error = Dataset::load(path, format).unwrap_err();
+    assert!(error.is_users(), "{error}");
+    error.to_string()
+}
+
+/// A data set in the folder that `HMISR_DATA_DIR` names; says so where it is absent.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let Some(data) = std::env::var_os("HMISR_DATA_DIR") else {
+        eprintln!("SKIPPED: {name} is looked for in HMISR_DATA_DIR, which is not set");
+        return None;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(data).join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: HMISR_DATA_DIR holds no {name}: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// A data set from users' lists of (item, time in ms), with one category per item as given.
+pub fn dataset(events: &[Vec<(u32, i64)>], item_categories: &[&[u32]]) -> Dataset {
+    let categories = item_categories.iter().flat_map(|all| all.iter()).max().map_or(1, |most| most + 1);
+    Dataset {
+        name: "small".to_owned(),
+        users: (0..events.len() as u32).map(Into::into).collect(),
+        items: (0..item_categories.len() as u32).map(Into::into).collect(),
+        events: events
+            .iter()
+            .map(|events| events.iter().map(|&(item, ts_ms)| Event { item, ts_ms }).collect())
+            .collect(),
+        item_categories: item_categories.iter().map(|all| all.to_vec()).collect(),
+        categories: (0..categories).map(|category| format!("c{category}")).collect(),
+        repeats: false,
+        notes: Default::default(),
+    }
+}
