@@ -7,6 +7,7 @@
 pub mod data;
 mod error;
 mod evaluate;
+pub mod fit;
 pub mod measures;
 pub mod rank;
 pub mod report;

@@ -75,14 +75,15 @@ impl<B: Backend> Aggregation<B> {
         let flat = users.vectors.clone().reshape([count * k, d]);
         let columns = items.clone().transpose();
         let own = flat.clone().matmul(columns.clone());
-        // W₃(h ⊙ e) = (h ⊙ W₃ᵀ)e: one product for all pairs.
-        let gated = flat.clone().unsqueeze_dim::<3>(1) * self.both.clone().transpose().unsqueeze_dim::<3>(0);
-        let pairs = gated.reshape([count * k * WIDTH, d]).matmul(columns.clone());
-        let by_item = self.item.clone().transpose().matmul(columns).unsqueeze_dim::<3>(0);
-        let by_user = self.user.forward(flat).unsqueeze_dim::<3>(2);
-        let hidden = relu(pairs.reshape([count * k, WIDTH, n]) + by_item + by_user);
-        let weighed =
-            (hidden * self.weight.clone().reshape([1, WIDTH, 1])).sum_dim(1).reshape([count * k, n]);
+        // W₁h + W₂e + W₃(h ⊙ e) is linear in (e, 1): one product for all pairs, the hidden units
+        // outermost, so that the sum over them is a product too and nothing is broadcast over pairs.
+        let gates = flat.clone().unsqueeze_dim::<3>(0) * self.both.clone().transpose().unsqueeze_dim::<3>(1)
+            + self.item.clone().transpose().unsqueeze_dim::<3>(1);
+        let by_user = self.user.forward(flat).transpose().reshape([WIDTH, count * k, 1]);
+        let gates = Tensor::cat(vec![gates, by_user], 2).reshape([WIDTH * count * k, d + 1]);
+        let with_one = Tensor::cat(vec![columns, Tensor::ones([1, n], &own.device())], 0);
+        let hidden = relu(gates.matmul(with_one)).reshape([WIDTH, count * k * n]);
+        let weighed = self.weight.clone().matmul(hidden).reshape([count * k, n]);
         let log_mass = users.mass.clone().add_scalar(1e-3).log().reshape([count * k, 1]);
         let idle = users.idle_days.clone().log1p().reshape([count * k, 1]);
         let prior = self.prior.forward(Tensor::cat(vec![log_mass, idle], 1));

@@ -13,6 +13,7 @@ use super::interest::Interest;
 use super::losses::{Plan, Stage};
 use super::settings::HmisrSettings;
 use super::vectors::Vectors;
+use crate::dropout::Dropout;
 use crate::encoder::{Encoder, HIDDEN};
 use crate::fused::Fused;
 use crate::histories::Histories;
@@ -308,12 +309,19 @@ impl<B: Fused> Hmisr<B> {
 
     /// What the network says of each history's user, after its last event.
     pub fn last(&self, embeddings: Tensor<B, 3>, histories: &Histories, habits: &[Habits]) -> View<B> {
-        let dropout = crate::dropout::Dropout::none();
+        let dropout = Dropout::none();
         let states = self.encoder.forward(embeddings, histories, &dropout);
         let levels = self.levels(states, histories);
         let last = |(nth, length): (usize, &usize)| nth * histories.len() + length.saturating_sub(1);
         let positions: Vec<usize> = histories.lengths().iter().enumerate().map(last).collect();
         self.view(&levels, histories, &positions, habits)
+    }
+
+    /// The encoder's states as vectors, `[histories · len, 1, d]`: what the network says in its
+    /// coarse stage.
+    pub fn states(&self, embeddings: Tensor<B, 3>, histories: &Histories, dropout: &Dropout) -> Tensor<B, 3> {
+        let [count, len, d] = embeddings.dims();
+        self.encoder.forward(embeddings, histories, dropout).reshape([count * len, 1, d])
     }
 
     /// Scores `[users, items]` of `items` `[items, d]`.
@@ -324,6 +332,27 @@ impl<B: Fused> Hmisr<B> {
     /// To which interests items `[items, d]` belong, `[items, K]`.
     pub fn categories(&self, items: Tensor<B, 2>) -> Tensor<B, 2> {
         self.coarse.assign(items)
+    }
+}
+
+impl<B: Backend> View<B> {
+    /// One user's part.
+    pub fn user(&self, nth: usize) -> Self {
+        let two = |tensor: &Tensor<B, 2>| tensor.clone().slice([nth..nth + 1]);
+        let three = |tensor: &Tensor<B, 3>| tensor.clone().slice([nth..nth + 1]);
+        Self {
+            users: Users {
+                vectors: three(&self.users.vectors),
+                mass: two(&self.users.mass),
+                idle_days: two(&self.users.idle_days),
+                diversity: two(&self.users.diversity),
+            },
+            features: two(&self.features),
+            mass: two(&self.mass),
+            diversity: two(&self.diversity),
+            vectors: three(&self.vectors),
+            interests: three(&self.interests),
+        }
     }
 }
 

@@ -1,0 +1,215 @@
+//! The folder of a fit: what was set, how far it has come, and the weights.
+//!
+//! | file | what |
+//! |---|---|
+//! | `run.json` | settings, protocol, and what tells the data from others |
+//! | `items.json` | the items' ids, in row order |
+//! | `progress.json` | [`Progress`] after the newest whole epoch |
+//! | `state.safetensors` | weights and optimizer after it |
+//! | `best.safetensors` | weights of the best epoch |
+//!
+//! Each is replaced whole. `progress.json` names the step of the state that it belongs to; a crash
+//! between the two costs an epoch, which is done again.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hmisr_features::Id;
+use hmisr_model::{Parameters, Table};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::progress::Progress;
+use super::settings::FitSettings;
+use super::weights::{Parts, decode, encode};
+use crate::error::{Error, Result};
+use crate::split::{Protocol, Split};
+
+/// What a run folder belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Header {
+    settings: FitSettings,
+    protocol: Protocol,
+    data: String,
+    /// SHA-256 over the training part: users, items and times.
+    training_sha256: String,
+}
+
+/// A run folder.
+#[derive(Debug, Clone)]
+pub struct Run {
+    folder: PathBuf,
+    settings: FitSettings,
+}
+
+impl Run {
+    /// Opens the folder for this fit, and makes it where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it belongs to other settings, another protocol or other data.
+    pub fn open(folder: &Path, settings: &FitSettings, split: &Split) -> Result<Self> {
+        settings.validate()?;
+        let header = Header {
+            settings: settings.clone(),
+            protocol: split.protocol,
+            data: split.data.name.clone(),
+            training_sha256: fingerprint(split),
+        };
+        fs::create_dir_all(folder).map_err(|error| Error::io(folder, "creating it", error))?;
+        let run = Self { folder: folder.to_owned(), settings: settings.clone() };
+        let path = run.path("run.json");
+        match read_json::<Header>(&path)? {
+            Some(found) if found == header => {}
+            Some(found) => return Err(Error::input(&path, difference(&found, &header), EXPECTED)),
+            None => {
+                write_json(&run.path("items.json"), &split.data.items)?;
+                write_json(&path, &header)?;
+            }
+        }
+        Ok(run)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &FitSettings {
+        &self.settings
+    }
+
+    /// How far the fit has come.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the file is not whole.
+    pub fn progress(&self) -> Result<Progress> {
+        Ok(read_json(&self.path("progress.json"))?.unwrap_or_default())
+    }
+
+    /// The ids of the items, in row order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the file is not whole.
+    pub fn items(&self) -> Result<Vec<Id>> {
+        Ok(read_json(&self.path("items.json"))?.unwrap_or_default())
+    }
+
+    pub(super) fn save(
+        &self,
+        progress: &Progress,
+        parameters: &Parameters,
+        table: &Table,
+        is_best: bool,
+    ) -> Result<()> {
+        if is_best {
+            let path = self.path("best.safetensors");
+            write(&path, &encode(&path, parameters, table, Parts::Weights)?)?;
+        }
+        // The state first: progress that is behind its state is found out by the step.
+        let path = self.path("state.safetensors");
+        write(&path, &encode(&path, parameters, table, Parts::WithOptimizer)?)?;
+        write_json(&self.path("progress.json"), progress)
+    }
+
+    /// Reads the newest state into `parameters`.
+    pub(super) fn state(
+        &self,
+        progress: &Progress,
+        parameters: &mut Parameters,
+        items: usize,
+    ) -> Result<Table> {
+        let table = self.read("state.safetensors", parameters, items, Parts::WithOptimizer)?;
+        parameters.step = progress.step;
+        Ok(table)
+    }
+
+    /// Reads the best weights into `parameters`.
+    pub(super) fn best(&self, parameters: &mut Parameters, items: usize) -> Result<Table> {
+        self.read("best.safetensors", parameters, items, Parts::Weights)
+    }
+
+    fn read(&self, name: &str, parameters: &mut Parameters, items: usize, parts: Parts) -> Result<Table> {
+        let path = self.path(name);
+        let bytes = fs::read(&path).map_err(|error| Error::io(&path, "reading it", error))?;
+        let model = &self.settings.model;
+        decode(&path, &bytes, parameters, [items, model.width], model.seed, parts)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+const EXPECTED: &str =
+    "a folder of the same fit; give another folder, or the same settings and data to resume";
+
+fn difference(found: &Header, wanted: &Header) -> String {
+    if found.settings.model.architecture != wanted.settings.model.architecture {
+        return format!(
+            "it holds a fit of {}, not of {}",
+            found.settings.model.architecture, wanted.settings.model.architecture
+        );
+    }
+    if found.settings != wanted.settings {
+        return format!("it was fitted with other settings: {}", changed(&found.settings, &wanted.settings));
+    }
+    if found.protocol != wanted.protocol {
+        return format!("it was fitted under protocol {}, not {}", found.protocol, wanted.protocol);
+    }
+    format!("it was fitted to other data ({})", found.data)
+}
+
+/// The first setting that differs, by its path.
+fn changed(found: &FitSettings, wanted: &FitSettings) -> String {
+    fn walk(path: &str, found: &serde_json::Value, wanted: &serde_json::Value) -> Option<String> {
+        match (found, wanted) {
+            (serde_json::Value::Object(found), serde_json::Value::Object(wanted)) => found
+                .iter()
+                .filter_map(|(key, value)| walk(&format!("{path}.{key}"), value, wanted.get(key)?))
+                .next(),
+            _ if found != wanted => Some(format!("{} = {found}, now {wanted}", path.trim_start_matches('.'))),
+            _ => None,
+        }
+    }
+    let json = |settings| serde_json::to_value(settings).unwrap_or_default();
+    walk("", &json(found), &json(wanted)).unwrap_or_default()
+}
+
+fn fingerprint(split: &Split) -> String {
+    let mut hash = Sha256::new();
+    for (user, events) in split.training() {
+        hash.update(user.to_le_bytes());
+        for event in events {
+            hash.update(event.item.to_le_bytes());
+            hash.update(event.ts_ms.to_le_bytes());
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(path, "reading it", error)),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::input(path, error.to_string(), EXPECTED))
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::input(path, error.to_string(), "values that JSON can hold"))?;
+    write(path, &bytes)
+}
+
+/// Replaces a file whole, or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("tmp");
+    let written = fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).map_err(|error| Error::io(path, "writing it", error))
+}
