@@ -23,6 +23,7 @@ pub type Inner = burn::backend::Flex;
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "cuda")))]
 compile_error!("choose a backend: one of the features `flex`, `ndarray`, `cuda`");
 
+#[cfg(any(feature = "ndarray", feature = "cuda"))]
 impl Fused for Inner {}
 
 /// The device type of [`Inner`].

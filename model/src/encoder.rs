@@ -5,7 +5,6 @@
 //! and bucket of log1p|Δt|, in the place of an MLP over Δt: as expressive over its buckets, and
 //! one look-up a pair.
 
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -60,7 +59,7 @@ impl<B: Fused> Layer<B> {
         let context = B::attend(self.query_key_value.forward(inner), bias);
         let x = x + dropout.apply(self.output.forward(context));
         let inner = self.feed_forward_norm.forward(x.clone());
-        let wide = relu(self.expand.forward(inner));
+        let wide = self.expand.rectified(inner);
         x + dropout.apply(self.contract.forward(wide))
     }
 }

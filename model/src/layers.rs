@@ -2,7 +2,6 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::linear;
 
 use crate::fused::Fused;
 use crate::parameters::{Builder, Initial};
@@ -14,7 +13,7 @@ pub struct Affine<B: Backend> {
     bias: Tensor<B, 2>,
 }
 
-impl<B: Backend> Affine<B> {
+impl<B: Fused> Affine<B> {
     /// `inputs` to `outputs`.
     pub fn build(builder: &mut Builder<'_, B>, name: &str, inputs: usize, outputs: usize) -> Self {
         Self::begin(builder, name, [inputs, outputs], Initial::Glorot)
@@ -30,8 +29,12 @@ impl<B: Backend> Affine<B> {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let outputs = self.bias.dims()[1];
-        linear(x, self.weight.clone(), Some(self.bias.clone().reshape([outputs])))
+        B::affine(x, self.weight.clone(), self.bias.clone(), false)
+    }
+
+    /// The same, with 0 in the place of what is negative.
+    pub fn rectified(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        B::affine(x, self.weight.clone(), self.bias.clone(), true)
     }
 }
 

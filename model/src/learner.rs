@@ -13,7 +13,7 @@ use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::settings::ModelSettings;
-use crate::softmax::{SampledRows, full_softmax, sampled_softmax};
+use crate::softmax::{SampledRows, sampled_softmax};
 use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 
@@ -255,15 +255,9 @@ impl<B: Fused> Learner<'_, B> {
     fn loss(&self, chosen: &Chosen, gradients: &mut Gradients) -> Vec<f32> {
         let weights = chosen.weights.as_deref();
         let scores = match (&mut gradients.table, &self.catalogue) {
-            (TableGradients::All(rows), Some(catalogue)) => full_softmax(
-                &chosen.vectors,
-                &chosen.rows,
-                weights,
-                catalogue,
-                self.logits_bytes,
-                rows,
-                |_, _| {},
-            ),
+            (TableGradients::All(rows), Some(catalogue)) => {
+                B::full_softmax(&chosen.vectors, &chosen.rows, weights, catalogue, self.logits_bytes, rows)
+            }
             (table, _) => {
                 let (scores, touched) = sampled_softmax::<B>(
                     &chosen.vectors,

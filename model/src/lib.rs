@@ -18,6 +18,8 @@ pub mod fused;
 mod gru;
 mod histories;
 pub mod hmisr;
+#[cfg(feature = "flex")]
+mod host;
 mod layers;
 mod learner;
 mod network;
@@ -26,6 +28,7 @@ mod positions;
 pub mod random;
 pub mod rerank;
 pub mod settings;
+mod simd;
 pub mod softmax;
 pub mod table;
 mod time;

@@ -1,15 +1,15 @@
-//! Softmax over the catalogue, by hand: loss, gradients and scores from one pass over the logits.
+//! Softmax over the catalogue, by hand: loss and gradients from one pass over the logits.
 //!
 //! Automatic differentiation would keep the logits, their softmax and two gradients of the same
-//! size, and evaluation would compute them once more. Here a block of logits
-//! (`learning.logits_bytes`, and once more that for its copy on the device) is made, looked at,
-//! turned into its own gradient in place, used in two products, and dropped.
+//! size. Here a block of logits (`learning.logits_bytes`, and once more that for its copy on the
+//! device) is made, turned into its own gradient in place, used in two products, and dropped.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::exp::exp_sum;
 use crate::random::SplitMix;
+use crate::simd::vectorised;
 use crate::table::Table;
 
 /// What the loss of a batch gave.
@@ -21,18 +21,14 @@ pub struct Scores {
     pub hidden: Vec<f32>,
 }
 
-/// Full cross-entropy of `hidden` `[targets, d]` against all rows of `catalogue` (the table's
-/// weights `[items, d]`; `targets` are rows), each target weighing what `weights` says (none: 1
-/// each). Adds the gradient by the rows to `rows` `[items, d]`, and shows every target's logits to
-/// `look` before they are used up.
-pub fn full_softmax<B: Backend>(
+/// [`Fused::full_softmax`](crate::fused::Fused::full_softmax) on any backend.
+pub(crate) fn full_softmax<B: Backend>(
     hidden: &[f32],
     targets: &[u32],
     weights: Option<&[f32]>,
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     rows: &mut [f32],
-    mut look: impl FnMut(usize, &[f32]),
 ) -> Scores {
     let [items, d] = catalogue.dims();
     let device = catalogue.device();
@@ -45,7 +41,6 @@ pub fn full_softmax<B: Backend>(
         let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
         if let Ok(values) = logits.as_mut_slice::<f32>() {
             for (nth, (row, target)) in values.chunks_exact_mut(items).zip(targets).enumerate() {
-                look(at * block + nth, row);
                 let weight = weights.map_or(1.0, |weights| weights[at * block + nth]);
                 loss += into_gradient(row, *target as usize, weight);
             }
@@ -62,7 +57,7 @@ pub fn full_softmax<B: Backend>(
 fn into_gradient(row: &mut [f32], target: usize, weight: f32) -> f64 {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let logit = row[target];
-    let sum = exp_sum(row, max);
+    let sum = vectorised(|| exp_sum(row, max));
     let inverse = weight / sum;
     for value in row.iter_mut() {
         *value *= inverse;
@@ -144,7 +139,7 @@ fn sampled_gradient(row: &mut [f32], drawn: &[u32], target: u32, logit: f32, ite
     }
     let weight = if counted == 0 { 0.0 } else { (items - 1) as f32 / counted as f32 };
     let own = (logit - max).exp();
-    let mut sum = exp_sum(row, max) * weight;
+    let mut sum = vectorised(|| exp_sum(row, max)) * weight;
     sum += own;
     for (value, negative) in row.iter_mut().zip(drawn) {
         *value = if *negative == target { 0.0 } else { *value * weight / sum };
@@ -174,6 +169,7 @@ mod tests {
 
     use super::*;
     use crate::backend::{self, Inner};
+    use crate::fused::Fused;
 
     const D: usize = 8;
 
@@ -215,19 +211,46 @@ mod tests {
         let by_e: Vec<f32> = e.grad(&gradients).unwrap().into_data().to_vec().unwrap();
         let expected: f32 = loss.into_scalar();
         // Blocks of four, four and three targets.
-        let (mut rows, mut looked) = (vec![0.0; 37 * D], Vec::new());
         let catalogue = table.tensor::<Inner>(&device);
-        let scores =
-            full_softmax(&states, &targets, None, &catalogue, 4 * 37 * 4, &mut rows, |nth, logits| {
-                looked.push(nth);
-                let own: f32 =
-                    states[nth * D..(nth + 1) * D].iter().zip(table.weights(7)).map(|(a, b)| a * b).sum();
-                assert!((logits[7] - own).abs() < 1e-5);
+        for full_softmax in [Inner::full_softmax, full_softmax::<Inner>] {
+            let mut rows = vec![0.0; 37 * D];
+            let scores = full_softmax(&states, &targets, None, &catalogue, 4 * 37 * 4, &mut rows);
+            assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
+            close(&scores.hidden, &by_h, 1e-6);
+            close(&rows, &by_e, 1e-4);
+        }
+    }
+
+    /// More targets than one thread takes at once, and more items than one thread adds up.
+    #[test]
+    fn parts_of_a_block_come_together() {
+        let (items, targets) = (1_100u32, 150u32);
+        let device = backend::device().unwrap();
+        let (table, states) = (table(items), hidden(targets as usize));
+        let targets: Vec<u32> = (0..targets).map(|n| n * 31 % items).collect();
+        let weights: Vec<f32> = (0..targets.len()).map(|n| (n % 3) as f32).collect();
+        let catalogue = table.tensor::<Inner>(&device);
+        let run = |block: usize, threads: usize| {
+            let mut rows = vec![0.5; items as usize * D];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let block = block * items as usize * 4;
+            let scores = pool.install(|| {
+                Inner::full_softmax(&states, &targets, Some(&weights), &catalogue, block, &mut rows)
             });
-        assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
-        assert_eq!(looked, (0..11).collect::<Vec<_>>());
-        close(&scores.hidden, &by_h, 1e-6);
-        close(&rows, &by_e, 1e-4);
+            (scores, rows)
+        };
+        let mut expected_rows = vec![0.5; items as usize * D];
+        let weighted = Some(weights.as_slice());
+        let expected = full_softmax(&states, &targets, weighted, &catalogue, 1 << 24, &mut expected_rows);
+        for block in [1, 64, 100, 1_000] {
+            let (scores, rows) = run(block, 1);
+            assert!((scores.loss - expected.loss).abs() < 1e-5 * expected.loss, "{block}");
+            close(&scores.hidden, &expected.hidden, 1e-5);
+            close(&rows, &expected_rows, 1e-4);
+            let (again, same) = run(block, 3);
+            assert_eq!(again.hidden, scores.hidden);
+            assert_eq!(same, rows);
+        }
     }
 
     #[test]
@@ -238,7 +261,7 @@ mod tests {
         let twice: Vec<f32> = [&states[..D], &states[..D], &states[D..]].concat();
         let loss = |states: &[f32], targets: &[u32], weights: Option<&[f32]>| {
             let mut rows = vec![0.0; 9 * D];
-            let scores = full_softmax(states, targets, weights, &catalogue, 1 << 16, &mut rows, |_, _| {});
+            let scores = Inner::full_softmax(states, targets, weights, &catalogue, 1 << 16, &mut rows);
             (scores.loss as f32, rows)
         };
         let (expected, by_rows) = loss(&twice, &[3, 3, 5], None);
@@ -253,15 +276,8 @@ mod tests {
         let (table, states) = (table(50), hidden(6));
         let targets = [3, 9, 3, 44, 0, 49];
         let mut rows = vec![0.0; 50 * D];
-        let full = full_softmax(
-            &states,
-            &targets,
-            None,
-            &table.tensor::<Inner>(&device),
-            1 << 20,
-            &mut rows,
-            |_, _| {},
-        );
+        let catalogue = table.tensor::<Inner>(&device);
+        let full = Inner::full_softmax(&states, &targets, None, &catalogue, 1 << 20, &mut rows);
         let (sampled, touched) =
             sampled_softmax::<Inner>(&states, &targets, None, &table, 400_000, 1, &device);
         assert!((full.loss - sampled.loss).abs() < 0.01 * full.loss, "{} and {}", full.loss, sampled.loss);

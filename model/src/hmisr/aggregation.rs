@@ -16,6 +16,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::coarse::Coarse;
 use crate::encoder::HIDDEN;
+use crate::fused::Fused;
 use crate::layers::Affine;
 use crate::parameters::{Builder, Initial};
 
@@ -50,7 +51,7 @@ pub(super) struct Users<B: Backend> {
     pub(super) diversity: Tensor<B, 2>,
 }
 
-impl<B: Backend> Aggregation<B> {
+impl<B: Fused> Aggregation<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
         Self {
             user: Affine::build(builder, "user", d, WIDTH),

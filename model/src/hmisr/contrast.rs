@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::coarse::unit;
 use crate::dropout::Dropout;
 use crate::encoder::HIDDEN;
+use crate::fused::Fused;
 use crate::layers::Affine;
 use crate::parameters::Builder;
 
@@ -24,7 +25,7 @@ pub(super) struct Contrast<B: Backend> {
     output: Affine<B>,
 }
 
-impl<B: Backend> Contrast<B> {
+impl<B: Fused> Contrast<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, width: usize) -> Self {
         Self {
             hidden: Affine::build(builder, "hidden", width, width),

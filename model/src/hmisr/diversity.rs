@@ -10,6 +10,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::layers::Affine;
 use crate::parameters::Builder;
@@ -44,7 +45,7 @@ pub(super) struct Diversity<B: Backend> {
     output: Affine<B>,
 }
 
-impl<B: Backend> Diversity<B> {
+impl<B: Fused> Diversity<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
         Self {
             session: Affine::build(builder, "session", d, SESSION),
