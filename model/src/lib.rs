@@ -27,6 +27,7 @@ pub mod random;
 pub mod rerank;
 pub mod settings;
 pub mod softmax;
+mod stop;
 pub mod table;
 mod time;
 
