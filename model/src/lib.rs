@@ -15,6 +15,8 @@ mod encoder;
 mod error;
 mod exp;
 pub mod fused;
+#[cfg(test)]
+mod gradient_check;
 mod gru;
 mod histories;
 pub mod hmisr;
