@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
+use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
@@ -254,6 +255,15 @@ impl<B: Fused> Learner<'_, B> {
     /// The next item's cross-entropy: its gradient by the chosen vectors.
     fn loss(&self, chosen: &Chosen, gradients: &mut Gradients) -> Vec<f32> {
         let weights = chosen.weights.as_deref();
+        let hardness = self.settings.architecture.hardness();
+        if let (Some(hardness), TableGradients::All(rows), Some(catalogue)) =
+            (hardness, &mut gradients.table, &self.catalogue)
+        {
+            let (vectors, targets, bytes) = (&chosen.vectors, &chosen.rows, self.logits_bytes);
+            let scores = hard_softmax(vectors, targets, weights, catalogue, bytes, rows, hardness);
+            gradients.loss += scores.loss;
+            return scores.hidden;
+        }
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => full_softmax(
                 &chosen.vectors,
@@ -273,6 +283,7 @@ impl<B: Fused> Learner<'_, B> {
                     self.negatives,
                     self.seed,
                     self.device,
+                    hardness,
                 );
                 for (row, gradient) in
                     touched.rows.iter().zip(touched.gradients.chunks_exact(self.table.width()))

@@ -18,6 +18,7 @@ pub mod fused;
 #[cfg(test)]
 mod gradient_check;
 mod gru;
+mod hard;
 mod histories;
 pub mod hmisr;
 mod layers;

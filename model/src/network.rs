@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::baselines::{ComirecDr, ComirecSa, Gru4rec, Mind, Remi, Sasrec, Tisasrec};
+use crate::baselines::{self, ComirecDr, ComirecSa, Gru4rec, Mind, Remi, Sasrec, Tisasrec};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
@@ -63,6 +63,11 @@ impl Architecture {
             Self::ComirecSa => "comirec-sa",
             Self::Remi => "remi",
         }
+    }
+
+    /// How much harder negatives weigh more in the next item's loss, for networks that say so.
+    pub(crate) fn hardness(self) -> Option<f32> {
+        (self == Self::Remi).then_some(baselines::HARDNESS)
     }
 }
 

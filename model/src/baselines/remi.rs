@@ -3,7 +3,7 @@
 //!
 //! * Hard negatives: a negative j weighs w_j ∝ exp(β·s_j), w of mean 1, with s_j its score by the
 //!   interest that answers for the target. The paper samples negatives; the full softmax has all of
-//!   them: see [`crate::softmax`].
+//!   them, and its w is exact. The learner takes that loss for this network.
 //! * Routing regularisation: ‖diag(C)‖² with C the covariance of the routing A over the events
 //!   ("Routing Regularization"). An interest that listens to one event has the greatest variance.
 
