@@ -358,9 +358,10 @@ fn responsibilities(scores: &[f32], temperature: f32) -> Vec<f32> {
         false => f32::from(u8::from(*score == max)),
     };
     let mut weights: Vec<f32> = scores.iter().map(weigh).collect();
-    let sum: f32 = weights.iter().sum();
+    // The best, whose weight is 1 here, always stays: many alike have less than the least share.
+    let least = (LEAST_RESPONSIBILITY * weights.iter().sum::<f32>()).min(1.0);
     weights.iter_mut().for_each(|weight| {
-        if *weight < LEAST_RESPONSIBILITY * sum {
+        if *weight < least {
             *weight = 0.0;
         }
     });
@@ -417,5 +418,6 @@ mod tests {
         let soft = responsibilities(&[0.0, 1.0], 1.0);
         assert!((soft[1] - 1.0f32.exp() / (1.0 + 1.0f32.exp())).abs() < 1e-6, "{soft:?}");
         assert_eq!(responsibilities(&[-3.0], 1.0), [1.0]);
+        assert_eq!(responsibilities(&[0.5; 16], 1.0), [1.0 / 16.0; 16]);
     }
 }
