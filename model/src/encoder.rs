@@ -31,8 +31,10 @@ pub struct Encoder<B: Backend> {
     time_bias: Tensor<B, 2>,
 }
 
+/// One layer: attention, then the feed-forward network, each after a layer norm and beside its
+/// input.
 #[derive(Debug)]
-struct Layer<B: Backend> {
+pub(crate) struct Layer<B: Backend> {
     attention_norm: Norm<B>,
     query_key_value: Affine<B>,
     output: Affine<B>,
@@ -42,7 +44,7 @@ struct Layer<B: Backend> {
 }
 
 impl<B: Fused> Layer<B> {
-    fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
+    pub(crate) fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         let (d, wide) = (settings.width, settings.feed_forward);
         Self {
             attention_norm: Norm::build(builder, "attention_norm", d),
@@ -54,9 +56,16 @@ impl<B: Fused> Layer<B> {
         }
     }
 
-    fn forward(&self, x: Tensor<B, 2>, bias: Tensor<B, 4>, dropout: &Dropout) -> Tensor<B, 2> {
+    /// `x` `[rows, d]`; `attend` turns queries, keys and values side by side, `[rows, 3 · d]`, into
+    /// what the attention says, `[rows, d]`.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        dropout: &Dropout,
+        attend: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
         let inner = self.attention_norm.forward(x.clone());
-        let context = B::attend(self.query_key_value.forward(inner), bias);
+        let context = attend(self.query_key_value.forward(inner));
         let x = x + dropout.apply(self.output.forward(context));
         let inner = self.feed_forward_norm.forward(x.clone());
         let wide = self.expand.rectified(inner);
@@ -98,7 +107,8 @@ impl<B: Fused> Encoder<B> {
         let mut x = tokens.reshape([count * len, d]);
         let pairs = self.pairs(&histories.pair_buckets(), len);
         for (nth, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, self.bias(nth, &pairs, count, len), dropout);
+            let bias = self.bias(nth, &pairs, count, len);
+            x = layer.forward(x, dropout, |mixed| B::attend(mixed, bias));
         }
         self.norm.forward(x).reshape([count, len, d])
     }

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
+use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
@@ -254,6 +255,15 @@ impl<B: Fused> Learner<'_, B> {
     /// The next item's cross-entropy: its gradient by the chosen vectors.
     fn loss(&self, chosen: &Chosen, gradients: &mut Gradients) -> Vec<f32> {
         let weights = chosen.weights.as_deref();
+        let hardness = self.settings.architecture.hardness();
+        if let (Some(hardness), TableGradients::All(rows), Some(catalogue)) =
+            (hardness, &mut gradients.table, &self.catalogue)
+        {
+            let (vectors, targets, bytes) = (&chosen.vectors, &chosen.rows, self.logits_bytes);
+            let scores = hard_softmax(vectors, targets, weights, catalogue, bytes, rows, hardness);
+            gradients.loss += scores.loss;
+            return scores.hidden;
+        }
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => {
                 B::full_softmax(&chosen.vectors, &chosen.rows, weights, catalogue, self.logits_bytes, rows)
@@ -267,6 +277,7 @@ impl<B: Fused> Learner<'_, B> {
                     self.negatives,
                     self.seed,
                     self.device,
+                    hardness,
                 );
                 for (row, gradient) in
                     touched.rows.iter().zip(touched.gradients.chunks_exact(self.table.width()))
@@ -341,9 +352,10 @@ fn responsibilities(scores: &[f32], temperature: f32) -> Vec<f32> {
         false => f32::from(u8::from(*score == max)),
     };
     let mut weights: Vec<f32> = scores.iter().map(weigh).collect();
-    let sum: f32 = weights.iter().sum();
+    // The best, whose weight is 1 here, always stays: many alike have less than the least share.
+    let least = (LEAST_RESPONSIBILITY * weights.iter().sum::<f32>()).min(1.0);
     weights.iter_mut().for_each(|weight| {
-        if *weight < LEAST_RESPONSIBILITY * sum {
+        if *weight < least {
             *weight = 0.0;
         }
     });
@@ -400,5 +412,6 @@ mod tests {
         let soft = responsibilities(&[0.0, 1.0], 1.0);
         assert!((soft[1] - 1.0f32.exp() / (1.0 + 1.0f32.exp())).abs() < 1e-6, "{soft:?}");
         assert_eq!(responsibilities(&[-3.0], 1.0), [1.0]);
+        assert_eq!(responsibilities(&[0.5; 16], 1.0), [1.0 / 16.0; 16]);
     }
 }

@@ -15,7 +15,10 @@ mod encoder;
 mod error;
 mod exp;
 pub mod fused;
+#[cfg(test)]
+mod gradient_check;
 mod gru;
+mod hard;
 mod histories;
 pub mod hmisr;
 #[cfg(feature = "flex")]
@@ -30,6 +33,7 @@ pub mod rerank;
 pub mod settings;
 mod simd;
 pub mod softmax;
+mod stop;
 pub mod table;
 mod time;
 

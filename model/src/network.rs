@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::baselines::{Gru4rec, Sasrec};
+use crate::baselines::{self, ComirecDr, ComirecSa, Gru4rec, Mind, Remi, Sasrec, Tisasrec};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
@@ -26,11 +26,30 @@ pub enum Architecture {
     Sasrec,
     /// A gated recurrent unit (Hidasi et al. 2016), with cross-entropy.
     Gru4rec,
+    /// Self-attention with time intervals (Li et al. 2020), with cross-entropy.
+    Tisasrec,
+    /// Interests by dynamic routing under a shared map (Li et al. 2019).
+    Mind,
+    /// Interests by dynamic routing under a map each (Cen et al. 2020).
+    ComirecDr,
+    /// Interests by self-attention (Cen et al. 2020).
+    ComirecSa,
+    /// The same with hard negatives and regularised routing (Xie et al. 2023).
+    Remi,
 }
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Hmisr, Self::Sasrec, Self::Gru4rec];
+    pub const ALL: [Self; 8] = [
+        Self::Hmisr,
+        Self::Sasrec,
+        Self::Gru4rec,
+        Self::Tisasrec,
+        Self::Mind,
+        Self::ComirecDr,
+        Self::ComirecSa,
+        Self::Remi,
+    ];
 
     /// Its name in settings and reports.
     pub fn name(self) -> &'static str {
@@ -38,7 +57,17 @@ impl Architecture {
             Self::Hmisr => "hmisr",
             Self::Sasrec => "sasrec",
             Self::Gru4rec => "gru4rec",
+            Self::Tisasrec => "tisasrec",
+            Self::Mind => "mind",
+            Self::ComirecDr => "comirec-dr",
+            Self::ComirecSa => "comirec-sa",
+            Self::Remi => "remi",
         }
+    }
+
+    /// How much harder negatives weigh more in the next item's loss, for networks that say so.
+    pub(crate) fn hardness(self) -> Option<f32> {
+        (self == Self::Remi).then_some(baselines::HARDNESS)
     }
 }
 
@@ -102,6 +131,16 @@ pub enum Network<B: Backend> {
     Sasrec(Sasrec<B>),
     /// See [`Architecture::Gru4rec`].
     Gru4rec(Gru4rec<B>),
+    /// See [`Architecture::Tisasrec`].
+    Tisasrec(Tisasrec<B>),
+    /// See [`Architecture::Mind`].
+    Mind(Mind<B>),
+    /// See [`Architecture::ComirecDr`].
+    ComirecDr(ComirecDr<B>),
+    /// See [`Architecture::ComirecSa`].
+    ComirecSa(ComirecSa<B>),
+    /// See [`Architecture::Remi`].
+    Remi(Remi<B>),
 }
 
 impl<B: Fused> Network<B> {
@@ -111,6 +150,11 @@ impl<B: Fused> Network<B> {
             Architecture::Hmisr => Self::Hmisr(Box::new(Hmisr::build(builder, settings))),
             Architecture::Sasrec => Self::Sasrec(Sasrec::build(builder, settings)),
             Architecture::Gru4rec => Self::Gru4rec(Gru4rec::build(builder, settings)),
+            Architecture::Tisasrec => Self::Tisasrec(Tisasrec::build(builder, settings)),
+            Architecture::Mind => Self::Mind(Mind::build(builder, settings)),
+            Architecture::ComirecDr => Self::ComirecDr(ComirecDr::build(builder, settings)),
+            Architecture::ComirecSa => Self::ComirecSa(ComirecSa::build(builder, settings)),
+            Architecture::Remi => Self::Remi(Remi::build(builder, settings)),
         }
     }
 
@@ -120,6 +164,11 @@ impl<B: Fused> Network<B> {
             Self::Hmisr(network) => network.forward(input),
             Self::Sasrec(network) => network.forward(input),
             Self::Gru4rec(network) => network.forward(input),
+            Self::Tisasrec(network) => network.forward(input),
+            Self::Mind(network) => network.forward(input),
+            Self::ComirecDr(network) => network.forward(input),
+            Self::ComirecSa(network) => network.forward(input),
+            Self::Remi(network) => network.forward(input),
         }
     }
 }

@@ -1,4 +1,10 @@
-//! Absolute positions.
+//! Absolute positions, and which of them see which.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::encoder::HIDDEN;
+use crate::parameters::{Builder, Initial};
 
 /// tAPE (Foumani et al. 2023, eq. 12): sines and cosines of position · ω_i · d / L, which spread
 /// the phases over sequences of length L = `max_len` at any width d. `[len, width]`.
@@ -20,6 +26,34 @@ pub fn tape(len: usize, width: usize, max_len: usize) -> Vec<f32> {
 }
 
 const AMPLITUDE: f64 = 0.1;
+
+/// A learned vector a position.
+#[derive(Debug)]
+pub(crate) struct Learned<B: Backend> {
+    /// `[max_len, width]`.
+    table: Tensor<B, 2>,
+}
+
+impl<B: Backend> Learned<B> {
+    pub(crate) fn build(builder: &mut Builder<'_, B>, name: &str, max_len: usize, width: usize) -> Self {
+        Self { table: builder.weight(name, [max_len, width], Initial::Uniform(AMPLITUDE as f32)) }
+    }
+
+    /// Those of the first `len` positions, `[len, width]`; the last one's beyond `max_len`.
+    pub(crate) fn forward(&self, len: usize) -> Tensor<B, 2> {
+        let last = self.table.dims()[0] - 1;
+        let places: Vec<i64> = (0..len).map(|at| at.min(last) as i64).collect();
+        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [len]), &self.table.device());
+        self.table.clone().select(0, places)
+    }
+}
+
+/// What hides later events from a position when it is added to scores `[position, event]`.
+pub(crate) fn causal<B: Backend>(len: usize, device: &B::Device) -> Tensor<B, 2> {
+    let cell = |at: usize| if at % len > at / len { HIDDEN } else { 0.0 };
+    let cells: Vec<f32> = (0..len * len).map(cell).collect();
+    Tensor::from_data(TensorData::new(cells, [len, len]), device)
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::exp::exp_sum;
+use crate::hard::hard_gradient;
 use crate::random::SplitMix;
 use crate::simd::vectorised;
 use crate::table::Table;
@@ -77,7 +78,9 @@ pub struct SampledRows {
 
 /// Cross-entropy of `hidden` `[targets, d]` against the target and `negatives` uniform rows that
 /// the batch shares. The negatives' odds are corrected for how many they stand for:
-/// Z ≈ e^s_y + (items − 1)/m · Σ e^s_j over the m negatives that are not the target.
+/// Z ≈ e^s_y + (items − 1)/m · Σ e^s_j over the m negatives that are not the target. With a
+/// `hardness` β, negatives weigh by it (REMI).
+#[allow(clippy::too_many_arguments)]
 pub fn sampled_softmax<B: Backend>(
     hidden: &[f32],
     targets: &[u32],
@@ -86,6 +89,7 @@ pub fn sampled_softmax<B: Backend>(
     negatives: usize,
     seed: u64,
     device: &B::Device,
+    hardness: Option<f32>,
 ) -> (Scores, SampledRows) {
     let items = table.len();
     let d = hidden.len() / targets.len().max(1);
@@ -104,7 +108,15 @@ pub fn sampled_softmax<B: Backend>(
             let span = nth * d..(nth + 1) * d;
             let logit = hidden[span.clone()].iter().zip(&own[span]).map(|(h, e)| h * e).sum();
             let weight = weights.map_or(1.0, |weights| weights[nth]);
-            let (loss, error) = sampled_gradient(row, &drawn, *target, logit, items);
+            let (loss, error) = match hardness {
+                None => sampled_gradient(row, &drawn, *target, logit, items),
+                Some(beta) => {
+                    // An accidental hit is no negative.
+                    let hits = row.iter_mut().zip(&drawn).filter(|(_, negative)| *negative == target);
+                    hits.for_each(|(value, _)| *value = f32::NEG_INFINITY);
+                    hard_gradient(row, logit, beta, items - 1)
+                }
+            };
             row.iter_mut().for_each(|value| *value *= weight);
             scores.loss += loss * f64::from(weight);
             errors.push(error * weight);
@@ -147,13 +159,13 @@ fn sampled_gradient(row: &mut [f32], drawn: &[u32], target: u32, logit: f32, ite
     (f64::from(sum.ln() + max - logit), own / sum - 1.0)
 }
 
-fn append<B: Backend>(to: &mut Vec<f32>, tensor: Tensor<B, 2>) {
+pub(crate) fn append<B: Backend>(to: &mut Vec<f32>, tensor: Tensor<B, 2>) {
     if let Ok(values) = tensor.into_data().as_slice::<f32>() {
         to.extend_from_slice(values);
     }
 }
 
-fn add<B: Backend>(to: &mut [f32], tensor: Tensor<B, 2>) {
+pub(crate) fn add<B: Backend>(to: &mut [f32], tensor: Tensor<B, 2>) {
     if let Ok(values) = tensor.into_data().as_slice::<f32>() {
         for (to, value) in to.iter_mut().zip(values) {
             *to += value;
@@ -279,7 +291,7 @@ mod tests {
         let catalogue = table.tensor::<Inner>(&device);
         let full = Inner::full_softmax(&states, &targets, None, &catalogue, 1 << 20, &mut rows);
         let (sampled, touched) =
-            sampled_softmax::<Inner>(&states, &targets, None, &table, 400_000, 1, &device);
+            sampled_softmax::<Inner>(&states, &targets, None, &table, 400_000, 1, &device, None);
         assert!((full.loss - sampled.loss).abs() < 0.01 * full.loss, "{} and {}", full.loss, sampled.loss);
         close(&sampled.hidden, &full.hidden, 5e-3);
         let mut summed = vec![0.0; 50 * D];

@@ -11,6 +11,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
 use crate::parameters::{Builder, Initial};
+use crate::stop::stop;
 
 const EPSILON: f32 = 1e-6;
 
@@ -93,7 +94,7 @@ impl<B: Backend> Assignment<B> {
     pub(super) fn reconstruction(&self, states: Tensor<B, 3>, events: &Tensor<B, 2>) -> Tensor<B, 1> {
         let [count, len, k] = self.alpha.dims();
         let d = states.dims()[2];
-        let states = states.detach().reshape([count * len, d]);
+        let states = stop(states).reshape([count * len, d]);
         let alpha = self.alpha.clone().reshape([count * len, k, 1]);
         let rebuilt = (alpha * self.interests.clone()).sum_dim(1).reshape([count * len, d]);
         masked_mean((states - rebuilt).square().mean_dim(1), events)

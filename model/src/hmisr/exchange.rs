@@ -9,6 +9,7 @@ use burn::tensor::backend::Backend;
 
 use super::coarse::masked_mean;
 use crate::parameters::{Builder, Initial};
+use crate::stop::stop;
 
 /// The two gates.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub(super) fn consistency<B: Backend>(
     events: &Tensor<B, 2>,
 ) -> Tensor<B, 1> {
     let [positions, k, d] = interests.dims();
-    let mass = mass.clone().detach();
+    let mass = stop(mass.clone());
     let agreement = (interests.clone() * states.clone().unsqueeze_dim::<3>(1)).sum_dim(2);
     let agreement = agreement.reshape([positions, k]).mul_scalar(1.0 / (d as f32).sqrt());
     let log_mass = mass.clone().add_scalar(1e-9).log();

@@ -4,13 +4,14 @@
 //! The seed's consistency mask is not computable ahead; in its place a loss asks that an interest
 //! be the same over two prefixes of a history.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 
 use super::coarse::{Assignment, masked_mean};
-use crate::encoder::HIDDEN;
 use crate::parameters::{Builder, Initial};
+use crate::positions::causal;
+use crate::stop::stop;
 
 /// The attention's weights.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl<B: Backend> Interest<B> {
         let values = flat.matmul(self.value.clone()).reshape([count, len, d]);
         // [histories, 1, K, events] + [1, positions, 1, events].
         let belonging = coarse.alpha.clone().add_scalar(1e-6).log().swap_dims(1, 2).unsqueeze_dim::<4>(1);
-        let bias = belonging + causal(len, &states.device());
+        let bias = belonging + causal(len, &states.device()).reshape([1, len, 1, len]);
         let scores = queries.matmul(keys.transpose()) + bias.reshape([count, len * k, len]);
         softmax(scores, 2).matmul(values).reshape([count * len, k, d])
     }
@@ -56,7 +57,7 @@ impl<B: Backend> Interest<B> {
         let [_, k, d] = interests.dims();
         let split = interests.clone().reshape([count, len, k, d]);
         let later = split.clone().slice([0..count, back..len]);
-        let earlier = split.slice([0..count, 0..len - back]).detach();
+        let earlier = stop(split.slice([0..count, 0..len - back]));
         let dot = (later.clone() * earlier.clone()).sum_dim(3);
         let norms = later.square().sum_dim(3) * earlier.square().sum_dim(3);
         let cosine = dot / norms.add_scalar(1e-6).sqrt();
@@ -64,11 +65,4 @@ impl<B: Backend> Interest<B> {
         let events = events.clone().reshape([count, len]).slice([0..count, back..len]);
         masked_mean(unlike, &events.reshape([count * (len - back), 1]))
     }
-}
-
-/// What hides later events from a position, `[1, len, 1, len]`.
-fn causal<B: Backend>(len: usize, device: &B::Device) -> Tensor<B, 4> {
-    let cell = |at: usize| if at % len > at / len { HIDDEN } else { 0.0 };
-    let cells: Vec<f32> = (0..len * len).map(cell).collect();
-    Tensor::from_data(TensorData::new(cells, [1, len, 1, len]), device)
 }

@@ -20,6 +20,7 @@ use crate::histories::Histories;
 use crate::network::{Auxiliary, Input, Output};
 use crate::parameters::Builder;
 use crate::settings::ModelSettings;
+use crate::stop::stop;
 
 /// The network, bound to a device.
 #[derive(Debug)]
@@ -299,7 +300,7 @@ impl<B: Fused> Hmisr<B> {
         let features = features(habits, interests, mass.clone());
         let sessions = sessions(&levels.states, histories, positions);
         // The score learns from its label and from the ranking; the states do not learn from it.
-        let diversity = self.diversity.forward(features.clone().detach(), sessions.detach());
+        let diversity = self.diversity.forward(stop(features.clone()), stop(sessions));
         let vectors = rows3(&levels.vectors, positions);
         let idle_days = rows(&levels.idle_days, positions);
         let users =

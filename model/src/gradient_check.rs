@@ -1,0 +1,232 @@
+//! Gradients of every network against central differences of the loss that the learner reports.
+
+use crate::Histories;
+use crate::backend::{self, Inner};
+use crate::baselines::ROUTING;
+use crate::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
+use crate::learner::{Gradients, Learner, Targets};
+use crate::network::{Architecture, Network};
+use crate::parameters::Parameters;
+use crate::random::SplitMix;
+use crate::settings::ModelSettings;
+use crate::stop::held;
+use crate::table::Table;
+
+const ITEMS: usize = 12;
+/// How far the weights move to either side, in their own norm. The second is for a place where the
+/// first crosses a kink or a jump (a rectifier, a membership, the best interest).
+const STEPS: [f32; 2] = [4e-3, 1e-3];
+
+/// A model, and a pass over it.
+struct Case {
+    name: String,
+    settings: ModelSettings,
+    parameters: Parameters,
+    table: Table,
+    histories: Histories,
+    targets: Targets,
+    plan: Plan,
+    samples: Option<Samples>,
+    /// Negatives that the next item's loss samples; 0: it is over the whole catalogue.
+    negatives: usize,
+}
+
+impl Case {
+    fn new(architecture: Architecture, stage: Option<Stage>) -> Self {
+        let settings = ModelSettings {
+            architecture,
+            width: 8,
+            heads: 2,
+            layers: 1,
+            feed_forward: 12,
+            max_len: 6,
+            interests: 3,
+            dropout: 0.1,
+            ..ModelSettings::default()
+        };
+        let device = backend::device().unwrap();
+        let mut parameters =
+            Parameters::fresh::<Inner, _>(1, &device, |builder| Network::build(builder, &settings));
+        // Off their neutral beginning, so that every part has a say.
+        let mut random = SplitMix::new(2);
+        for parameter in &mut parameters.list {
+            parameter.weights.iter_mut().for_each(|weight| *weight += random.symmetric(0.2));
+        }
+        let weights: Vec<f32> = (0..ITEMS * settings.width).map(|_| random.symmetric(0.5)).collect();
+        let table = table(&weights, settings.width);
+        let rows: [&[u32]; 3] = [&[1, 4, 2, 4, 7, 3], &[5, 1, 0, 11], &[9, 10, 9, 8, 6]];
+        let hour = 3_600_000;
+        let times: [&[i64]; 3] = [
+            &[0, hour, hour + 5_000, 30 * hour, 31 * hour, 200 * hour],
+            &[0, 60_000, 120_000, 90 * hour],
+            &[0, 0, 9 * hour, 9 * hour + 1_000, 10 * hour],
+        ];
+        let histories = Histories::new(rows.into_iter().zip(times));
+        let targets = Targets {
+            positions: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 16],
+            rows: vec![4, 2, 4, 7, 3, 8, 1, 0, 11, 2, 10, 8, 5],
+        };
+        let plan = match stage {
+            // One vector a target: responsibilities are another thing that a difference would see.
+            Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }, 0.0),
+            None => Plan::next_item(),
+        };
+        let habits = Habits { entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };
+        let samples = stage.map(|_| Samples {
+            positions: vec![4, 8, 16],
+            targets: vec![3, 11, 3],
+            negatives: vec![0, 5, 6, 11, 2],
+            items: ITEMS,
+            habits: vec![habits; 3],
+            futures: vec![Some(0.7), None, Some(0.2)],
+            back: 2,
+            seed: 9,
+        });
+        let name = format!("{architecture} {stage:?}");
+        Self { name, settings, parameters, table, histories, targets, plan, samples, negatives: 0 }
+    }
+
+    /// The pass's gradients, and its loss with all auxiliary losses.
+    fn pass(&self) -> (Gradients, f64) {
+        let device = backend::device().unwrap();
+        let learner = Learner::<Inner> {
+            settings: &self.settings,
+            parameters: &self.parameters,
+            table: &self.table,
+            catalogue: (self.negatives == 0).then(|| self.table.tensor(&device)),
+            negatives: self.negatives,
+            logits_bytes: 1 << 20,
+            device: &device,
+            seed: 3,
+        };
+        let mut gradients = Gradients::new(&self.parameters, &self.table, self.negatives == 0);
+        learner
+            .pass(&self.histories, &self.targets, &self.plan, self.samples.clone(), &mut gradients, None)
+            .unwrap();
+        let auxiliary: f64 =
+            gradients.auxiliary.iter().map(|(name, sum)| f64::from(self.weight(name)) * sum).sum();
+        let loss = gradients.loss + auxiliary;
+        (gradients, loss)
+    }
+
+    fn weight(&self, name: &str) -> f32 {
+        let weights = &self.plan.weights;
+        match name {
+            "reconstruction" => weights.reconstruction,
+            "soft_orthogonality" => weights.soft_orthogonality,
+            "balance" => weights.balance,
+            "contrast" => weights.contrast,
+            "consistency" => weights.consistency,
+            "stability" => weights.stability,
+            "diversity" => weights.diversity,
+            "ranking" => weights.ranking,
+            "routing" => ROUTING,
+            _ => panic!("unknown loss {name}"),
+        }
+    }
+
+    /// The loss's slope where `place`'s weights move along `direction`, a unit vector.
+    fn slope(&mut self, place: Place, direction: &[f32], step: f32) -> f32 {
+        let original = self.weights(place);
+        let mut at = |step: f32| {
+            let moved = original.iter().zip(direction).map(|(weight, along)| weight + step * along).collect();
+            self.set(place, moved);
+            held::play();
+            self.pass().1
+        };
+        let slope = (at(step) - at(-step)) / f64::from(2.0 * step);
+        self.set(place, original);
+        slope as f32
+    }
+
+    fn weights(&self, place: Place) -> Vec<f32> {
+        match place {
+            Place::Parameter(nth) => self.parameters.list[nth].weights.clone(),
+            Place::Table => self.table.gather(0..ITEMS as u32),
+        }
+    }
+
+    fn set(&mut self, place: Place, weights: Vec<f32>) {
+        match place {
+            Place::Parameter(nth) => self.parameters.list[nth].weights = weights,
+            Place::Table => self.table = table(&weights, self.settings.width),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Parameter(usize),
+    Table,
+}
+
+fn table(weights: &[f32], width: usize) -> Table {
+    let zeros = vec![0.0; weights.len()];
+    Table::from_parts(width, 1, weights, &zeros, &zeros, vec![0; weights.len() / width]).unwrap()
+}
+
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|value| value * value).sum::<f32>().sqrt()
+}
+
+/// Along each parameter's own gradient, where a wrong factor shows most, and along random
+/// directions, where a missing or a crooked part does.
+fn check(mut case: Case) {
+    held::record();
+    let (gradients, _) = case.pass();
+    let touched = gradients.table.into_rows(case.settings.width);
+    let mut rows = vec![0.0; ITEMS * case.settings.width];
+    for (row, by) in touched.rows.iter().zip(touched.gradients.chunks_exact(case.settings.width)) {
+        rows[*row as usize * by.len()..][..by.len()].copy_from_slice(by);
+    }
+    let mut places: Vec<(String, Place, Vec<f32>)> = gradients
+        .network
+        .into_iter()
+        .enumerate()
+        .map(|(nth, by)| (case.parameters.list[nth].name.clone(), Place::Parameter(nth), by))
+        .collect();
+    places.push(("table".to_owned(), Place::Table, rows));
+    let mut random = SplitMix::new(7);
+    let mut wrong = Vec::new();
+    for (name, place, gradient) in places {
+        let length = norm(&gradient);
+        let mut directions: Vec<Vec<f32>> =
+            (0..2).map(|_| gradient.iter().map(|_| random.symmetric(1.0)).collect()).collect();
+        if length > 0.0 {
+            directions.push(gradient.clone());
+        }
+        for direction in directions {
+            let scale = 1.0 / norm(&direction);
+            let direction: Vec<f32> = direction.iter().map(|along| along * scale).collect();
+            let expected: f32 = direction.iter().zip(&gradient).map(|(along, by)| along * by).sum();
+            let found = STEPS.map(|step| case.slope(place, &direction, step));
+            if found.iter().all(|found| (found - expected).abs() > 0.01 + 0.01 * length) {
+                wrong.push(format!("{name}: gradient {expected}, differences {found:?}, of length {length}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", case.name, wrong.join("\n"));
+}
+
+#[test]
+fn baselines_have_the_gradients_of_their_losses() {
+    for architecture in Architecture::ALL {
+        if architecture != Architecture::Hmisr {
+            check(Case::new(architecture, None));
+        }
+    }
+}
+
+#[test]
+fn sampled_losses_have_their_gradients() {
+    for architecture in [Architecture::Sasrec, Architecture::Remi] {
+        check(Case { negatives: 7, ..Case::new(architecture, None) });
+    }
+}
+
+#[test]
+fn hmisr_has_the_gradients_of_its_losses_in_every_stage() {
+    for stage in Stage::ALL {
+        check(Case::new(Architecture::Hmisr, Some(stage)));
+    }
+}
