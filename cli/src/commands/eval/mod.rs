@@ -5,7 +5,7 @@ pub mod args;
 use std::path::Path;
 use std::time::Instant;
 
-use hmisr_offline::measures::{adaptation, pareto, related_similarity};
+use hmisr_offline::measures::{LIST, adaptation, pareto, related_similarity};
 use hmisr_offline::rank::{Markov, Popularity, Trinity, TrinitySettings};
 use hmisr_offline::report::{DataSummary, Measures, ModelReport, Report, pareto_curves};
 use hmisr_offline::{Case, EvaluateOptions, PerCase, Scorer, Split, evaluate};
@@ -77,23 +77,25 @@ fn report_model(
     measures: &Measures<'_>,
     model: &mut dyn Scorer,
 ) -> Result<ModelReport, Failure> {
-    let mut ask = |set: &str, cases: &[Case]| -> Result<PerCase, Failure> {
+    let mut ask = |set: &str, cases: &[Case], depth: usize| -> Result<PerCase, Failure> {
         let name = model.name().to_owned();
         let bar = bar(&name, set, cases.len());
-        let answers = evaluate(split, cases, model, EvaluateOptions::default(), |done, _| {
-            bar.set_position(done as u64);
-        })?;
+        let answers =
+            evaluate(split, cases, model, EvaluateOptions { depth, ..Default::default() }, |done, _| {
+                bar.set_position(done as u64);
+            })?;
         bar.finish_and_clear();
         if let Some(folder) = &args.report {
             answers.save(&folder.join(format!("{name}-{}-{set}.safetensors", args.seed)))?;
         }
         Ok(answers)
     };
-    let test = ask("test", &split.test)?;
+    let test = ask("test", &split.test, EvaluateOptions::default().depth)?;
     let successive = (args.successive && !split.successive.is_empty())
-        .then(|| ask("successive", &split.successive))
+        .then(|| ask("successive", &split.successive, LIST))
         .transpose()?;
-    let adapted = (!split.adaptation.is_empty()).then(|| ask("adaptation", &split.adaptation)).transpose()?;
+    let adapted =
+        (!split.adaptation.is_empty()).then(|| ask("adaptation", &split.adaptation, LIST)).transpose()?;
     let curve = |personal| pareto(split, measures.tail(), &test, &LAMBDAS, personal);
     let has_score = test.results.iter().any(|result| result.diversity.is_some());
     Ok(ModelReport {
