@@ -24,7 +24,7 @@ pub fn run(args: EvalArgs) -> Result<(), Failure> {
     }
     let split = args.data.split()?;
     if let Some(folder) = &args.report {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     }
     let measures = Measures::new(&split);
     let mut models = Vec::new();
@@ -113,8 +113,10 @@ fn report_model(
 
 fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(report).map_err(|error| Failure::fault(&error))?;
-    std::fs::write(folder.join("report.json"), json)?;
-    std::fs::write(folder.join("report.md"), markdown)?;
+    for (name, text) in [("report.json", json.as_str()), ("report.md", markdown)] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+    }
     let mut curves = Vec::new();
     for model in report.models.iter().filter(|model| !model.pareto.is_empty()) {
         curves.push((model.name.clone(), model.pareto.clone()));
@@ -127,6 +129,10 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
     }
     eprintln!("report in {}", folder.display());
     Ok(())
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::user(format!("--report: {} cannot be written ({error})", path.display()))
 }
 
 /// What was typed; the program by its name alone.
