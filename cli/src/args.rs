@@ -7,6 +7,7 @@ use hmisr_feed::Format;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
+use crate::commands::eval::args::EvalArgs;
 use crate::failure::Failure;
 
 /// Diversity features, sequence windows and an online recommender from a stream of user events.
@@ -44,6 +45,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Compute the features of a file of events: one JSON line for each.
     Backfill(BackfillArgs),
+    /// Measure models offline: accuracy, diversity, coverage and confidence on a data set.
+    ///
+    /// The whole catalogue is ranked for every case. The training part alone makes popularity,
+    /// transitions and clusters; docs/evaluation.md defines protocols and measures.
+    Eval(EvalArgs),
     /// Look into the state of a data folder.
     #[command(subcommand)]
     State(StateCommand),

@@ -106,6 +106,12 @@ impl From<hmisr_trainer::Error> for Failure {
     }
 }
 
+impl From<hmisr_offline::Error> for Failure {
+    fn from(error: hmisr_offline::Error) -> Self {
+        Self::of(&error, error.is_users())
+    }
+}
+
 impl From<prometheus::Error> for Failure {
     fn from(error: prometheus::Error) -> Self {
         Self::fault(&error)

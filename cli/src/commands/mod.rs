@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod config;
 pub mod dlq;
+pub mod eval;
 pub mod owners;
 pub mod pipeline;
 pub mod serve;

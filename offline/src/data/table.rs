@@ -1,7 +1,7 @@
 //! Rows of text files, with their places.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use hmisr_features::Id;
@@ -14,13 +14,27 @@ const LEAST_MILLIS: f64 = 1e11;
 /// A row's fields and where it stands.
 pub(super) struct Row<'a> {
     pub(super) path: &'a Path,
-    pub(super) line: u64,
+    place: Place,
     pub(super) fields: Vec<&'a [u8]>,
+}
+
+/// Where a row stands.
+enum Place {
+    Line(u64),
+    /// The CSV reader tells where the row before ended: empty lines may lie between.
+    After {
+        line: u64,
+        byte: u64,
+    },
 }
 
 impl Row<'_> {
     pub(super) fn bad(&self, column: &str, value: &[u8], expected: impl Into<String>) -> Error {
-        Error::line(self.path, self.line, column, value, expected)
+        let line = match self.place {
+            Place::Line(line) => line,
+            Place::After { line, byte } => line + empty_lines(self.path, byte).unwrap_or(0),
+        };
+        Error::line(self.path, line, column, value, expected)
     }
 
     /// Refuses a row that has another number of fields.
@@ -87,7 +101,10 @@ impl Table {
             false => Ok(None),
             true => Ok(Some(Row {
                 path: &self.path,
-                line: self.record.position().map_or(0, ::csv::Position::line),
+                place: self.record.position().map_or(Place::Line(0), |position| Place::After {
+                    line: position.line(),
+                    byte: position.byte(),
+                }),
                 fields: self.record.iter().collect(),
             })),
         }
@@ -112,6 +129,21 @@ impl Table {
         let names = names.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         Ok(Header { path, names })
     }
+}
+
+/// Line ends from this byte on, up to the first other byte.
+fn empty_lines(path: &Path, byte: u64) -> std::io::Result<u64> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(byte))?;
+    let mut lines = 0;
+    for byte in BufReader::new(file).bytes() {
+        match byte? {
+            b'\n' => lines += 1,
+            b'\r' => {}
+            _ => break,
+        }
+    }
+    Ok(lines)
 }
 
 /// The names of a file's columns.
@@ -170,7 +202,11 @@ impl Colons {
                 break;
             }
         }
-        Ok(Some(Row { path: &self.path, line: self.line, fields: split(self.buffer.trim_ascii_end()) }))
+        Ok(Some(Row {
+            path: &self.path,
+            place: Place::Line(self.line),
+            fields: split(self.buffer.trim_ascii_end()),
+        }))
     }
 }
 

@@ -72,3 +72,23 @@ pub fn pareto(
     };
     lambdas.iter().map(point).collect()
 }
+
+/// The greatest ILD@10 that a curve reaches at this NDCG@10 or a higher one, linear between its
+/// points; none where it does not reach it. It compares models at equal accuracy.
+pub fn ild_at_ndcg(curve: &[ParetoPoint], ndcg: f64) -> Option<f64> {
+    let points = curve.iter().filter(|point| point.ndcg >= ndcg).map(|point| point.ild);
+    let crossings = curve.windows(2).filter_map(|two| {
+        let (high, low) = if two[0].ndcg >= two[1].ndcg { (two[0], two[1]) } else { (two[1], two[0]) };
+        (high.ndcg > ndcg && ndcg > low.ndcg)
+            .then(|| low.ild + (high.ild - low.ild) * (ndcg - low.ndcg) / (high.ndcg - low.ndcg))
+    });
+    points.chain(crossings).reduce(f64::max)
+}
+
+/// The point with the greatest ILD@10 among those whose NDCG@10 is at least (1 − `loss`) times the
+/// first point's; to be asked of a curve on validation cases. None of an empty curve.
+pub fn select_lambda(curve: &[ParetoPoint], loss: f64) -> Option<ParetoPoint> {
+    let least = curve.first()?.ndcg * (1.0 - loss);
+    let fit = curve.iter().copied().filter(|point| point.ndcg >= least);
+    fit.reduce(|best, next| if next.ild > best.ild { next } else { best })
+}

@@ -1,0 +1,113 @@
+//! Bad files are refused with place and remedy; what is bearable is counted.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::{data, folder, load, refusal};
+use hmisr_offline::{Format, Protocol, Split};
+
+fn csv(rows: &str) -> String {
+    refusal(folder(&[("x.csv", rows.as_bytes())]).path(), &Format::Auto)
+}
+
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+#[test]
+fn a_missing_column_is_named() {
+    has(&csv("user,thing,timestamp\n1,2,3\n"), &["x.csv", "no column item or", "user, thing, timestamp"]);
+    has(&csv("user,item\n1,2\n"), &["no column timestamp"]);
+    let folder = folder(&[("x.inter", b"user_id:token\titem_id:token\n1\t2\n")]);
+    has(&refusal(folder.path(), &Format::Auto), &["no column timestamp in the header (user_id, item_id)"]);
+}
+
+#[test]
+fn a_bad_field_is_named_with_file_line_and_column() {
+    has(&csv("user,item,timestamp\n1,2,3\n\n1,2,soon\n"), &["x.csv:4: column `timestamp`: `soon`", "mend"]);
+    has(&csv("user,item,timestamp\r\n\r\n1,2,3\r\n1,2,soon"), &["x.csv:4: column `timestamp`: `soon`"]);
+    has(&csv("user,item,timestamp\n1,,3\n"), &["x.csv:2: column `item`: `` is not an id"]);
+    has(&csv("user,item,timestamp\n1,2,NaN\n"), &["`NaN` is not a time"]);
+    has(&csv("user,item,timestamp\n1,2,1e300\n"), &["is not a time"]);
+    has(&csv("user,item,timestamp\n1,2\n"), &["x.csv:2: column `line`", "a row of 3 columns"]);
+    let long = format!("user,item,timestamp\n{},2,3\n", "x".repeat(500));
+    let text = csv(&long);
+    has(&text, &["…", "an id of 1 to 128 bytes"]);
+    assert!(text.len() < 400, "{text}");
+}
+
+#[test]
+fn a_bad_line_of_movielens_is_named() {
+    let movies: (&str, &[u8]) = ("movies.dat", b"1::T::Drama\n");
+    let broken = folder(&[movies, ("ratings.dat", b"1::1::5::9\n1::1::5\n")]);
+    has(&refusal(broken.path(), &Format::Auto), &["ratings.dat:2", "user::item::rating::seconds"]);
+    let broken = folder(&[("movies.dat", b"1::T\n"), ("ratings.dat", b"1::1::5::9\n")]);
+    has(&refusal(broken.path(), &Format::Auto), &["movies.dat:1", "item::title::genres"]);
+    let lonely = folder(&[("ratings.dat", b"1::1::5::9\n")]);
+    has(&refusal(lonely.path(), &Format::Auto), &["movies.dat", "no such file beside the ratings"]);
+}
+
+#[test]
+fn a_folder_without_data_is_refused() {
+    let empty = folder(&[]);
+    has(&refusal(empty.path(), &Format::Auto), &["no known data set", "ratings.dat"]);
+    has(&refusal(empty.path(), &Format::Movielens), &["no ratings.dat in it"]);
+    has(&refusal(&empty.path().join("no"), &Format::Auto), &["no such file or folder"]);
+    let two = folder(&[("a.csv", b""), ("b.csv", b"")]);
+    has(&refusal(two.path(), &Format::Auto), &["several *.csv files"]);
+    has(&csv(""), &["the file is empty"]);
+    has(&csv("user,item,timestamp\n"), &["there is no event in it"]);
+    has(&"parquet".parse::<Format>().unwrap_err().to_string(), &["format = parquet: expected auto"]);
+}
+
+#[test]
+fn a_repeated_row_is_left_out_and_counted() {
+    let rows = b"user,item,ts\n1,a,5\n1,b,5\n1,a,5\n1,a,6\n1,a,5\n";
+    let data = load(folder(&[("x.csv", rows)]).path());
+    assert_eq!((data.notes.rows, data.notes.duplicates, data.len()), (5, 2, 3));
+    assert!(data.repeats, "the same item at another time is a repeat");
+}
+
+#[test]
+fn users_with_one_event_are_learnt_from_only() {
+    let data = data_of("1,a,1\n1,b,2\n1,c,3\n2,a,1\n2,b,2\n3,a,9\n");
+    assert_eq!(data.notes.single_event_users, 1);
+    let split = Split::new(Protocol::O1, data).unwrap();
+    assert_eq!((split.test.len(), split.validation.len()), (1, 1));
+    assert_eq!([0, 1, 2].map(|user| split.train(user).len()), [1, 2, 1]);
+}
+
+#[test]
+fn data_that_cannot_be_split_are_refused() {
+    let refused = |rows: &str, protocol| {
+        let error = Split::new(protocol, data_of(rows)).unwrap_err();
+        assert!(error.is_users());
+        error.to_string()
+    };
+    has(&refused("1,a,1\n1,a,2\n1,a,3\n", Protocol::O1), &[": a catalogue of 1 item cannot be ranked"]);
+    has(&refused("1,a,1\n1,b,2\n", Protocol::O1), &["the validation part of protocol o1 is empty", "three"]);
+    has(&refused("1,a,1\n1,b,1\n2,a,1\n", Protocol::O2), &["one time"]);
+    let nothing_left = data_of("1,a,1\n1,b,2\n").core(5).unwrap_err().to_string();
+    has(&nothing_left, &["no user and no item is left with at least 5 events", "a lower core"]);
+}
+
+fn data_of(rows: &str) -> hmisr_offline::Dataset {
+    load(folder(&[("x.csv", format!("user,item,ts\n{rows}").as_bytes())]).path())
+}
+
+#[test]
+fn the_public_data_sets_are_whole() {
+    for (name, events, users, items, categories) in [
+        ("ml-1m", 1_000_209, 6_040, 3_706, 18),
+        ("ml-100k", 100_000, 943, 1_682, 19),
+        ("taobao", 84_475, 815, 55_368, 2_914),
+    ] {
+        let Some(path) = data(name) else { continue };
+        let data = load(&path);
+        let found = (data.len(), data.users.len(), data.items.len(), data.categories.len());
+        assert_eq!(found, (events, users, items, categories), "{name}");
+        assert_eq!((data.notes.duplicates, data.repeats), (0, name == "taobao"), "{name}");
+    }
+}
