@@ -68,7 +68,7 @@ impl Case {
         };
         let plan = match stage {
             // One vector a target: responsibilities are another thing that a difference would see.
-            Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }, 0.0),
+            Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }),
             None => Plan::next_item(),
         };
         let habits = Habits { entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };

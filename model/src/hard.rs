@@ -17,7 +17,6 @@ use crate::softmax::{Scores, add, append};
 pub(crate) fn hard_softmax<B: Backend>(
     hidden: &[f32],
     targets: &[u32],
-    weights: Option<&[f32]>,
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     rows: &mut [f32],
@@ -27,17 +26,15 @@ pub(crate) fn hard_softmax<B: Backend>(
     let device = catalogue.device();
     let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()) };
     let block = (block_bytes / 4 / items.max(1)).max(1);
-    for (at, (states, targets)) in hidden.chunks(block * d).zip(targets.chunks(block)).enumerate() {
+    for (states, targets) in hidden.chunks(block * d).zip(targets.chunks(block)) {
         let states = Tensor::<B, 2>::from_data(TensorData::new(states.to_vec(), [targets.len(), d]), &device);
         let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
         if let Ok(values) = logits.as_mut_slice::<f32>() {
-            for (nth, (row, target)) in values.chunks_exact_mut(items).zip(targets).enumerate() {
-                let weight = weights.map_or(1.0, |weights| weights[at * block + nth]);
+            for (row, target) in values.chunks_exact_mut(items).zip(targets) {
                 let own = std::mem::replace(&mut row[*target as usize], f32::NEG_INFINITY);
                 let (loss, error) = hard_gradient(row, own, beta, items - 1);
                 row[*target as usize] = error;
-                row.iter_mut().for_each(|value| *value *= weight);
-                scores.loss += loss * f64::from(weight);
+                scores.loss += loss;
             }
         }
         let errors = Tensor::<B, 2>::from_data(logits, &device);

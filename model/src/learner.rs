@@ -11,7 +11,7 @@ use crate::fused::Fused;
 use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
-use crate::network::{Input, Network};
+use crate::network::{Architecture, Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::settings::ModelSettings;
 use crate::softmax::{SampledRows, sampled_softmax};
@@ -197,10 +197,18 @@ impl<B: Fused> Learner<'_, B> {
 
         let begun = Instant::now();
         if let (Some(look), Some(catalogue)) = (look, &self.catalogue) {
-            show(vectors, targets, interests, catalogue, self.logits_bytes, look)?;
+            show(
+                vectors,
+                (targets, interests),
+                self.settings.architecture,
+                catalogue,
+                self.logits_bytes,
+                look,
+            )?;
         }
-        let chosen = Chosen::new(vectors, targets, interests, self.table, plan.responsibility_temperature);
-        let by_chosen = self.loss(&chosen, gradients);
+        let chosen =
+            Chosen::new(vectors, targets, interests, self.table, self.settings.architecture.is_joint());
+        let by_chosen = self.loss(&chosen, targets, gradients);
         let mut by_vectors = vec![0.0; vectors.len()];
         for (by, start) in by_chosen.chunks_exact(d).zip(&chosen.starts) {
             for (sum, value) in by_vectors[*start..start + d].iter_mut().zip(by) {
@@ -253,34 +261,20 @@ impl<B: Fused> Learner<'_, B> {
     }
 
     /// The next item's cross-entropy: its gradient by the chosen vectors.
-    fn loss(&self, chosen: &Chosen, gradients: &mut Gradients) -> Vec<f32> {
-        let weights = chosen.weights.as_deref();
+    fn loss(&self, chosen: &Chosen, targets: &Targets, gradients: &mut Gradients) -> Vec<f32> {
+        let (vectors, targets, bytes) = (&chosen.vectors, &targets.rows, self.logits_bytes);
         let hardness = self.settings.architecture.hardness();
-        if let (Some(hardness), TableGradients::All(rows), Some(catalogue)) =
-            (hardness, &mut gradients.table, &self.catalogue)
-        {
-            let (vectors, targets, bytes) = (&chosen.vectors, &chosen.rows, self.logits_bytes);
-            let scores = hard_softmax(vectors, targets, weights, catalogue, bytes, rows, hardness);
-            gradients.loss += scores.loss;
-            return scores.hidden;
-        }
         let scores = match (&mut gradients.table, &self.catalogue) {
-            (TableGradients::All(rows), Some(catalogue)) => {
-                B::full_softmax(&chosen.vectors, &chosen.rows, weights, catalogue, self.logits_bytes, rows)
-            }
+            (TableGradients::All(rows), Some(catalogue)) => match hardness {
+                Some(hardness) => hard_softmax(vectors, targets, catalogue, bytes, rows, hardness),
+                None => B::full_softmax(vectors, targets, catalogue, bytes, rows),
+            },
             (table, _) => {
-                let (scores, touched) = sampled_softmax::<B>(
-                    &chosen.vectors,
-                    &chosen.rows,
-                    weights,
-                    self.table,
-                    self.negatives,
-                    self.seed,
-                    self.device,
-                    hardness,
-                );
+                let (table_of, negatives, seed) = (self.table, self.negatives, self.seed);
+                let (scores, touched) =
+                    sampled_softmax::<B>(vectors, targets, table_of, negatives, seed, self.device, hardness);
                 for (row, gradient) in
-                    touched.rows.iter().zip(touched.gradients.chunks_exact(self.table.width()))
+                    touched.rows.iter().zip(touched.gradients.chunks_exact(table_of.width()))
                 {
                     table.add(*row, gradient);
                 }
@@ -301,74 +295,49 @@ impl Gradients {
     }
 }
 
-/// The vectors that answer for each target, and how much.
+/// The vectors that answer for the targets: all of HMISR's, and the best of other networks'.
 struct Chosen {
     /// Where each stands in the network's output.
     starts: Vec<usize>,
-    /// `[chosen, d]`.
+    /// `[targets, answering, d]`.
     vectors: Vec<f32>,
-    /// The target of each.
-    rows: Vec<u32>,
-    /// Responsibilities; none where there is one vector a target.
-    weights: Option<Vec<f32>>,
 }
 
-/// Responsibilities below this go to the others: they would cost a softmax each and change little.
-const LEAST_RESPONSIBILITY: f32 = 0.1;
-
 impl Chosen {
-    /// Responsibilities are softmax_k(h_k·e_y/τ), or all with the best where τ is 0.
-    fn new(vectors: &[f32], targets: &Targets, interests: usize, table: &Table, temperature: f32) -> Self {
+    fn new(vectors: &[f32], targets: &Targets, interests: usize, table: &Table, all: bool) -> Self {
         let d = table.width();
-        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new(), rows: Vec::new(), weights: None };
-        let mut weights = Vec::new();
+        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new() };
         for (position, row) in targets.positions.iter().zip(&targets.rows) {
             let start = position * interests * d;
-            let item = table.weights(*row);
-            let scores: Vec<f32> = vectors[start..start + interests * d]
-                .chunks_exact(d)
-                .map(|vector| dot(vector, item))
-                .collect();
-            for (k, weight) in responsibilities(&scores, temperature).into_iter().enumerate() {
-                if weight > 0.0 {
-                    let start = start + k * d;
-                    chosen.starts.push(start);
-                    chosen.vectors.extend_from_slice(&vectors[start..start + d]);
-                    chosen.rows.push(*row);
-                    weights.push(weight);
+            let of_user = &vectors[start..start + interests * d];
+            let answering = match all {
+                true => 0..interests,
+                false => {
+                    let best = best(of_user, table.weights(*row));
+                    best..best + 1
                 }
+            };
+            for k in answering {
+                chosen.starts.push(start + k * d);
+                chosen.vectors.extend_from_slice(&of_user[k * d..(k + 1) * d]);
             }
         }
-        chosen.weights = (interests > 1).then_some(weights);
         chosen
     }
 }
 
-/// softmax(scores/τ) without its small parts, summing to 1; the best alone where τ is 0.
-fn responsibilities(scores: &[f32], temperature: f32) -> Vec<f32> {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weigh = |score: &f32| match temperature > 0.0 {
-        true => ((score - max) / temperature).exp(),
-        false => f32::from(u8::from(*score == max)),
-    };
-    let mut weights: Vec<f32> = scores.iter().map(weigh).collect();
-    // The best, whose weight is 1 here, always stays: many alike have less than the least share.
-    let least = (LEAST_RESPONSIBILITY * weights.iter().sum::<f32>()).min(1.0);
-    weights.iter_mut().for_each(|weight| {
-        if *weight < least {
-            *weight = 0.0;
-        }
-    });
-    let sum: f32 = weights.iter().sum();
-    weights.iter_mut().for_each(|weight| *weight /= sum);
-    weights
+/// Which of `vectors` has the greatest inner product with `item`; of equals the first.
+fn best(vectors: &[f32], item: &[f32]) -> usize {
+    let scores = vectors.chunks_exact(item.len()).map(|vector| dot(vector, item));
+    let best = scores.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map_or(0, |(k, _)| k)
 }
 
-/// Shows the whole catalogue's scores of each target's position: the greatest over the interests.
+/// Shows the whole catalogue's scores of each target's position.
 fn show<B: Fused>(
     vectors: &[f32],
-    targets: &Targets,
-    interests: usize,
+    (targets, interests): (&Targets, usize),
+    architecture: Architecture,
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     look: &mut dyn FnMut(usize, &[f32]),
@@ -384,13 +353,7 @@ fn show<B: Fused>(
         let mut logits = logits.into_data();
         let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
         for (at, rows) in logits.chunks_exact_mut(items * interests).enumerate() {
-            let (best, others) = rows.split_at_mut(items);
-            for other in others.chunks_exact(items) {
-                for (best, other) in best.iter_mut().zip(other) {
-                    *best = best.max(*other);
-                }
-            }
-            look(nth * block + at, best);
+            look(nth * block + at, architecture.together(rows, items));
         }
     }
     Ok(())
@@ -405,13 +368,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responsibilities_go_to_those_that_answer() {
-        assert_eq!(responsibilities(&[2.0, 2.0], 0.5), [0.5, 0.5]);
-        assert_eq!(responsibilities(&[0.0, 5.0, 1.0], 0.0), [0.0, 1.0, 0.0]);
-        assert_eq!(responsibilities(&[0.0, 10.0], 1.0), [0.0, 1.0]);
-        let soft = responsibilities(&[0.0, 1.0], 1.0);
-        assert!((soft[1] - 1.0f32.exp() / (1.0 + 1.0f32.exp())).abs() < 1e-6, "{soft:?}");
-        assert_eq!(responsibilities(&[-3.0], 1.0), [1.0]);
-        assert_eq!(responsibilities(&[0.5; 16], 1.0), [1.0 / 16.0; 16]);
+    fn the_best_vector_answers() {
+        assert_eq!(best(&[1.0, 0.0, 0.0, 2.0, 3.0, 0.0], &[1.0, 1.0]), 2);
+        assert_eq!(best(&[1.0, 1.0, 1.0, 1.0], &[1.0, 0.0]), 0);
     }
 }

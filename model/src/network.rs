@@ -65,6 +65,29 @@ impl Architecture {
         }
     }
 
+    /// Whether all vectors of a user share one softmax over interests and items, or the best
+    /// alone answers for a target.
+    pub fn is_joint(self) -> bool {
+        self == Self::Hmisr
+    }
+
+    /// A user's scores of items from those of each vector, `[K, items]`, in their first row:
+    /// ln Σ_k e^score where the vectors share a softmax, the greatest where the best answers.
+    pub fn together(self, scores: &mut [f32], items: usize) -> &[f32] {
+        let (all, others) = scores.split_at_mut(items);
+        if others.is_empty() {
+            return all;
+        }
+        let joint = self.is_joint();
+        for (item, score) in all.iter_mut().enumerate() {
+            let each = others.iter().skip(item).step_by(items);
+            let max = each.clone().copied().fold(*score, f32::max);
+            let sum = || (*score - max).exp() + each.map(|other| (other - max).exp()).sum::<f32>();
+            *score = if joint { max + sum().ln() } else { max };
+        }
+        all
+    }
+
     /// How much harder negatives weigh more in the next item's loss, for networks that say so.
     pub(crate) fn hardness(self) -> Option<f32> {
         (self == Self::Remi).then_some(baselines::HARDNESS)
@@ -105,7 +128,7 @@ pub struct Input<'a, B: Backend> {
 #[derive(Debug)]
 pub struct Output<B: Backend> {
     /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one
-    /// interest. An item's score is the greatest of its K inner products.
+    /// interest. An item's score comes from its K inner products by [`Architecture::together`].
     pub vectors: Tensor<B, 3>,
     /// Further losses, in training.
     pub auxiliary: Vec<Auxiliary<B>>,
@@ -170,5 +193,22 @@ impl<B: Fused> Network<B> {
             Self::ComirecSa(network) => network.forward(input),
             Self::Remi(network) => network.forward(input),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_answer_together_or_the_best_does() {
+        let scores = [1.0, 2.0, 0.0, 3.0, 2.0, -9.0];
+        let (mut joint, mut best) = (scores, scores);
+        let joint = Architecture::Hmisr.together(&mut joint, 3);
+        assert_eq!(Architecture::Mind.together(&mut best, 3), [3.0, 2.0, 0.0]);
+        for (found, expected) in joint.iter().zip([3.126_928, 2.693_147, 0.000_123]) {
+            assert!((found - expected).abs() < 1e-5, "{joint:?}");
+        }
+        assert_eq!(Architecture::Sasrec.together(&mut [4.0, 5.0], 2), [4.0, 5.0]);
     }
 }

@@ -103,8 +103,6 @@ pub struct Plan {
     pub stage: Stage,
     /// The losses' weights in it.
     pub weights: LossWeights,
-    /// Temperature of the responsibilities.
-    pub responsibility_temperature: f32,
 }
 
 impl Plan {
@@ -112,7 +110,7 @@ impl Plan {
     /// w_coarse = max(0.3, 1 − epoch/10), and the fine ones grow, w_fine = max(0.3, epoch/10) up
     /// to 1. The next item's loss is a fine one, and weights here are against it, so all are
     /// divided by w_fine.
-    pub fn new(stage: Stage, epoch: usize, weights: &LossWeights, responsibility_temperature: f32) -> Self {
+    pub fn new(stage: Stage, epoch: usize, weights: &LossWeights) -> Self {
         let progress = epoch as f32 / 10.0;
         let weights = match stage {
             Stage::Coarse => LossWeights { diversity: 0.0, ..weights.scaled(1.0, 0.0) },
@@ -122,16 +120,12 @@ impl Plan {
                 LossWeights { diversity: weights.diversity / fine, ..weights.scaled(coarse / fine, 1.0) }
             }
         };
-        Self { stage, weights, responsibility_temperature }
+        Self { stage, weights }
     }
 
-    /// The plan of networks without stages: the next item's loss alone, with the best vector.
+    /// The plan of networks without stages: the next item's loss alone.
     pub fn next_item() -> Self {
-        Self {
-            stage: Stage::Coarse,
-            weights: LossWeights::default().scaled(0.0, 0.0),
-            responsibility_temperature: 0.0,
-        }
+        Self { stage: Stage::Coarse, weights: LossWeights::default().scaled(0.0, 0.0) }
     }
 }
 
@@ -142,12 +136,12 @@ mod tests {
     #[test]
     fn stages_set_the_weights() {
         let weights = LossWeights::default();
-        let coarse = Plan::new(Stage::Coarse, 3, &weights, 1.0).weights;
+        let coarse = Plan::new(Stage::Coarse, 3, &weights).weights;
         assert_eq!((coarse.reconstruction, coarse.contrast, coarse.diversity), (1.0, 0.0, 0.0));
-        let fine = Plan::new(Stage::Fine, 3, &weights, 1.0).weights;
+        let fine = Plan::new(Stage::Fine, 3, &weights).weights;
         assert_eq!((fine.reconstruction, fine.contrast), (0.0, 0.1));
         let all = |epoch| {
-            let weights = Plan::new(Stage::All, epoch, &weights, 1.0).weights;
+            let weights = Plan::new(Stage::All, epoch, &weights).weights;
             [weights.reconstruction, weights.ranking]
         };
         let near = |found: [f32; 2], expected: [f32; 2]| {

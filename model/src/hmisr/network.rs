@@ -228,7 +228,10 @@ impl<B: Fused> Hmisr<B> {
         let view = self.view(levels, histories, &samples.positions, &samples.habits);
         add("contrast", weights.contrast, &|| self.contrast_loss(levels, samples, candidates));
         add("diversity", weights.diversity, &|| diversity_loss(&view.diversity, &samples.futures));
-        add("ranking", weights.ranking, &|| Some(self.ranking_loss(&view, samples, candidates)));
+        // The ranker learns from what the retriever finds; the retriever does not learn from it.
+        add("ranking", weights.ranking, &|| {
+            Some(self.ranking_loss(&view.detached(), samples, candidates.clone().detach()))
+        });
         losses
     }
 
@@ -266,10 +269,10 @@ impl<B: Fused> Hmisr<B> {
 
     /// Cross-entropy of the aggregated scores over the own target and the shared negatives, whose
     /// odds are corrected for how many they stand for.
-    fn ranking_loss(&self, view: &View<B>, samples: &Samples, candidates: &Tensor<B, 2>) -> Tensor<B, 1> {
+    fn ranking_loss(&self, users: &Users<B>, samples: &Samples, candidates: Tensor<B, 2>) -> Tensor<B, 1> {
         let (own, shared) = (samples.targets.len(), samples.negatives.len());
         let n = own + shared;
-        let scores = self.aggregation.scores(&view.users, candidates.clone(), &self.coarse, true);
+        let scores = self.aggregation.scores(users, candidates, &self.coarse, true);
         let stands_for = ((samples.items.max(2) - 1) as f32 / shared.max(1) as f32).max(1.0).ln();
         let mut bias = vec![HIDDEN; own * n];
         for (row, target) in samples.targets.iter().enumerate() {
@@ -337,6 +340,16 @@ impl<B: Fused> Hmisr<B> {
 }
 
 impl<B: Backend> View<B> {
+    /// The users as the aggregation sees them, without their past.
+    fn detached(&self) -> Users<B> {
+        Users {
+            vectors: self.users.vectors.clone().detach(),
+            mass: self.users.mass.clone().detach(),
+            idle_days: self.users.idle_days.clone(),
+            diversity: self.users.diversity.clone(),
+        }
+    }
+
     /// One user's part.
     pub fn user(&self, nth: usize) -> Self {
         let two = |tensor: &Tensor<B, 2>| tensor.clone().slice([nth..nth + 1]);

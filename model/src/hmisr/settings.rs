@@ -14,8 +14,6 @@ pub struct HmisrSettings {
     pub temperature: f32,
     /// An event is a member of the interests to which it belongs by more than this share of K.
     pub member_share: f32,
-    /// Temperature of the responsibilities of interests for a target; 0: the best alone.
-    pub responsibility_temperature: f32,
     /// Temperature of the contrast.
     pub contrast_temperature: f32,
     /// The fine level's intents.
@@ -35,7 +33,6 @@ impl Default for HmisrSettings {
         Self {
             temperature: 0.1,
             member_share: 1.5,
-            responsibility_temperature: 1.0,
             contrast_temperature: 0.07,
             intent: true,
             exchange: true,
@@ -50,7 +47,6 @@ impl HmisrSettings {
     pub(crate) fn validate(&self) -> Result<()> {
         within("model.hmisr.temperature", self.temperature, 0.01, 10.0)?;
         within("model.hmisr.member_share", self.member_share, 1.0, 100.0)?;
-        within("model.hmisr.responsibility_temperature", self.responsibility_temperature, 0.0, 100.0)?;
         within("model.hmisr.contrast_temperature", self.contrast_temperature, 0.01, 10.0)?;
         within("model.hmisr.ranked_positions", self.ranked_positions, 1, 64)?;
         within("model.hmisr.ranked_negatives", self.ranked_negatives, 1, 65_536)?;

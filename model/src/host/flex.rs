@@ -97,14 +97,13 @@ impl Fused for Flex {
     fn full_softmax(
         hidden: &[f32],
         targets: &[u32],
-        weights: Option<&[f32]>,
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],
     ) -> Scores {
         let d = catalogue.dims()[1];
         let catalogue = Values::of(catalogue.clone());
-        softmax::full(hidden, targets, weights, catalogue.slice(), d, block_bytes, rows)
+        softmax::full(hidden, targets, catalogue.slice(), d, block_bytes, rows)
     }
 }
 

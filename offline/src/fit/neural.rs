@@ -24,9 +24,8 @@ const DOMINANT: usize = 3;
 
 /// A fitted network.
 ///
-/// It scores as it would serve: an item's score is the greatest inner product over the user's
-/// vectors. HMISR retrieves so, [`RETRIEVED`] items an interest, and its aggregation ranks those;
-/// all others follow in the order of their inner products.
+/// It scores as it would serve. HMISR retrieves [`RETRIEVED`] items an interest, and its
+/// aggregation ranks those; all others follow in the order of their joint score.
 #[derive(Debug)]
 pub struct Neural<'a, B: Fused> {
     name: String,
@@ -226,14 +225,7 @@ impl<B: Fused> Scorer for Neural<'_, B> {
             let products = self.products(&vectors);
             let mut scores = Vec::with_capacity(queries.len() * items);
             for of_user in products.chunks_exact(k * items) {
-                let (first, others) = of_user.split_at(items);
-                scores.extend_from_slice(first);
-                let begun = scores.len() - items;
-                for other in others.chunks_exact(items) {
-                    for (best, other) in scores[begun..].iter_mut().zip(other) {
-                        *best = best.max(*other);
-                    }
-                }
+                scores.extend_from_slice(self.settings.architecture.together(&mut of_user.to_vec(), items));
             }
             if let Some((hmisr, view)) = &view {
                 self.aggregate((hmisr, view), queries, &products, &mut scores);

@@ -199,9 +199,7 @@ impl<'a, B: Fused> Fit<'a, B> {
         let is_hmisr = model.architecture == Architecture::Hmisr;
         let hmisr = &model.hmisr;
         let plan = match is_hmisr {
-            true => {
-                Plan::new(stage, self.progress.stage_epoch, &hmisr.losses, hmisr.responsibility_temperature)
-            }
+            true => Plan::new(stage, self.progress.stage_epoch, &hmisr.losses),
             false => Plan::next_item(),
         };
         let samples = is_hmisr.then(|| self.samples(batch, histories.len(), seed));
