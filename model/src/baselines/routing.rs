@@ -19,13 +19,14 @@ const ITERATIONS: usize = 3;
 /// The interests at every position, `[histories, K, len, d]`, of mapped items ê
 /// `[histories, K, len, d]` and initial logits `[K, len]` of an event at each place.
 pub(super) fn route<B: Backend>(items: Tensor<B, 4>, initial: Tensor<B, 2>) -> Tensor<B, 4> {
-    let [count, k, len, _] = items.dims();
+    let [_, k, len, _] = items.dims();
     let device = items.device();
     let seen: Vec<f32> = (0..len * len).map(|at| f32::from(u8::from(at % len <= at / len))).collect();
     let seen =
         Tensor::<B, 1>::from_data(TensorData::new(seen, [len * len]), &device).reshape([1, 1, len, len]);
     let fixed = stop(items.clone());
-    let mut logits = initial.reshape([1, k, 1, len]).expand([count, k, len, len]);
+    // Before the first iteration they are the same for all histories and positions.
+    let mut logits = initial.reshape([1, k, 1, len]);
     for _ in 1..ITERATIONS {
         let interests = squash((softmax(logits.clone(), 1) * seen.clone()).matmul(fixed.clone()));
         logits = logits + interests.matmul(fixed.clone().transpose());

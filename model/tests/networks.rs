@@ -1,0 +1,240 @@
+//! What every network must keep to, by name: shapes, causality, padding, seeds.
+
+use std::collections::BTreeSet;
+
+use burn::backend::Autodiff;
+use burn::tensor::{Tensor, TensorData};
+use hmisr_model::backend::{self, Inner};
+use hmisr_model::dropout::Dropout;
+use hmisr_model::hmisr::Plan;
+use hmisr_model::random::SplitMix;
+use hmisr_model::{
+    Architecture, Builder, Gradients, Histories, Input, Learner, ModelSettings, Network, Parameters, Table,
+    Targets,
+};
+
+const LEN: usize = 9;
+
+fn settings(architecture: Architecture) -> ModelSettings {
+    ModelSettings {
+        architecture,
+        width: 16,
+        heads: 2,
+        layers: 2,
+        feed_forward: 24,
+        max_len: LEN,
+        interests: 3,
+        seed: 4,
+        ..ModelSettings::default()
+    }
+}
+
+/// Weights off their neutral beginning, so that every part has a say.
+fn parameters(settings: &ModelSettings) -> Parameters {
+    let device = backend::device().unwrap();
+    let mut parameters =
+        Parameters::fresh::<Inner, _>(settings.seed, &device, |builder| Network::build(builder, settings));
+    let mut random = SplitMix::new(9);
+    for parameter in &mut parameters.list {
+        parameter.weights.iter_mut().for_each(|weight| *weight += random.symmetric(0.2));
+    }
+    parameters
+}
+
+/// A network's vectors, flat, and their shape. `times` are one history's each; `embeddings`
+/// `[histories, longest, width]`.
+fn forward(settings: &ModelSettings, embeddings: &[f32], times: &[&[i64]]) -> (Vec<f32>, [usize; 3]) {
+    let device = backend::device().unwrap();
+    let parameters = parameters(settings);
+    let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), settings);
+    let rows = [0u32; 2 * LEN];
+    let histories = Histories::new(times.iter().map(|times| (&rows[..times.len()], *times)));
+    let data = TensorData::new(embeddings.to_vec(), [times.len(), histories.len(), settings.width]);
+    let output = network.forward(Input {
+        embeddings: Tensor::from_data(data, &device),
+        histories: &histories,
+        dropout: &Dropout::none(),
+        training: None,
+    });
+    let shape = output.vectors.dims();
+    (output.vectors.into_data().to_vec().unwrap(), shape)
+}
+
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = SplitMix::new(seed);
+    (0..count).map(|_| random.symmetric(0.5)).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// One vector, or one an interest.
+fn vectors(settings: &ModelSettings) -> usize {
+    match settings.architecture {
+        Architecture::Sasrec | Architecture::Gru4rec | Architecture::Tisasrec => 1,
+        _ => settings.interests,
+    }
+}
+
+fn irregular(len: usize) -> Vec<i64> {
+    (0..len as i64).map(|n| n * n * 40_000 + n * 1_000).collect()
+}
+
+#[test]
+fn a_vector_an_interest_at_every_position() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        let (times, other) = (irregular(LEN), irregular(4));
+        let (found, shape) = forward(&settings, &values(2 * LEN * settings.width, 1), &[&times, &other]);
+        assert_eq!(shape, [2 * LEN, vectors(&settings), settings.width], "{architecture}");
+        assert!(found.iter().all(|value| value.is_finite()), "{architecture}");
+        assert!(found.iter().any(|value| value.abs() > 1e-3), "{architecture}");
+    }
+}
+
+#[test]
+fn nothing_after_a_position_reaches_it() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        let (d, times) = (settings.width, irregular(LEN));
+        let original = values(LEN * d, 1);
+        let (expected, _) = forward(&settings, &original, &[&times]);
+        let each = vectors(&settings) * d;
+        for at in 0..LEN - 1 {
+            let mut changed = original.clone();
+            // Far greater than before, so that a maximum that looks ahead would move.
+            let later: Vec<f32> = values((LEN - at - 1) * d, 2).iter().map(|value| 20.0 * value).collect();
+            changed[(at + 1) * d..].copy_from_slice(&later);
+            let mut moved = times.clone();
+            // Nearer to one another than any before.
+            moved[at + 1..].iter_mut().enumerate().for_each(|(n, time)| *time = times[at] + 7 * n as i64);
+            let (found, _) = forward(&settings, &changed, &[&moved]);
+            let upto = (at + 1) * each;
+            assert_eq!(bits(&found[..upto]), bits(&expected[..upto]), "{architecture}, position {at}");
+            assert_ne!(found[upto..], expected[upto..], "{architecture}, position {at}");
+        }
+    }
+}
+
+#[test]
+fn a_history_says_the_same_as_its_prefix() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        let (d, times) = (settings.width, irregular(LEN));
+        let original = values(LEN * d, 1);
+        let (whole, _) = forward(&settings, &original, &[&times]);
+        for len in 1..LEN {
+            let (prefix, _) = forward(&settings, &original[..len * d], &[&times[..len]]);
+            for (found, expected) in prefix.iter().zip(&whole) {
+                assert!((found - expected).abs() < 1e-4, "{architecture}: {found} and {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_and_neighbours_change_nothing() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        let (d, own, other) = (settings.width, irregular(5), irregular(LEN));
+        let embeddings = values(5 * d, 1);
+        let (alone, _) = forward(&settings, &embeddings, &[&own]);
+        let mut padded = embeddings.clone();
+        padded.extend(values((LEN - 5) * d, 5));
+        padded.extend(values(LEN * d, 3));
+        let (together, _) = forward(&settings, &padded, &[&own, &other]);
+        for (found, expected) in together.iter().zip(&alone) {
+            assert!((found - expected).abs() < 1e-4, "{architecture}: {found} and {expected}");
+        }
+    }
+}
+
+#[test]
+fn longer_histories_than_the_tables_of_positions_are_read() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        let times = irregular(LEN + 4);
+        let (found, shape) = forward(&settings, &values(times.len() * settings.width, 1), &[&times]);
+        assert_eq!(shape[0], times.len(), "{architecture}");
+        assert!(found.iter().all(|value| value.is_finite()), "{architecture}");
+    }
+}
+
+/// Loss, gradients of the network and of the table after one pass with dropout.
+fn gradients(settings: &ModelSettings, seed: u64) -> (u64, Vec<u32>) {
+    let device = backend::device().unwrap();
+    let parameters =
+        Parameters::fresh::<Inner, _>(settings.seed, &device, |builder| Network::build(builder, settings));
+    let mut table = Table::new(settings.width, 5);
+    (0..20u32).for_each(|item| table.grow(&item.to_be_bytes()));
+    let learner = Learner::<Inner> {
+        settings,
+        parameters: &parameters,
+        table: &table,
+        catalogue: Some(table.tensor(&device)),
+        negatives: 0,
+        logits_bytes: 1 << 20,
+        device: &device,
+        seed,
+    };
+    let (rows, times): (Vec<u32>, Vec<i64>) = ((0..8).map(|n| n * 3 % 20).collect(), irregular(8));
+    let histories = Histories::new([(&rows[..], &times[..]), (&rows[2..6], &times[2..6])].into_iter());
+    let targets = Targets { positions: vec![0, 3, 6, 8, 10], rows: vec![3, 12, 1, 9, 15] };
+    let mut sums = Gradients::new(&parameters, &table, true);
+    learner.pass(&histories, &targets, &Plan::next_item(), None, &mut sums, None).unwrap();
+    let loss = sums.loss.to_bits();
+    let mut all: Vec<u32> = sums.network.iter().flat_map(|by| bits(by)).collect();
+    all.extend(bits(&sums.table.into_rows(settings.width).gradients));
+    (loss, all)
+}
+
+#[test]
+fn a_seed_decides_every_bit() {
+    for architecture in Architecture::ALL {
+        let settings = settings(architecture);
+        assert_eq!(gradients(&settings, 1), gradients(&settings, 1), "{architecture}");
+        assert_ne!(gradients(&settings, 1), gradients(&settings, 2), "{architecture}: dropout");
+        let other = ModelSettings { seed: 8, ..settings.clone() };
+        assert_ne!(gradients(&settings, 1), gradients(&other, 1), "{architecture}: weights");
+    }
+}
+
+#[test]
+fn names_are_one_a_network_and_differentiation_changes_no_weight() {
+    let device = backend::device().unwrap();
+    for architecture in Architecture::ALL {
+        assert_eq!(architecture.name().parse::<Architecture>().unwrap(), architecture);
+        let json = serde_json::to_string(&architecture).unwrap();
+        assert_eq!(json, format!("\"{architecture}\""));
+        let settings = settings(architecture);
+        let plain = Parameters::fresh::<Inner, _>(4, &device, |builder| Network::build(builder, &settings));
+        let tracked =
+            Parameters::fresh::<Autodiff<Inner>, _>(4, &device, |builder| Network::build(builder, &settings));
+        assert_eq!(plain, tracked);
+        let names: BTreeSet<&str> = plain.list.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names.len(), plain.list.len(), "{architecture}");
+    }
+}
+
+/// The table of docs/models.md; a change here changes it there.
+#[test]
+fn sizes_are_those_of_the_documentation() {
+    let device = backend::device().unwrap();
+    let page = include_str!("../../docs/models.md");
+    for architecture in Architecture::ALL {
+        let settings = ModelSettings { architecture, ..ModelSettings::default() };
+        let weights =
+            Parameters::fresh::<Inner, _>(1, &device, |builder| Network::build(builder, &settings)).weights();
+        let row = format!("| `{architecture}` | {} |", thousands(weights));
+        println!("{row}");
+        assert!(page.contains(&row), "docs/models.md lacks {row:?}");
+    }
+}
+
+fn thousands(number: usize) -> String {
+    match number < 1_000 {
+        true => number.to_string(),
+        false => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
+    }
+}
