@@ -12,6 +12,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::routing::route;
+use crate::fused::Fused;
 use crate::layers::Affine;
 use crate::network::{Input, Output};
 use crate::parameters::{Builder, Initial};
@@ -29,7 +30,7 @@ pub struct Mind<B: Backend> {
     seed: u64,
 }
 
-impl<B: Backend> Mind<B> {
+impl<B: Fused> Mind<B> {
     /// Builds it.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         let (d, wide) = (settings.width, settings.feed_forward);
