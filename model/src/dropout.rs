@@ -4,7 +4,9 @@ use std::cell::Cell;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 
+use crate::fused::Fused;
 use crate::random::SplitMix;
 
 /// Drops values in training and none in inference. Each call draws another mask; a step's masks
@@ -33,37 +35,62 @@ impl Dropout {
     }
 
     /// Drops values of `x`.
-    pub fn apply<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self.mask(x.dims(), &x.device()) {
-            Some(mask) => x * mask,
+    pub fn apply<B: Fused, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self.mask() {
+            Some(mask) => B::drop(x, mask),
             None => x,
         }
     }
 
-    /// A mask of zeros and 1/(1 − rate); none in inference.
-    pub fn mask<B: Backend, const D: usize>(
-        &self,
-        shape: [usize; D],
-        device: &B::Device,
-    ) -> Option<Tensor<B, D>> {
+    /// The next mask; none in inference.
+    fn mask(&self) -> Option<Mask> {
         if !self.is_active() {
             return None;
         }
         let call = self.calls.get();
         self.calls.set(call + 1);
-        let mut random = SplitMix::keyed(self.seed, &call.to_be_bytes());
-        let (keep, threshold) = (1.0 / (1.0 - self.rate), (self.rate * 65_536.0) as u64);
-        let size = shape.iter().product();
-        let mut mask = Vec::with_capacity(size + 3);
-        while mask.len() < size {
-            // Sixteen bits decide on a value: the rate is exact to 1/65,536.
-            let bits = random.next();
-            for lane in 0..4 {
-                mask.push(if (bits >> (16 * lane)) & 0xffff < threshold { 0.0 } else { keep });
+        let random = SplitMix::keyed(self.seed, &call.to_be_bytes());
+        Some(Mask { random, threshold: (self.rate * 65_536.0) as u64, keep: 1.0 / (1.0 - self.rate) })
+    }
+}
+
+/// A mask of zeros and 1/(1 − rate), for values in their order. It is made where it is applied,
+/// and once more for the gradient: drawing it again costs less than keeping it.
+#[derive(Debug, Clone)]
+pub struct Mask {
+    random: SplitMix,
+    /// Of 65,536.
+    threshold: u64,
+    keep: f32,
+}
+
+impl Mask {
+    /// Multiplies `values` by the mask.
+    pub(crate) fn apply(&self, values: &mut [f32]) {
+        /// A multiple of the four values that a number decides on.
+        const CHUNK: usize = 16_384;
+        values.par_chunks_mut(CHUNK).enumerate().for_each(|(nth, values)| {
+            let mut random = self.random.clone();
+            random.skip((nth * CHUNK / 4) as u64);
+            for four in values.chunks_mut(4) {
+                // Sixteen bits decide on a value: the rate is exact to 1/65,536.
+                let bits = random.next();
+                for (lane, value) in four.iter_mut().enumerate() {
+                    *value *= if (bits >> (16 * lane)) & 0xffff < self.threshold { 0.0 } else { self.keep };
+                }
             }
-        }
-        mask.truncate(size);
-        Some(Tensor::from_data(TensorData::new(mask, shape), device))
+        });
+    }
+
+    /// The mask of a tensor.
+    pub(crate) fn tensor<B: Backend, const D: usize>(
+        &self,
+        shape: [usize; D],
+        device: &B::Device,
+    ) -> Tensor<B, D> {
+        let mut values = vec![1.0; shape.iter().product()];
+        self.apply(&mut values);
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
 }
 
@@ -86,9 +113,27 @@ mod tests {
         assert_eq!(values, dropped(3));
         assert_ne!(values, dropped(4));
         let dropout = Dropout::new(0.5, 1);
-        let twice =
-            [0, 1].map(|_| dropout.mask::<Inner, 1>([64], &device).unwrap().into_data().to_vec::<f32>());
-        assert_ne!(twice[0].as_ref().unwrap(), twice[1].as_ref().unwrap());
-        assert!(Dropout::none().mask::<Inner, 1>([64], &device).is_none());
+        let twice = [0, 1].map(|_| dropout.apply(ones.clone()).into_data().to_vec::<f32>().unwrap());
+        assert_ne!(twice[0], twice[1]);
+        assert_eq!(
+            Dropout::none().apply(ones.clone()).into_data().to_vec::<f32>().unwrap(),
+            vec![1.0; 300 * 401]
+        );
+    }
+
+    /// The gradient passes where the value passed, and the backend's own way is the plain one.
+    #[test]
+    fn the_gradient_is_dropped_with_the_value() {
+        type Tracked = burn::backend::Autodiff<Inner>;
+        let device = backend::device().unwrap();
+        let x = Tensor::<Tracked, 2>::ones([90, 401], &device).require_grad();
+        let mask = Dropout::new(0.3, 7).mask().unwrap();
+        let dropped = Tracked::drop(x.clone() * 3.0, mask.clone());
+        let expected: Vec<f32> = mask.tensor::<Inner, 2>([90, 401], &device).into_data().to_vec().unwrap();
+        let found: Vec<f32> = dropped.clone().inner().into_data().to_vec().unwrap();
+        assert!(found.iter().zip(&expected).all(|(found, mask)| *found == mask * 3.0));
+        let gradients = dropped.sum().backward();
+        let by_x: Vec<f32> = x.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        assert!(by_x.iter().zip(&expected).all(|(found, mask)| *found == mask * 3.0));
     }
 }

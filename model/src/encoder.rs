@@ -6,7 +6,7 @@
 //! one look-up a pair.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use crate::dropout::Dropout;
 use crate::fused::Fused;
@@ -15,7 +15,7 @@ use crate::layers::{Affine, Norm};
 use crate::parameters::{Builder, Initial};
 use crate::positions::tape;
 use crate::settings::ModelSettings;
-use crate::time::{BUCKETS, FUTURE};
+use crate::time::BUCKETS;
 
 /// Added to the score of a pair that must not be seen: its weight after the softmax is exactly 0.
 pub(crate) const HIDDEN: f32 = -1e9;
@@ -105,34 +105,12 @@ impl<B: Fused> Encoder<B> {
         let scaled = embeddings.mul_scalar((d as f32).sqrt());
         let tokens = dropout.apply(scaled + Tensor::from_data(position, &device));
         let mut x = tokens.reshape([count * len, d]);
-        let pairs = self.pairs(&histories.pair_buckets(), len);
+        let pairs = histories.pairs();
         for (nth, layer) in self.layers.iter().enumerate() {
-            let bias = self.bias(nth, &pairs, count, len);
-            x = layer.forward(x, dropout, |mixed| B::attend(mixed, bias));
+            let time_bias = self.time_bias.clone().narrow(0, nth * self.heads, self.heads);
+            x = layer.forward(x, dropout, |mixed| B::attend(mixed, time_bias, &pairs));
         }
         self.norm.forward(x).reshape([count, len, d])
-    }
-
-    /// Where each pair's bias stands in a layer's flat table, once per head: in the order of the
-    /// attention's scores, `[histories, heads, len, len]`, so that adding it walks straight.
-    fn pairs(&self, buckets: &[i32], len: usize) -> Tensor<B, 1, Int> {
-        let mut places = Vec::with_capacity(buckets.len() * self.heads);
-        for history in buckets.chunks_exact((len * len).max(1)) {
-            for head in 0..self.heads as i32 {
-                places.extend(history.iter().map(|bucket| bucket + head * (FUTURE + 1)));
-            }
-        }
-        let count = places.len();
-        Tensor::from_data(TensorData::new(places, [count]), &self.time_bias.device())
-    }
-
-    /// A layer's bias, `[histories, heads, len, len]`.
-    fn bias(&self, layer: usize, pairs: &Tensor<B, 1, Int>, count: usize, len: usize) -> Tensor<B, 4> {
-        let table = self.time_bias.clone().narrow(0, layer * self.heads, self.heads);
-        // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
-        let hidden = Tensor::full([self.heads, 1], HIDDEN, &table.device());
-        let table = Tensor::cat(vec![table, hidden], 1).reshape([self.heads * (BUCKETS + 1), 1]);
-        table.select(0, pairs.clone()).reshape([count, self.heads, len, len])
     }
 }
 

@@ -1,7 +1,6 @@
 //! Histories of one pass through a network.
 
-use crate::time::FUTURE;
-use crate::time::bucket;
+use crate::time::{FUTURE, Pairs, bucket};
 
 /// Histories, padded on the right to one length. A causal network needs no padding mask then:
 /// padding comes after every real position, and no position looks ahead.
@@ -70,9 +69,8 @@ impl Histories {
         self.lengths.iter().enumerate().flat_map(|(nth, length)| nth * self.len..nth * self.len + length)
     }
 
-    /// The time bucket of every pair of positions, `[count, len, len]` flat, query before key;
-    /// [`FUTURE`] where the key comes after the query.
-    pub(crate) fn pair_buckets(&self) -> Vec<i32> {
+    /// The time bucket of every pair of positions.
+    pub(crate) fn pairs(&self) -> Pairs {
         let len = self.len;
         let mut buckets = vec![FUTURE; self.count() * len * len];
         for (times, cells) in
@@ -84,7 +82,7 @@ impl Histories {
                 }
             }
         }
-        buckets
+        Pairs { count: self.count(), len, buckets: buckets.into() }
     }
 }
 
@@ -101,7 +99,7 @@ mod tests {
         assert_eq!(histories.times(), [10, 20, 20, 0, 5_000, 5_000]);
         assert_eq!(histories.events().collect::<Vec<_>>(), [0, 1, 3, 4, 5]);
         assert!(histories.is_event(1) && !histories.is_event(2));
-        let buckets = histories.pair_buckets();
+        let buckets = histories.pairs().buckets;
         assert_eq!(buckets[9..12], [0, FUTURE, FUTURE]);
         assert_eq!(buckets[15..18], [bucket(5_000), 0, 0]);
     }

@@ -45,3 +45,4 @@ pub use network::{Architecture, Auxiliary, Input, Network, Output};
 pub use parameters::{Builder, Parameters};
 pub use settings::ModelSettings;
 pub use table::Table;
+pub use time::Pairs;

@@ -4,6 +4,9 @@
 #[derive(Debug, Clone)]
 pub struct SplitMix(u64);
 
+/// What a number adds to the state.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 impl SplitMix {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
@@ -19,10 +22,15 @@ impl SplitMix {
         Self(hash)
     }
 
+    /// Passes over `numbers` of the stream.
+    pub fn skip(&mut self, numbers: u64) {
+        self.0 = self.0.wrapping_add(numbers.wrapping_mul(STEP));
+    }
+
     /// The next number.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -50,6 +58,14 @@ mod tests {
         // First outputs for seed 0, from the reference implementation.
         let mut random = SplitMix::new(0);
         assert_eq!([random.next(), random.next()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+    }
+
+    #[test]
+    fn what_is_skipped_is_not_drawn() {
+        let (mut drawn, mut skipped) = (SplitMix::new(3), SplitMix::new(3));
+        (0..5).for_each(|_| _ = drawn.next());
+        skipped.skip(5);
+        assert_eq!(skipped.next(), drawn.next());
     }
 
     #[test]

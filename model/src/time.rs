@@ -1,6 +1,6 @@
 //! Elapsed time between two events, as a bucket of log1p|Δt|.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Buckets of elapsed time; one more stands for pairs that attention must not see.
 pub const BUCKETS: usize = 32;
@@ -24,6 +24,18 @@ static STARTS: LazyLock<Vec<i64>> = LazyLock::new(|| {
 pub fn bucket(elapsed_ms: i64) -> i32 {
     let elapsed = elapsed_ms.saturating_abs();
     STARTS.partition_point(|start| *start <= elapsed) as i32
+}
+
+/// The time bucket of every pair of positions of some histories; [`FUTURE`] where the key comes
+/// after the query.
+#[derive(Debug, Clone)]
+pub struct Pairs {
+    /// Histories.
+    pub(crate) count: usize,
+    /// Length of each.
+    pub(crate) len: usize,
+    /// `[count, len, len]` flat, query before key.
+    pub(crate) buckets: Arc<[i32]>,
 }
 
 #[cfg(test)]

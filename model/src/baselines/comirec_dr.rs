@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::routing::route;
+use crate::fused::Fused;
 use crate::network::{Input, Output};
 use crate::parameters::{Builder, Initial};
 use crate::settings::ModelSettings;
@@ -19,7 +20,7 @@ pub struct ComirecDr<B: Backend> {
     maps: Tensor<B, 2>,
 }
 
-impl<B: Backend> ComirecDr<B> {
+impl<B: Fused> ComirecDr<B> {
     /// Builds it.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         let (d, k) = (settings.width, settings.interests);

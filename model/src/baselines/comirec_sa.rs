@@ -3,6 +3,7 @@
 use burn::tensor::backend::Backend;
 
 use super::self_attention::SelfAttention;
+use crate::fused::Fused;
 use crate::network::{Input, Output};
 use crate::parameters::Builder;
 use crate::settings::ModelSettings;
@@ -14,7 +15,7 @@ pub struct ComirecSa<B: Backend> {
     attention: SelfAttention<B>,
 }
 
-impl<B: Backend> ComirecSa<B> {
+impl<B: Fused> ComirecSa<B> {
     /// Builds it.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         Self { attention: builder.part("attention", |part| SelfAttention::build(part, settings)) }

@@ -11,6 +11,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::self_attention::SelfAttention;
+use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::network::{Auxiliary, Input, Output};
 use crate::parameters::Builder;
@@ -28,7 +29,7 @@ pub struct Remi<B: Backend> {
     attention: SelfAttention<B>,
 }
 
-impl<B: Backend> Remi<B> {
+impl<B: Fused> Remi<B> {
     /// Builds it.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         Self { attention: builder.part("attention", |part| SelfAttention::build(part, settings)) }

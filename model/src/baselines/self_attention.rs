@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
+use crate::fused::Fused;
 use crate::network::Input;
 use crate::parameters::{Builder, Initial};
 use crate::positions::{Learned, causal};
@@ -28,7 +29,7 @@ pub(super) struct SelfAttention<B: Backend> {
     interests: Tensor<B, 2>,
 }
 
-impl<B: Backend> SelfAttention<B> {
+impl<B: Fused> SelfAttention<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         let (d, k) = (settings.width, settings.interests);
         Self {

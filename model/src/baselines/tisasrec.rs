@@ -118,7 +118,7 @@ impl<B: Fused> Tisasrec<B> {
     }
 }
 
-impl<B: Backend> Context<B> {
+impl<B: Fused> Context<B> {
     /// `mixed` `[histories · len, 3 · d]` holds queries, keys and values side by side; the result
     /// is `[histories · len, d]`.
     fn attend(&self, mixed: Tensor<B, 2>) -> Tensor<B, 2> {

@@ -5,11 +5,13 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::{Fused, primitive, register, tensor};
+use crate::encoder::HIDDEN;
+use crate::time::{BUCKETS, FUTURE, Pairs};
 
 /// Queries (scaled), keys and values, `[sequences, heads, len, each]`.
 struct Parts<B: Backend> {
@@ -28,10 +30,6 @@ impl<B: Backend> Parts<B> {
         // Scaling the queries touches fewer numbers than scaling the scores.
         Self { queries: part(0).mul_scalar(scale(each)), keys: part(1), values: part(2) }
     }
-
-    fn weights(&self, bias: Tensor<B, 4>) -> Tensor<B, 4> {
-        softmax(self.queries.clone().matmul(self.keys.clone().transpose()) + bias, 3)
-    }
 }
 
 fn scale(each: usize) -> f32 {
@@ -44,17 +42,41 @@ fn join<B: Backend>(split: Tensor<B, 4>) -> Tensor<B, 2> {
     split.swap_dims(1, 2).reshape([sequences * len, heads * each])
 }
 
-pub(super) fn forward<B: Backend>(mixed: Tensor<B, 2>, bias: Tensor<B, 4>) -> (Tensor<B, 2>, Tensor<B, 4>) {
-    let parts = Parts::of(mixed, bias.dims());
-    let weights = parts.weights(bias);
-    (join(weights.clone().matmul(parts.values)), weights)
+/// Where each pair's bias stands in a flat table of one row of `BUCKETS + 1` per head, in the order
+/// of the scores `[sequences, heads, len, len]`, so that adding it walks straight.
+fn places<B: Backend>(pairs: &Pairs, heads: usize, device: &B::Device) -> Tensor<B, 1, Int> {
+    let mut places = Vec::with_capacity(pairs.buckets.len() * heads);
+    for sequence in pairs.buckets.chunks_exact((pairs.len * pairs.len).max(1)) {
+        for head in 0..heads as i32 {
+            places.extend(sequence.iter().map(|bucket| bucket + head * (FUTURE + 1)));
+        }
+    }
+    let count = places.len();
+    Tensor::from_data(TensorData::new(places, [count]), device)
+}
+
+pub(super) fn forward<B: Backend>(
+    mixed: Tensor<B, 2>,
+    time_bias: Tensor<B, 2>,
+    pairs: &Pairs,
+) -> (Tensor<B, 2>, Tensor<B, 4>) {
+    let (heads, device) = (time_bias.dims()[0], time_bias.device());
+    let shape = [pairs.count, heads, pairs.len, pairs.len];
+    // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
+    let hidden = Tensor::full([heads, 1], HIDDEN, &device);
+    let table = Tensor::cat(vec![time_bias, hidden], 1).reshape([heads * (BUCKETS + 1), 1]);
+    let bias = table.select(0, places(pairs, heads, &device)).reshape(shape);
+    let Parts { queries, keys, values } = Parts::of(mixed, shape);
+    let weights = softmax(queries.matmul(keys.transpose()) + bias, 3);
+    (join(weights.clone().matmul(values)), weights)
 }
 
 pub(super) fn backward<B: Backend>(
     by_output: Tensor<B, 2>,
     mixed: Tensor<B, 2>,
     weights: Tensor<B, 4>,
-) -> (Tensor<B, 2>, Tensor<B, 4>) {
+    pairs: &Pairs,
+) -> [Tensor<B, 2>; 2] {
     let Parts { queries, keys, values } = Parts::of(mixed, weights.dims());
     let [sequences, heads, len, each] = queries.dims();
     let by_context = by_output.reshape([sequences, len, heads, each]).swap_dims(1, 2);
@@ -66,18 +88,29 @@ pub(super) fn backward<B: Backend>(
     let by_keys = by_scores.clone().transpose().matmul(queries);
     let parts = [by_queries, by_keys, by_values].map(|part| part.swap_dims(1, 2));
     let by_mixed = Tensor::cat(parts.to_vec(), 2).reshape([sequences * len, 3 * heads * each]);
-    (by_mixed, by_scores)
+    let device = by_mixed.device();
+    let (places, by_bias) = (places(pairs, heads, &device), by_scores.reshape([-1, 1]));
+    let by_table = Tensor::zeros([heads * (BUCKETS + 1), 1], &device).select_assign(
+        0,
+        places,
+        by_bias,
+        IndexingUpdateOp::Add,
+    );
+    [by_mixed, by_table.reshape([heads, BUCKETS + 1]).narrow(1, 0, BUCKETS)]
 }
 
 pub(super) fn tracked<B: Fused>(
     mixed: Tensor<Autodiff<B>, 2>,
-    bias: Tensor<Autodiff<B>, 4>,
+    time_bias: Tensor<Autodiff<B>, 2>,
+    pairs: &Pairs,
 ) -> Tensor<Autodiff<B>, 2> {
-    let (mixed, bias) = (primitive(mixed), primitive(bias));
-    let (output, weights) = B::attend_keeping(tensor(mixed.primitive.clone()), tensor(bias.primitive));
+    let [mixed, bias] = [mixed, time_bias].map(primitive);
+    let (output, weights) = B::attend_keeping(tensor(mixed.primitive.clone()), tensor(bias.primitive), pairs);
     let output = primitive(output);
     tensor(match Attend.prepare::<NoCheckpointing>([mixed.node, bias.node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((mixed.primitive, primitive(weights)), output),
+        OpsKind::Tracked(prepared) => {
+            prepared.finish((mixed.primitive, primitive(weights), pairs.clone()), output)
+        }
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     })
 }
@@ -87,14 +120,14 @@ struct Attend;
 
 impl<B: Fused> Backward<B, 2> for Attend {
     /// Queries, keys and values, and the weights after the softmax.
-    type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive);
+    type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Pairs);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let by_output = tensor(grads.consume::<B>(&ops.node));
-        let (mixed, weights) = ops.state;
-        let (by_mixed, by_bias) = B::attend_backward(by_output, tensor(mixed), tensor(weights));
-        let [to_mixed, to_bias] = ops.parents;
-        register(grads, to_mixed.map(|node| node.id), by_mixed);
-        register(grads, to_bias.map(|node| node.id), by_bias);
+        let (mixed, weights, pairs) = ops.state;
+        let by = B::attend_backward(by_output, tensor(mixed), tensor(weights), &pairs);
+        for (node, by) in ops.parents.into_iter().zip(by) {
+            register(grads, node.map(|node| node.id), by);
+        }
     }
 }

@@ -9,6 +9,7 @@
 
 mod affine;
 mod attention;
+mod drop;
 mod norm;
 
 use burn::backend::Autodiff;
@@ -18,8 +19,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
 pub(crate) use self::norm::NORM_EPSILON;
+use crate::dropout::Mask;
 use crate::gru;
 use crate::softmax::{self, Scores};
+use crate::time::Pairs;
 
 /// A backend with the models' compound operations. The defaults are tensor operations.
 pub trait Fused: Backend {
@@ -59,25 +62,37 @@ pub trait Fused: Backend {
         affine::backward(by_output, x, weight, rectified)
     }
 
-    /// softmax(QKᵀ/√each + bias)·V over `heads`. `mixed` `[sequences · len, 3 · heads · each]`
-    /// holds queries, keys and values side by side; `bias` is `[sequences, heads, len, len]`;
-    /// the result `[sequences · len, heads · each]`.
-    fn attend(mixed: Tensor<Self, 2>, bias: Tensor<Self, 4>) -> Tensor<Self, 2> {
-        Self::attend_keeping(mixed, bias).0
+    /// Multiplies `x` by a mask of dropout.
+    fn drop<const D: usize>(x: Tensor<Self, D>, mask: Mask) -> Tensor<Self, D> {
+        let mask = mask.tensor(x.dims(), &x.device());
+        x * mask
+    }
+
+    /// Causal attention with a bias by elapsed time: softmax(QKᵀ/√each + bias)·V for every head.
+    /// `mixed` `[sequences · len, 3 · heads · each]` holds queries, keys and values side by side;
+    /// `time_bias` `[heads, BUCKETS]` is what each bucket of `pairs` adds to a score; the result
+    /// is `[sequences · len, heads · each]`.
+    fn attend(mixed: Tensor<Self, 2>, time_bias: Tensor<Self, 2>, pairs: &Pairs) -> Tensor<Self, 2> {
+        Self::attend_keeping(mixed, time_bias, pairs).0
     }
 
     /// [`Fused::attend`], and the weights after the softmax, `[sequences, heads, len, len]`.
-    fn attend_keeping(mixed: Tensor<Self, 2>, bias: Tensor<Self, 4>) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
-        attention::forward(mixed, bias)
+    fn attend_keeping(
+        mixed: Tensor<Self, 2>,
+        time_bias: Tensor<Self, 2>,
+        pairs: &Pairs,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
+        attention::forward(mixed, time_bias, pairs)
     }
 
-    /// Gradients of [`Fused::attend`] by `mixed` and by the bias.
+    /// Gradients of [`Fused::attend`] by `mixed` and by the time bias.
     fn attend_backward(
         by_output: Tensor<Self, 2>,
         mixed: Tensor<Self, 2>,
         weights: Tensor<Self, 4>,
-    ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
-        attention::backward(by_output, mixed, weights)
+        pairs: &Pairs,
+    ) -> [Tensor<Self, 2>; 2] {
+        attention::backward(by_output, mixed, weights, pairs)
     }
 
     /// A gated recurrent unit over time: `inputs` `[steps, sequences, 3 · width]`, `taken`
@@ -123,8 +138,12 @@ impl<B: Fused> Fused for Autodiff<B> {
         affine::tracked(x, weight, bias, rectify)
     }
 
-    fn attend(mixed: Tensor<Self, 2>, bias: Tensor<Self, 4>) -> Tensor<Self, 2> {
-        attention::tracked(mixed, bias)
+    fn drop<const D: usize>(x: Tensor<Self, D>, mask: Mask) -> Tensor<Self, D> {
+        drop::tracked(x, mask)
+    }
+
+    fn attend(mixed: Tensor<Self, 2>, time_bias: Tensor<Self, 2>, pairs: &Pairs) -> Tensor<Self, 2> {
+        attention::tracked(mixed, time_bias, pairs)
     }
 
     fn gru(
@@ -155,12 +174,13 @@ pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> B::
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
     use burn::tensor::activation::{relu, softmax};
+    use burn::tensor::{Int, TensorData};
 
     use super::*;
     use crate::backend::{self, Inner};
     use crate::random::SplitMix;
+    use crate::time::{BUCKETS, FUTURE};
 
     type Tracked = Autodiff<Inner>;
 
@@ -226,23 +246,42 @@ mod tests {
         }
     }
 
+    /// Pairs of every bucket.
+    fn pairs(count: usize, len: usize) -> Pairs {
+        let mut buckets = vec![FUTURE; count * len * len];
+        for (nth, row) in buckets.chunks_exact_mut(len).enumerate() {
+            for (key, bucket) in row[..=nth % len].iter_mut().enumerate() {
+                *bucket = ((nth * 7 + key * 3) % BUCKETS) as i32;
+            }
+        }
+        Pairs { count, len, buckets: buckets.into() }
+    }
+
     #[test]
     fn attention_has_the_derivatives_of_its_definition() {
         let (sequences, heads, len, each) = (3, 2, 19, 4);
         let mixed = tracked([sequences * len, 3 * heads * each], 1);
-        let bias = tracked([sequences, heads, len, len], 2);
+        let time_bias = tracked([heads, BUCKETS], 2);
         let weight = tracked([sequences * len, heads * each], 3);
-        let fused = Tracked::attend(mixed.clone(), bias.clone());
+        let pairs = pairs(sequences, len);
+        let fused = Tracked::attend(mixed.clone(), time_bias.clone(), &pairs);
+        let device = mixed.device();
+        let seen: Vec<i32> = pairs.buckets.iter().map(|bucket| (*bucket).min(FUTURE - 1)).collect();
+        let seen =
+            Tensor::<Tracked, 1, Int>::from_data(TensorData::new(seen, [sequences * len * len]), &device);
+        let by_head = time_bias.clone().transpose().select(0, seen);
+        let bias = by_head.reshape([sequences, len, len, heads]).permute([0, 3, 1, 2]);
+        let causal = Tensor::<Tracked, 2>::full([len, len], -1e9, &device).triu(1);
         let split = mixed.clone().reshape([sequences, len, 3, heads, each]).permute([2, 0, 3, 1, 4]);
         let part = |part: usize| split.clone().narrow(0, part, 1).reshape([sequences, heads, len, each]);
-        let scores = part(0).matmul(part(1).transpose()) / (each as f32).sqrt() + bias.clone();
-        let context = softmax(scores, 3).matmul(part(2));
+        let scores = part(0).matmul(part(1).transpose()) / (each as f32).sqrt() + bias;
+        let context = softmax(scores + causal.unsqueeze(), 3).matmul(part(2));
         let plain = context.swap_dims(1, 2).reshape([sequences * len, heads * each]);
         same(fused.clone().inner(), plain.clone().inner());
         let found = (fused * weight.clone()).sum().backward();
         let expected = (plain * weight).sum().backward();
         same(mixed.grad(&found).unwrap(), mixed.grad(&expected).unwrap());
-        same(bias.grad(&found).unwrap(), bias.grad(&expected).unwrap());
+        same(time_bias.grad(&found).unwrap(), time_bias.grad(&expected).unwrap());
     }
 
     /// Against what the trait's defaults compute, which other backends run.
@@ -269,15 +308,16 @@ mod tests {
                 same(found, expected);
             }
         }
-        let (mixed, bias, by) = (plain([5 * 9, 24], 8), plain([5, 2, 9, 9], 9), plain([5 * 9, 8], 10));
-        let (found, weights) = Inner::attend_keeping(mixed.clone(), bias.clone());
-        let (expected, plain_weights) = attention::forward(mixed.clone(), bias);
+        let (mixed, bias, by) = (plain([5 * 9, 24], 8), plain([2, BUCKETS], 9), plain([5 * 9, 8], 10));
+        let pairs = pairs(5, 9);
+        let (found, weights) = Inner::attend_keeping(mixed.clone(), bias.clone(), &pairs);
+        let (expected, plain_weights) = attention::forward(mixed.clone(), bias, &pairs);
         same(found, expected);
         same(weights.clone(), plain_weights);
-        let found = Inner::attend_backward(by.clone(), mixed.clone(), weights.clone());
-        let expected = attention::backward(by, mixed, weights);
-        same(found.0, expected.0);
-        same(found.1, expected.1);
+        let found = Inner::attend_backward(by.clone(), mixed.clone(), weights.clone(), &pairs);
+        for (found, expected) in found.into_iter().zip(attention::backward(by, mixed, weights, &pairs)) {
+            same(found, expected);
+        }
     }
 
     /// Transposed and narrowed tensors do not lie in order.
@@ -298,16 +338,16 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (x, weight, bias) = (tracked([900, 24], 1), tracked([24, 24], 2), tracked([1, 24], 3));
-                let scores = tracked([30, 2, 30, 30], 4);
+                let time_bias = tracked([2, BUCKETS], 4);
                 let mixed = Tracked::affine(x.clone(), weight.clone(), bias.clone(), true);
-                let context = Tracked::attend(mixed, scores.clone());
+                let context = Tracked::attend(mixed, time_bias.clone(), &pairs(30, 30));
                 let output = Tracked::norm(context, tracked([1, 8], 5), tracked([1, 8], 6));
                 let gradients = (output * tracked([900, 8], 7)).sum().backward();
                 [
                     values(x.grad(&gradients).unwrap()),
                     values(weight.grad(&gradients).unwrap()),
                     values(bias.grad(&gradients).unwrap()),
-                    values(scores.grad(&gradients).unwrap()),
+                    values(time_bias.grad(&gradients).unwrap()),
                 ]
                 .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
             })

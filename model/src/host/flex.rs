@@ -3,9 +3,12 @@
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
-use super::{affine, attention, norm, softmax};
+use super::attention::{self, Sizes};
+use super::{affine, norm, softmax};
+use crate::dropout::Mask;
 use crate::fused::{Fused, primitive, tensor};
 use crate::softmax::Scores;
+use crate::time::{BUCKETS, Pairs};
 
 /// A tensor's values in order; a copy only where they do not lie in order.
 struct Values(FlexTensor);
@@ -17,11 +20,6 @@ impl Values {
 
     fn slice(&self) -> &[f32] {
         self.0.storage()
-    }
-
-    /// To be written over; a copy where another tensor holds the values too.
-    fn slice_mut(&mut self) -> &mut [f32] {
-        self.0.storage_mut()
     }
 }
 
@@ -73,25 +71,38 @@ impl Fused for Flex {
         [made(by_x, [rows, inputs]), made(by_weight, [inputs, outputs]), made(by_bias, [1, outputs])]
     }
 
-    fn attend_keeping(mixed: Tensor<Self, 2>, bias: Tensor<Self, 4>) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
-        let sizes = sizes(&mixed, bias.dims());
-        let output = [mixed.dims()[0], mixed.dims()[1] / 3];
-        let (mixed, mut weights) = (Values::of(mixed), Values::of(bias));
-        let context = attention::forward(mixed.slice(), weights.slice_mut(), sizes);
-        (made(context, output), tensor(weights.0))
+    fn drop<const D: usize>(x: Tensor<Self, D>, mask: Mask) -> Tensor<Self, D> {
+        let mut x = primitive(x).to_contiguous();
+        // In place, unless another tensor holds the values too.
+        mask.apply(x.storage_mut());
+        tensor(x)
+    }
+
+    fn attend_keeping(
+        mixed: Tensor<Self, 2>,
+        time_bias: Tensor<Self, 2>,
+        pairs: &Pairs,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
+        let ([rows, three], heads) = (mixed.dims(), time_bias.dims()[0]);
+        let sizes = Sizes { heads, len: pairs.len, each: three / (3 * heads) };
+        let [mixed, time_bias] = [mixed, time_bias].map(Values::of);
+        let (output, weights) = attention::forward(mixed.slice(), time_bias.slice(), pairs, sizes);
+        (made(output, [rows, three / 3]), made(weights, [pairs.count, heads, pairs.len, pairs.len]))
     }
 
     fn attend_backward(
         by_output: Tensor<Self, 2>,
         mixed: Tensor<Self, 2>,
         weights: Tensor<Self, 4>,
-    ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
-        let (sizes, shape, bias) = (sizes(&mixed, weights.dims()), mixed.dims(), weights.dims());
+        pairs: &Pairs,
+    ) -> [Tensor<Self, 2>; 2] {
+        let ([rows, three], heads) = (mixed.dims(), weights.dims()[1]);
+        let sizes = Sizes { heads, len: pairs.len, each: three / (3 * heads) };
         let [by_output, mixed] = [by_output, mixed].map(Values::of);
         let weights = Values::of(weights);
-        let (by_mixed, by_bias) =
-            attention::backward(by_output.slice(), mixed.slice(), weights.slice(), sizes);
-        (made(by_mixed, shape), made(by_bias, bias))
+        let [by_mixed, by_bias] =
+            attention::backward(by_output.slice(), mixed.slice(), weights.slice(), pairs, sizes);
+        [made(by_mixed, [rows, three]), made(by_bias, [heads, BUCKETS])]
     }
 
     fn full_softmax(
@@ -105,8 +116,4 @@ impl Fused for Flex {
         let catalogue = Values::of(catalogue.clone());
         softmax::full(hidden, targets, catalogue.slice(), d, block_bytes, rows)
     }
-}
-
-fn sizes(mixed: &Tensor<Flex, 2>, [_, heads, len, _]: [usize; 4]) -> attention::Sizes {
-    attention::Sizes { heads, len, each: mixed.dims()[1] / (3 * heads) }
 }
