@@ -49,7 +49,7 @@ pub enum Command {
     ///
     /// The whole catalogue is ranked for every case. The training part alone makes popularity,
     /// transitions and clusters; docs/evaluation.md defines protocols and measures.
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Look into the state of a data folder.
     #[command(subcommand)]
     State(StateCommand),

@@ -45,7 +45,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Train(args) => commands::train::run(config, args),
         Command::Serve(args) => commands::serve::run(config, args),
         Command::Backfill(args) => commands::backfill::run(config, args),
-        Command::Eval(args) => commands::eval::run(args),
+        Command::Eval(args) => commands::eval::run(*args),
         Command::State(command) => commands::state::run(config, command),
         Command::Topics(command) => commands::topics::run(config, command),
         Command::Dlq(command) => commands::dlq::run(config, command),

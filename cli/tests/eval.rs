@@ -61,12 +61,38 @@ fn figures_tables_and_files() {
 }
 
 #[test]
+fn stored_answers_give_the_same_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = shop(folder.path());
+    let report = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (first, second) = (report("first"), report("second"));
+    let made = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&stdout(&eval(&data, &[arguments, &["--json", "--mmr-loss", "0.1"]].concat())))
+            .unwrap()
+    };
+    let one = made(&["--models", "trinity", "--seed", "1", "--report", &first]);
+    made(&["--models", "trinity,markov", "--seed", "2", "--report", &second]);
+    let again = made(&["--answers", &first]);
+    assert_eq!(again["models"], one["models"]);
+    let both = made(&["--answers", &first, "--answers", &second]);
+    let trinity = &both["models"]["trinity"];
+    let seed = |seed: &str| trinity["seeds"][seed]["MRR@10"].as_f64().unwrap();
+    assert!((trinity["MRR@10"].as_f64().unwrap() - (seed("1") + seed("2")) / 2.0).abs() < 1e-12);
+    assert!(both["models"]["markov+mmr"]["lambda"]["2"].is_number());
+    let text = String::from_utf8(eval(&data, &["--protocol", "o1", "--answers", &first]).stderr).unwrap();
+    assert!(text.contains("are to another data set, protocol or filter"), "{text}");
+}
+
+#[test]
 fn what_the_user_must_change_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let data = shop(folder.path());
     for (arguments, expected) in [
         (&["--models", "sasrek"][..], "--models sasrek: expected"),
-        (&["--reference", "sasrec"], "--reference sasrec: is not among --models"),
+        (
+            &["--reference", "sasrec"],
+            "--reference sasrec: no such model here; expected one of popularity, markov, trinity",
+        ),
         (&["--protocol", "o3"], "expected o1"),
         (&["--core", "100"], "use a lower core"),
         (&["--format", "taobao"], "takes no column names"),

@@ -15,6 +15,6 @@ pub mod split;
 
 pub use data::{Dataset, Event, Format};
 pub use error::{Error, Result};
-pub use evaluate::{CaseResult, EvaluateOptions, PerCase, evaluate};
+pub use evaluate::{Answers, CaseResult, EvaluateOptions, PerCase, evaluate};
 pub use rank::{Interests, Query, Scorer};
-pub use split::{Case, Protocol, Split};
+pub use split::{Case, CaseSet, Protocol, Split};

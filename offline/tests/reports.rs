@@ -4,12 +4,12 @@
 mod common;
 
 use common::dataset;
-use hmisr_offline::measures::{ParetoPoint, adaptation};
+use hmisr_offline::measures::ParetoPoint;
 use hmisr_offline::rank::{Markov, Popularity};
 use hmisr_offline::report::{
-    DataSummary, Measures, ModelReport, Report, compare, learning_curves, pareto_curves,
+    AssembleOptions, DataSummary, LAMBDAS, Report, assemble, compare, learning_curves, pareto_curves,
 };
-use hmisr_offline::{Case, EvaluateOptions, PerCase, Protocol, Scorer, Split, evaluate};
+use hmisr_offline::{Answers, Case, CaseSet, EvaluateOptions, PerCase, Protocol, Scorer, Split, evaluate};
 
 /// Users who walk in a circle over twenty items of five categories; every third step goes astray.
 fn circle() -> Split {
@@ -30,20 +30,27 @@ fn ask(split: &Split, cases: &[Case], model: &mut dyn Scorer) -> PerCase {
     evaluate(split, cases, model, EvaluateOptions::default(), |_, _| {}).unwrap()
 }
 
-fn report(split: &Split) -> Report {
-    let measures = Measures::new(split);
-    let of = |name: &str, model: &mut dyn Scorer| ModelReport {
-        name: name.to_owned(),
-        test: measures.of(&[1, 2].map(|seed| (seed, ask(split, &split.test, model)))).unwrap(),
-        successive: Some(measures.of(&[(1, ask(split, &split.successive, model))]).unwrap()),
-        adaptation: Some(adaptation(split, &ask(split, &split.adaptation, model))),
-        related: None,
-        pareto: Vec::new(),
-        pareto_personal: Vec::new(),
-        parameters: Some(7),
+/// The model's answers to every set of cases.
+fn answered(split: &Split, seed: u64, name: &str, model: &mut dyn Scorer) -> Vec<Answers> {
+    let one = |set| Answers {
+        set,
+        seed,
+        split: split.fingerprint(),
         fit_seconds: 0.5,
+        parameters: Some(7),
+        per_case: PerCase { model: name.to_owned(), ..ask(split, split.cases(set), model) },
     };
-    let models = vec![of("popularity", &mut Popularity::fit(split)), of("chain", &mut Markov::fit(split))];
+    CaseSet::ALL.map(one).to_vec()
+}
+
+fn report(split: &Split) -> Report {
+    let mut answers = Vec::new();
+    for seed in [1, 2] {
+        answers.extend(answered(split, seed, "popularity", &mut Popularity::fit(split)));
+        answers.extend(answered(split, seed, "chain", &mut Markov::fit(split)));
+    }
+    let options = AssembleOptions { pareto: true, mmr_loss: Some(0.05) };
+    let models = assemble(split, &answers, options).unwrap();
     Report {
         command: "hmisr eval --data D".to_owned(),
         protocol: split.protocol,
@@ -91,12 +98,48 @@ fn tables_name_every_model_and_its_distance_from_a_reference() {
     }
     let ablation = report.ablation("popularity").unwrap();
     let chain = ablation.lines().find(|line| line.starts_with("| chain")).unwrap();
-    let found = compare(&report.models[1].test.table, &report.models[0].test.table, "NDCG@10").unwrap();
+    let found = compare(&report.models[2].test.table, &report.models[0].test.table, "NDCG@10").unwrap();
     assert!(found.paired.difference > 0.0 && found.paired.p < 0.05);
     assert!(chain.contains(&format!("{:+.4}", found.paired.difference)), "{chain}");
     let columns: Vec<usize> = ablation.lines().map(|line| line.matches('|').count()).collect();
     assert!(columns.iter().all(|&count| count == columns[0]), "{ablation}");
     assert_eq!(report.ablation("none"), None);
+}
+
+#[test]
+fn re_ranking_costs_no_more_on_validation_than_allowed() {
+    let split = circle();
+    let report = report(&split);
+    let names: Vec<&str> = report.models.iter().map(|model| &model.name[..]).collect();
+    assert_eq!(names, ["popularity", "popularity+mmr", "chain", "chain+mmr"]);
+    let (plain, reranked) = (&report.models[2], &report.models[3]);
+    assert!(reranked.test.figures["ILD@10"] >= plain.test.figures["ILD@10"]);
+    let lambdas = reranked.lambda.as_ref().unwrap();
+    assert_eq!(lambdas.keys().collect::<Vec<_>>(), [&1, &2]);
+    assert_eq!(plain.pareto.len(), LAMBDAS.len());
+    assert_eq!(plain.pareto[0].ndcg, plain.test.seeds[&1]["NDCG@10"]);
+}
+
+#[test]
+fn answers_that_do_not_fit_are_refused() {
+    let split = circle();
+    let answers = answered(&split, 1, "chain", &mut Markov::fit(&split));
+    let refused = |answers: &[Answers], options| {
+        let error = assemble(&split, answers, options).unwrap_err();
+        assert!(error.is_users());
+        error.to_string()
+    };
+    let other = Answers { split: "other".to_owned(), ..answers[1].clone() };
+    let text = refused(&[other], AssembleOptions::default());
+    assert!(text.contains("chain, seed 1, test: are to another data set"), "{text}");
+    let twice = [answers[1].clone(), answers[1].clone()];
+    assert!(refused(&twice, AssembleOptions::default()).contains("given twice"));
+    let rerank = AssembleOptions { pareto: false, mmr_loss: Some(0.1) };
+    assert!(refused(&answers[1..2], rerank).contains("seed 1 to the validation cases too"));
+    let mut seen = split.clone();
+    seen.filter_seen = true;
+    assert_ne!(seen.fingerprint(), split.fingerprint());
+    assert_eq!(circle().fingerprint(), split.fingerprint());
 }
 
 #[test]

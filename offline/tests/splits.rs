@@ -9,6 +9,8 @@ use hmisr_offline::split::LEAST_FUTURE_EVENTS;
 use hmisr_offline::{Case, Dataset, Protocol, Query, Scorer, Split};
 use proptest::prelude::*;
 
+type Fit<'a> = &'a dyn Fn(&Split) -> Box<dyn Scorer>;
+
 fn users() -> impl Strategy<Value = Vec<Vec<(u32, i64)>>> {
     let events = prop::collection::vec((0_u32..12, 0_i64..200), 0..40);
     let sorted = |mut events: Vec<(u32, i64)>| {
@@ -85,7 +87,7 @@ proptest! {
                 events[learnt..].iter_mut().for_each(|event| event.0 = (event.0 + other) % 12);
             }
             let Ok(after) = Split::new(protocol, small(&changed)) else { continue };
-            let ask = |split: &Split, scorer: &dyn Fn(&Split) -> Box<dyn Scorer>| {
+            let ask = |split: &Split, scorer: Fit<'_>| {
                 let mut scorer = scorer(split);
                 let training: Vec<Query<'_>> = split
                     .training()
@@ -94,7 +96,7 @@ proptest! {
                 let scores = scorer.score(&training).unwrap();
                 scores.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
-            let scorers: [&dyn Fn(&Split) -> Box<dyn Scorer>; 3] = [
+            let scorers: [Fit<'_>; 3] = [
                 &|split| Box::new(Popularity::fit(split)),
                 &|split| Box::new(Markov::fit(split)),
                 &|split| Box::new(Trinity::fit(split, Default::default())),

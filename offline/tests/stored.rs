@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use hmisr_offline::measures::RelatedSums;
-use hmisr_offline::{Case, CaseResult, PerCase};
+use hmisr_offline::{Answers, Case, CaseResult, CaseSet, PerCase};
 use proptest::prelude::*;
 
 fn results() -> impl Strategy<Value = Vec<CaseResult>> {
@@ -29,14 +29,25 @@ fn results() -> impl Strategy<Value = Vec<CaseResult>> {
     prop::collection::vec(result, 0..8)
 }
 
+fn answers(seconds: f64, results: Vec<CaseResult>) -> Answers {
+    Answers {
+        set: CaseSet::Successive,
+        seed: 3,
+        split: "a split".to_owned(),
+        fit_seconds: 0.25,
+        parameters: Some(9),
+        per_case: PerCase { model: "a model".to_owned(), seconds, results },
+    }
+}
+
 proptest! {
     #[test]
-    fn reads_back(results in results(), seconds in 0.0..1e6_f64) {
+    fn reads_back(results in results(), quarters in 0_u32..1000) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answers.safetensors");
-        let answers = PerCase { model: "a model".to_owned(), seconds, results };
+        let answers = answers(f64::from(quarters) / 4.0, results);
         answers.save(&path).unwrap();
-        prop_assert_eq!(PerCase::load(&path).unwrap(), answers);
+        prop_assert_eq!(Answers::load(&path).unwrap(), answers);
     }
 }
 
@@ -51,13 +62,12 @@ fn a_damaged_file_is_refused() {
         diversity: None,
         related: None,
     };
-    let answers = PerCase { model: "m".to_owned(), seconds: 1.0, results: vec![result] };
-    answers.save(&path).unwrap();
+    answers(1.0, vec![result]).save(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     for cut in 0..bytes.len() {
         std::fs::write(&path, &bytes[..cut]).unwrap();
-        let error = PerCase::load(&path).unwrap_err();
+        let error = Answers::load(&path).unwrap_err();
         assert!(error.is_users() && error.to_string().contains("evaluate again"), "{error}");
     }
-    assert!(!PerCase::load(&folder.path().join("no")).unwrap_err().is_users());
+    assert!(!Answers::load(&folder.path().join("no")).unwrap_err().is_users());
 }

@@ -5,11 +5,12 @@ mod stored;
 use std::time::Instant;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::measures::RelatedSums;
 use crate::rank::{Query, Scorer, rank};
-use crate::split::{Case, Split};
+use crate::split::{Case, CaseSet, Split};
 
 /// The scores of a batch take at most this many bytes.
 const SCORE_BYTES: usize = 64 << 20;
@@ -46,14 +47,33 @@ pub struct CaseResult {
 }
 
 /// A model's answers to all cases: enough for every measure, without the model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PerCase {
     /// The model.
     pub model: String,
     /// Wall time of the evaluation.
     pub seconds: f64,
     /// The answers, in the order of the cases.
+    #[serde(skip)]
     pub results: Vec<CaseResult>,
+}
+
+/// The answers of a model with a seed to a set of cases, as they are stored and reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// The set.
+    pub set: CaseSet,
+    /// The seed that the model was fitted with.
+    pub seed: u64,
+    /// [`Split::fingerprint`] of the split that was asked about.
+    pub split: String,
+    /// Wall time of fitting the model.
+    pub fit_seconds: f64,
+    /// Its trainable parameters.
+    pub parameters: Option<usize>,
+    /// The answers.
+    #[serde(flatten)]
+    pub per_case: PerCase,
 }
 
 /// Asks the model about each case and ranks the whole catalogue.

@@ -1,6 +1,7 @@
 //! Answers on disk, so that measures can be made again without the model.
 //!
-//! One safetensors file: `user`, `at` `[n]` u32; `rank` `[n]` f64 (NaN: a miss); `items`, `scores`
+//! One safetensors file; in its metadata `answers`, all of [`Answers`] but the results, as JSON.
+//! Columns: `user`, `at` `[n]` u32; `rank` `[n]` f64 (NaN: a miss); `items`, `scores`
 //! `[n, depth]` (item 4294967295: no candidate); `diversity` `[n]` f32 (NaN: none); `related` `[n, 4]`
 //! f64 (sum and pairs of related, then of distinct interests; NaN: none).
 
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
-use super::{CaseResult, PerCase};
+use super::{Answers, CaseResult};
 use crate::error::{Error, Result};
 use crate::measures::RelatedSums;
 use crate::split::Case;
@@ -17,15 +18,15 @@ use crate::split::Case;
 const NO_ITEM: u32 = u32::MAX;
 const EXPECTED: &str = "answers that this version stored; evaluate again";
 
-impl PerCase {
+impl Answers {
     /// Writes the answers into a file, whole or not at all.
     ///
     /// # Errors
     /// The system's.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let depth = self.results.iter().map(|result| result.top.len()).max().unwrap_or(0);
-        let n = self.results.len();
-        let all = || self.results.iter();
+        let depth = self.per_case.results.iter().map(|result| result.top.len()).max().unwrap_or(0);
+        let n = self.per_case.results.len();
+        let all = || self.per_case.results.iter();
         let of_lists = |padding: [u8; 4], bytes: fn(&(u32, f32)) -> [u8; 4]| -> Vec<u8> {
             let list = |result: &CaseResult| -> Vec<[u8; 4]> {
                 let known = result.top.iter().map(bytes);
@@ -61,10 +62,7 @@ impl PerCase {
                 all().flat_map(|r| related(r.related)).flat_map(f64::to_le_bytes).collect(),
             ),
         ];
-        let meta = HashMap::from([
-            ("model".to_owned(), self.model.clone()),
-            ("seconds".to_owned(), self.seconds.to_string()),
-        ]);
+        let meta = HashMap::from([("answers".to_owned(), serde_json::json!(self).to_string())]);
         let damaged = |error: safetensors::SafeTensorError| Error::input(path, error.to_string(), EXPECTED);
         let mut views = Vec::with_capacity(columns.len());
         for (name, dtype, shape, bytes) in &columns {
@@ -77,7 +75,7 @@ impl PerCase {
         std::fs::rename(&unfinished, path).map_err(|error| Error::io(path, "renaming it", error))
     }
 
-    /// Reads what [`PerCase::save`] wrote.
+    /// Reads what [`Answers::save`] wrote.
     ///
     /// # Errors
     /// The system's, and where the file is none of ours.
@@ -86,7 +84,9 @@ impl PerCase {
         let damaged = |what: &str| Error::input(path, what.to_owned(), EXPECTED);
         let (_, meta) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error.to_string()))?;
-        let meta = meta.metadata().clone().unwrap_or_default();
+        let meta = meta.metadata().as_ref().and_then(|meta| meta.get("answers"));
+        let meta = meta.ok_or_else(|| damaged("no `answers` in its metadata"))?;
+        let mut answers: Self = serde_json::from_str(meta).map_err(|error| damaged(&error.to_string()))?;
         let tensor = |name: &str, dtype: Dtype| {
             let tensor = tensors.tensor(name).map_err(|error| damaged(&error.to_string()))?;
             if tensor.dtype() == dtype { Ok(tensor) } else { Err(damaged(name)) }
@@ -103,7 +103,7 @@ impl PerCase {
         if lengths != [n; 4] || items.len() != n * depth || scores.len() != n * depth {
             return Err(damaged("columns of different lengths"));
         }
-        let results = (0..n)
+        answers.per_case.results = (0..n)
             .map(|row| CaseResult {
                 case: Case { user: user[row], at: at[row] },
                 rank: Some(rank[row]).filter(|rank| !rank.is_nan()),
@@ -122,11 +122,7 @@ impl PerCase {
                 }),
             })
             .collect();
-        Ok(Self {
-            model: meta.get("model").cloned().unwrap_or_default(),
-            seconds: meta.get("seconds").and_then(|text| text.parse().ok()).unwrap_or(0.0),
-            results,
-        })
+        Ok(answers)
     }
 }
 

@@ -18,7 +18,9 @@ pub struct TrinitySettings {
 
 impl Default for TrinitySettings {
     fn default() -> Self {
-        Self { clusters: 64, events: 200, seed: 1 }
+        // Of 32 to 512 clusters and 20, 50 or 200 events the best on validation: NDCG@10 .043 on
+        // MovieLens-1M (O2) and .065 on MovieLens-100K (O1); 200 events give .030 and .056.
+        Self { clusters: 64, events: 20, seed: 1 }
     }
 }
 

@@ -57,13 +57,13 @@ impl<'a> Measures<'a> {
     ///
     /// # Errors
     /// Where there are no answers, or where they are to different cases.
-    pub fn of(&self, answers: &[(u64, PerCase)]) -> Result<Measured> {
+    pub fn of(&self, answers: &BTreeMap<u64, &PerCase>) -> Result<Measured> {
         let tables: Vec<UserTable> =
-            answers.iter().map(|(_, one)| UserTable::new(&self.split.data, &self.tail, one)).collect();
+            answers.values().map(|one| UserTable::new(&self.split.data, &self.tail, one)).collect();
         let table = UserTable::average(&tables).filter(|table| !table.users.is_empty());
         let table = table.ok_or_else(|| Error::Setting {
             field: "answers",
-            value: answers.iter().map(|(seed, _)| format!("seed {seed}")).collect::<Vec<_>>().join(", "),
+            value: answers.keys().map(|seed| format!("seed {seed}")).collect::<Vec<_>>().join(", "),
             expected: "answers of every seed to the same cases, at least one".to_owned(),
         })?;
         let seeds: BTreeMap<u64, Figures> = answers
@@ -81,8 +81,8 @@ impl<'a> Measures<'a> {
             ci95: table.measures.iter().cloned().zip(intervals).collect(),
             seeds,
             users: table.users.len(),
-            cases: answers[0].1.results.len(),
-            evaluate_seconds: answers.iter().map(|(_, one)| one.seconds).sum::<f64>() / answers.len() as f64,
+            cases: answers.values().next().map_or(0, |one| one.results.len()),
+            evaluate_seconds: answers.values().map(|one| one.seconds).sum::<f64>() / answers.len() as f64,
             table,
         })
     }

@@ -1,8 +1,11 @@
 //! Reports: figures as JSON, tables as Markdown, curves as SVG.
 
+mod assemble;
 mod figures;
 mod markdown;
 mod plot;
+
+use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
@@ -10,6 +13,7 @@ use crate::data::Notes;
 use crate::measures::{Adaptation, ParetoPoint, RelatedSimilarity, UserTable, paired};
 use crate::split::{Case, Protocol, Split};
 
+pub use assemble::{AssembleOptions, LAMBDAS, assemble};
 pub use figures::{Figures, Measured, Measures};
 pub use plot::{learning_curves, pareto_curves};
 
@@ -116,6 +120,9 @@ pub struct ModelReport {
     /// The same with λ times the model's diversity score of the user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pareto_personal: Vec<ParetoPoint>,
+    /// λ by seed where the model is re-ranked, or what multiplies its diversity score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<BTreeMap<u64, f32>>,
     /// Trainable parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<usize>,

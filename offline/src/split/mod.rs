@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::data::{Dataset, Event};
 use crate::error::{Error, Result};
@@ -70,6 +71,35 @@ pub struct Case {
     pub user: u32,
     /// Index of the target within the user's events; at least 1, so that there is a history.
     pub at: u32,
+}
+
+/// A set of cases by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaseSet {
+    /// [`Split::validation`].
+    Validation,
+    /// [`Split::test`].
+    Test,
+    /// [`Split::successive`].
+    Successive,
+    /// [`Split::adaptation`].
+    Adaptation,
+}
+
+impl CaseSet {
+    /// Every set.
+    pub const ALL: [Self; 4] = [Self::Validation, Self::Test, Self::Successive, Self::Adaptation];
+
+    /// The set's name in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+            Self::Successive => "successive",
+            Self::Adaptation => "adaptation",
+        }
+    }
 }
 
 /// A data set cut by a protocol.
@@ -152,6 +182,36 @@ impl Split {
             problem: format!("{part} of protocol {} is empty", self.protocol),
             remedy: "give more events: users with three or more, over a longer time".to_owned(),
         })
+    }
+
+    /// The cases of a set.
+    pub fn cases(&self, set: CaseSet) -> &[Case] {
+        match set {
+            CaseSet::Validation => &self.validation,
+            CaseSet::Test => &self.test,
+            CaseSet::Successive => &self.successive,
+            CaseSet::Adaptation => &self.adaptation,
+        }
+    }
+
+    /// A text that differs between splits whose questions or candidates differ: SHA-256 of protocol,
+    /// filter, ids, events and training parts, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{} {} ", self.protocol, self.filter_seen));
+        for id in self.data.users.iter().chain(&self.data.items) {
+            hash.update(id.key());
+            hash.update([0xff]);
+        }
+        for (events, learnt) in self.data.events.iter().zip(&self.train_len) {
+            hash.update(learnt.to_le_bytes());
+            hash.update((events.len() as u64).to_le_bytes());
+            for event in events {
+                hash.update(event.item.to_le_bytes());
+                hash.update(event.ts_ms.to_le_bytes());
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The events of the user that may be learnt from, by time.

@@ -78,8 +78,8 @@ pub struct EvalArgs {
     /// The data.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Models: popularity, markov, trinity.
-    #[arg(long, value_delimiter = ',', default_value = "popularity,markov,trinity", value_name = "NAME,…")]
+    /// Models: popularity, markov, trinity; all three by default, none where there are --answers.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub models: Vec<String>,
     /// Also ask for every event after the threshold, not only for each user's last (o2).
     #[arg(long)]
@@ -87,6 +87,14 @@ pub struct EvalArgs {
     /// Re-rank by MMR at several λ: the curve of accuracy against diversity.
     #[arg(long)]
     pub pareto: bool,
+    /// Also show each model re-ranked by MMR with the λ that gives the most diverse lists whose
+    /// NDCG@10 on the validation cases is at most this share lower, such as 0.02.
+    #[arg(long, value_name = "SHARE")]
+    pub mmr_loss: Option<f64>,
+    /// Take in the answers of other models or seeds that an earlier --report wrote into this folder;
+    /// repeatable.
+    #[arg(long, value_name = "DIR")]
+    pub answers: Vec<PathBuf>,
     /// Compare every model with this one: paired bootstrap over users.
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,

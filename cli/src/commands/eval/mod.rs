@@ -5,45 +5,56 @@ pub mod args;
 use std::path::Path;
 use std::time::Instant;
 
-use hmisr_offline::measures::{LIST, adaptation, pareto, related_similarity};
+use hmisr_offline::measures::LIST;
 use hmisr_offline::rank::{Markov, Popularity, Trinity, TrinitySettings};
-use hmisr_offline::report::{DataSummary, Measures, ModelReport, Report, pareto_curves};
-use hmisr_offline::{Case, EvaluateOptions, PerCase, Scorer, Split, evaluate};
+use hmisr_offline::report::{AssembleOptions, DataSummary, Report, assemble, pareto_curves};
+use hmisr_offline::{Answers, CaseSet, EvaluateOptions, Scorer, Split, evaluate};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::args::EvalArgs;
 use crate::failure::Failure;
 
-/// The values of λ on the curve of accuracy against diversity.
-const LAMBDAS: [f32; 11] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9];
+const COUNTING: [&str; 3] = ["popularity", "markov", "trinity"];
 
 pub fn run(args: EvalArgs) -> Result<(), Failure> {
-    let known = |name: &String| args.models.contains(name);
-    if let Some(reference) = args.reference.as_ref().filter(|name| !known(name)) {
-        return Err(Failure::user(format!("--reference {reference}: is not among --models; add it there")));
-    }
     let split = args.data.split()?;
     if let Some(folder) = &args.report {
         std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     }
-    let measures = Measures::new(&split);
-    let mut models = Vec::new();
-    for name in &args.models {
+    let mut answers = Vec::new();
+    for name in models(&args) {
         let begun = Instant::now();
         let mut model = model(name, &split, args.seed)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
-        let report = report_model(&args, &split, &measures, model.as_mut())?;
-        models.push(ModelReport { fit_seconds, ..report });
+        for answer in ask(&args, &split, model.as_mut())? {
+            let answer = Answers { fit_seconds, ..answer };
+            if let Some(folder) = &args.report {
+                let (model, set) = (&answer.per_case.model, answer.set.as_str());
+                answer.save(&folder.join(format!("{model}-{}-{set}.safetensors", args.seed)))?;
+            }
+            answers.push(answer);
+        }
     }
+    for folder in &args.answers {
+        answers.extend(stored(folder)?);
+    }
+    let options = AssembleOptions { pareto: args.pareto, mmr_loss: args.mmr_loss };
     let report = Report {
         command: command_line(),
         protocol: args.data.protocol,
         data: DataSummary::new(&split),
-        models,
+        models: assemble(&split, &answers, options)?,
     };
     let mut markdown = report.markdown();
-    if let Some(table) = args.reference.as_ref().and_then(|name| report.ablation(name).map(|t| (name, t))) {
-        markdown.push_str(&format!("\n## Against {}\n\n{}", table.0, table.1));
+    if let Some(name) = &args.reference {
+        let Some(table) = report.ablation(name) else {
+            let known: Vec<&str> = report.models.iter().map(|model| &model.name[..]).collect();
+            let known = known.join(", ");
+            return Err(Failure::user(format!(
+                "--reference {name}: no such model here; expected one of {known}"
+            )));
+        };
+        markdown.push_str(&format!("\n## Against {name}\n\n{table}"));
     }
     if let Some(folder) = &args.report {
         write(folder, &report, &markdown)?;
@@ -57,6 +68,14 @@ pub fn run(args: EvalArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The models to fit here.
+fn models(args: &EvalArgs) -> Vec<&str> {
+    if args.models.is_empty() && args.answers.is_empty() {
+        return COUNTING.to_vec();
+    }
+    args.models.iter().map(String::as_str).collect()
+}
+
 /// Fits a model that counts.
 fn model(name: &str, split: &Split, seed: u64) -> Result<Box<dyn Scorer>, Failure> {
     Ok(match name {
@@ -64,51 +83,62 @@ fn model(name: &str, split: &Split, seed: u64) -> Result<Box<dyn Scorer>, Failur
         "markov" => Box::new(Markov::fit(split)),
         "trinity" => Box::new(Trinity::fit(split, TrinitySettings { seed, ..Default::default() })),
         _ => {
-            let known = "expected popularity, markov or trinity";
-            return Err(Failure::user(format!("--models {name}: {known}")));
+            let known = COUNTING.join(", ");
+            return Err(Failure::user(format!("--models {name}: expected {known}")));
         }
     })
 }
 
-/// Asks the model about every set of cases.
-fn report_model(
-    args: &EvalArgs,
-    split: &Split,
-    measures: &Measures<'_>,
-    model: &mut dyn Scorer,
-) -> Result<ModelReport, Failure> {
-    let mut ask = |set: &str, cases: &[Case], depth: usize| -> Result<PerCase, Failure> {
-        let name = model.name().to_owned();
-        let bar = bar(&name, set, cases.len());
-        let answers =
-            evaluate(split, cases, model, EvaluateOptions { depth, ..Default::default() }, |done, _| {
-                bar.set_position(done as u64);
-            })?;
-        bar.finish_and_clear();
-        if let Some(folder) = &args.report {
-            answers.save(&folder.join(format!("{name}-{}-{set}.safetensors", args.seed)))?;
+/// Asks the model about every set of cases that the report needs.
+fn ask(args: &EvalArgs, split: &Split, model: &mut dyn Scorer) -> Result<Vec<Answers>, Failure> {
+    let mut answers = Vec::new();
+    for set in CaseSet::ALL {
+        let cases = split.cases(set);
+        let wanted = match set {
+            CaseSet::Validation => args.mmr_loss.is_some(),
+            CaseSet::Successive => args.successive,
+            CaseSet::Test | CaseSet::Adaptation => true,
+        };
+        if cases.is_empty() || !wanted {
+            continue;
         }
-        Ok(answers)
-    };
-    let test = ask("test", &split.test, EvaluateOptions::default().depth)?;
-    let successive = (args.successive && !split.successive.is_empty())
-        .then(|| ask("successive", &split.successive, LIST))
-        .transpose()?;
-    let adapted =
-        (!split.adaptation.is_empty()).then(|| ask("adaptation", &split.adaptation, LIST)).transpose()?;
-    let curve = |personal| pareto(split, measures.tail(), &test, &LAMBDAS, personal);
-    let has_score = test.results.iter().any(|result| result.diversity.is_some());
-    Ok(ModelReport {
-        name: test.model.clone(),
-        adaptation: adapted.map(|answers| adaptation(split, &answers)),
-        related: related_similarity(&test),
-        pareto: if args.pareto { curve(false) } else { Vec::new() },
-        pareto_personal: if args.pareto && has_score { curve(true) } else { Vec::new() },
-        successive: successive.map(|answers| measures.of(&[(args.seed, answers)])).transpose()?,
-        test: measures.of(&[(args.seed, test)])?,
-        parameters: None,
-        fit_seconds: 0.0,
-    })
+        // What is re-ranked needs more candidates than a list has.
+        let depth = if set == CaseSet::Successive { LIST } else { EvaluateOptions::default().depth };
+        let options = EvaluateOptions { depth, ..Default::default() };
+        let bar = bar(model.name(), set, cases.len());
+        let per_case = evaluate(split, cases, model, options, |done, _| bar.set_position(done as u64))?;
+        bar.finish_and_clear();
+        answers.push(Answers {
+            set,
+            seed: args.seed,
+            split: split.fingerprint(),
+            fit_seconds: 0.0,
+            parameters: None,
+            per_case,
+        });
+    }
+    Ok(answers)
+}
+
+/// The answers in a folder, in the order of the files' names.
+fn stored(folder: &Path) -> Result<Vec<Answers>, Failure> {
+    let listing = |error| Failure::user(format!("--answers {}: cannot be read ({error})", folder.display()));
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(listing)? {
+        let path = entry.map_err(listing)?.path();
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        let remedy = "name a folder that --report wrote";
+        return Err(Failure::user(format!(
+            "--answers {}: no *.safetensors in it; {remedy}",
+            folder.display()
+        )));
+    }
+    paths.sort();
+    paths.iter().map(|path| Ok(Answers::load(path)?)).collect()
 }
 
 fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> {
@@ -140,11 +170,11 @@ fn command_line() -> String {
     std::iter::once("hmisr".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }
 
-fn bar(model: &str, set: &str, cases: usize) -> ProgressBar {
+fn bar(model: &str, set: CaseSet, cases: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} cases, {eta} left") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-    .with_message(format!("{model}, {set}"))
+    .with_message(format!("{model}, {}", set.as_str()))
 }
