@@ -106,6 +106,13 @@ impl From<hmisr_trainer::Error> for Failure {
     }
 }
 
+impl From<hmisr_model::Error> for Failure {
+    fn from(error: hmisr_model::Error) -> Self {
+        let is_users = error.kind() != hmisr_model::ErrorKind::Diverged;
+        Self::of(&error, is_users)
+    }
+}
+
 impl From<hmisr_offline::Error> for Failure {
     fn from(error: hmisr_offline::Error) -> Self {
         Self::of(&error, error.is_users())

@@ -12,6 +12,7 @@ mod phase;
 mod report;
 mod soak;
 mod timed;
+mod train;
 mod usage;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::Pipeline(args) => pipeline(config, &args),
         BenchCommand::Lookup(args) => lookup::run(config, &args),
         BenchCommand::Soak(args) => soak::run(config, &args),
+        BenchCommand::Train(args) => train::run(&args),
     }
 }
 
