@@ -76,8 +76,8 @@ fn walk<B: Backend>(
     let mut state = initial.clone().expand([sequences, width]);
     let (mut states, mut kept) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     for step in 0..steps {
-        let x = inputs.clone().slice([step..step + 1]).reshape([sequences, three]);
-        let mask = taken.clone().slice([step..step + 1]).reshape([sequences, 1]);
+        let x = inputs.clone().narrow(0, step, 1).reshape([sequences, three]);
+        let mask = taken.clone().narrow(0, step, 1).reshape([sequences, 1]);
         let hidden = state.clone().matmul(recurrent.clone()) + bias.clone();
         let gates = sigmoid(x.clone().narrow(1, 0, 2 * width) + hidden.clone().narrow(1, 0, 2 * width));
         let (reset, update) = (gates.clone().narrow(1, 0, width), gates.narrow(1, width, width));
@@ -151,8 +151,8 @@ impl<B: Backend> Backward<B, 4> for Scan<B> {
         let mut befores = Vec::with_capacity(steps);
         for (nth, step) in kept.into_iter().enumerate().rev() {
             let Step { before, reset, update, new, recurrent_new } = step;
-            let here = by_output.clone().slice([nth..nth + 1]).reshape([sequences, width]);
-            let mask = taken.clone().slice([nth..nth + 1]).reshape([sequences, 1]);
+            let here = by_output.clone().narrow(0, nth, 1).reshape([sequences, width]);
+            let mask = taken.clone().narrow(0, nth, 1).reshape([sequences, 1]);
             let by_next = by_state + here;
             let keep = update.clone().neg() + 1.0;
             let masked = by_next.clone() * mask;

@@ -61,6 +61,11 @@ impl Table {
         self.steps.len()
     }
 
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Appends a row for `key`. Its weights come from the key alone, so that a replay or a second
     /// admission begins with the same.
     pub fn grow(&mut self, key: &[u8]) {

@@ -105,7 +105,7 @@ impl<B: Fused> Intent<B> {
 fn elapsed(histories: &Histories) -> Vec<f32> {
     let (times, len) = (histories.times(), histories.len());
     let share = |at: usize| {
-        if at % len == 0 {
+        if at.is_multiple_of(len) {
             return 0.0;
         }
         let hours = times[at].saturating_sub(times[at - 1]).max(0) as f32 / 3_600_000.0;

@@ -244,7 +244,7 @@ impl<B: Fused> Hmisr<B> {
     ) -> Option<Tensor<B, 1>> {
         let intents = levels.intents.clone()?;
         let [positions, k, width] = intents.dims();
-        let targets = candidates.clone().slice([0..samples.targets.len()]).unsqueeze_dim::<3>(2);
+        let targets = candidates.clone().narrow(0, 0, samples.targets.len()).unsqueeze_dim::<3>(2);
         let vectors = rows3(&levels.vectors, &samples.positions);
         let scores = vectors.matmul(targets).into_data();
         let best = |(row, position): (&[f32], &usize)| {
@@ -352,8 +352,8 @@ impl<B: Backend> View<B> {
 
     /// One user's part.
     pub fn user(&self, nth: usize) -> Self {
-        let two = |tensor: &Tensor<B, 2>| tensor.clone().slice([nth..nth + 1]);
-        let three = |tensor: &Tensor<B, 3>| tensor.clone().slice([nth..nth + 1]);
+        let two = |tensor: &Tensor<B, 2>| tensor.clone().narrow(0, nth, 1);
+        let three = |tensor: &Tensor<B, 3>| tensor.clone().narrow(0, nth, 1);
         Self {
             users: Users {
                 vectors: three(&self.users.vectors),
