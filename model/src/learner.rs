@@ -11,7 +11,7 @@ use crate::fused::Fused;
 use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
-use crate::network::{Architecture, Input, Network};
+use crate::network::{Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::settings::ModelSettings;
 use crate::softmax::{SampledRows, sampled_softmax};
@@ -25,6 +25,14 @@ pub struct Targets {
     pub positions: Vec<usize>,
     /// Item rows.
     pub rows: Vec<u32>,
+}
+
+/// Who looks at scores before they are learnt from.
+pub struct Look<'a> {
+    /// Whether a target's scores are wanted.
+    pub wants: &'a dyn Fn(usize) -> bool,
+    /// Takes a target's number and the scores of the whole catalogue.
+    pub show: &'a mut dyn FnMut(usize, &[f32]),
 }
 
 /// Gradients of a step, summed over its passes and targets in a fixed order.
@@ -155,8 +163,8 @@ pub struct Learner<'a, B: Fused> {
 }
 
 impl<B: Fused> Learner<'_, B> {
-    /// Adds a pass's gradients. `look` is shown the scores of the whole catalogue for every
-    /// target before they are used, where it is given and the catalogue is bound.
+    /// Adds a pass's gradients. `look` is shown the scores of the whole catalogue for the targets
+    /// that it wants, before anything is learnt from them.
     ///
     /// # Errors
     /// [`ErrorKind::Backend`] where the backend does not compute in f32.
@@ -167,7 +175,7 @@ impl<B: Fused> Learner<'_, B> {
         plan: &Plan,
         samples: Option<Samples>,
         gradients: &mut Gradients,
-        look: Option<&mut dyn FnMut(usize, &[f32])>,
+        look: Option<Look<'_>>,
     ) -> Result<()> {
         let begun = Instant::now();
         let d = self.table.width();
@@ -196,15 +204,8 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
-        if let (Some(look), Some(catalogue)) = (look, &self.catalogue) {
-            show(
-                vectors,
-                (targets, interests),
-                self.settings.architecture,
-                catalogue,
-                self.logits_bytes,
-                look,
-            )?;
+        if let Some(look) = look {
+            self.show(vectors, interests, targets, look)?;
         }
         let chosen =
             Chosen::new(vectors, targets, interests, self.table, self.settings.architecture.is_joint());
@@ -251,6 +252,31 @@ impl<B: Fused> Learner<'_, B> {
         }
         gradients.targets += targets.rows.len();
         gradients.times.backward += begun.elapsed();
+        Ok(())
+    }
+
+    /// Shows the whole catalogue's scores of the wanted targets' positions.
+    fn show(&self, vectors: &[f32], interests: usize, targets: &Targets, look: Look<'_>) -> Result<()> {
+        let (items, size) = (self.table.len(), interests * self.table.width());
+        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
+        let catalogue = match &self.catalogue {
+            Some(catalogue) => catalogue.clone(),
+            None if wanted.is_empty() => return Ok(()),
+            None => self.table.tensor::<B>(self.device),
+        };
+        let transposed = catalogue.transpose();
+        let block = (self.logits_bytes / 4 / (items * interests).max(1)).max(1);
+        for wanted in wanted.chunks(block) {
+            let of = |nth: &usize| targets.positions[*nth] * size..(targets.positions[*nth] + 1) * size;
+            let taken: Vec<f32> = wanted.iter().flat_map(|nth| &vectors[of(nth)]).copied().collect();
+            let taken = TensorData::new(taken, [wanted.len() * interests, self.table.width()]);
+            let logits = Tensor::<B, 2>::from_data(taken, self.device).matmul(transposed.clone());
+            let mut logits = logits.into_data();
+            let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
+            for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
+                (look.show)(*nth, self.settings.architecture.together(rows, items));
+            }
+        }
         Ok(())
     }
 
@@ -331,32 +357,6 @@ fn best(vectors: &[f32], item: &[f32]) -> usize {
     let scores = vectors.chunks_exact(item.len()).map(|vector| dot(vector, item));
     let best = scores.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map_or(0, |(k, _)| k)
-}
-
-/// Shows the whole catalogue's scores of each target's position.
-fn show<B: Fused>(
-    vectors: &[f32],
-    (targets, interests): (&Targets, usize),
-    architecture: Architecture,
-    catalogue: &Tensor<B, 2>,
-    block_bytes: usize,
-    look: &mut dyn FnMut(usize, &[f32]),
-) -> Result<()> {
-    let [items, d] = catalogue.dims();
-    let (size, transposed) = (interests * d, catalogue.clone().transpose());
-    let block = (block_bytes / 4 / (items * interests).max(1)).max(1);
-    for (nth, positions) in targets.positions.chunks(block).enumerate() {
-        let taken: Vec<f32> =
-            positions.iter().flat_map(|at| &vectors[at * size..(at + 1) * size]).copied().collect();
-        let taken = TensorData::new(taken, [positions.len() * interests, d]);
-        let logits = Tensor::<B, 2>::from_data(taken, &catalogue.device()).matmul(transposed.clone());
-        let mut logits = logits.into_data();
-        let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
-        for (at, rows) in logits.chunks_exact_mut(items * interests).enumerate() {
-            look(nth * block + at, architecture.together(rows, items));
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn not_f32(error: impl std::fmt::Debug) -> Error {

@@ -11,7 +11,7 @@ use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::hmisr::{Hmisr, Training};
-use crate::parameters::Builder;
+use crate::parameters::{Builder, Parameters};
 use crate::settings::ModelSettings;
 use crate::{Error, ErrorKind};
 
@@ -179,6 +179,16 @@ impl<B: Fused> Network<B> {
             Architecture::ComirecSa => Self::ComirecSa(ComirecSa::build(builder, settings)),
             Architecture::Remi => Self::Remi(Remi::build(builder, settings)),
         }
+    }
+
+    /// Fresh parameters of the network that `settings` name.
+    pub fn fresh(settings: &ModelSettings, device: &B::Device) -> Parameters {
+        Parameters::fresh::<B, _>(settings.seed, device, |builder| Self::build(builder, settings))
+    }
+
+    /// The network over `parameters`.
+    pub fn bind(settings: &ModelSettings, parameters: &Parameters, device: &B::Device) -> Self {
+        Self::build(&mut Builder::new(&parameters.list, settings.seed, device), settings)
     }
 
     /// The user's vectors at every position, each from the events up to it alone.

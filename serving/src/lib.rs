@@ -36,7 +36,10 @@ pub use error::{ApiError, Error, ErrorKind, Result};
 pub use lookup::{LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;
-pub use model::{Model, ModelError, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
+pub use model::{
+    CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
+    RecommendationSource, Scored,
+};
 pub use server::{Ended, HttpServer, serve};
 pub use settings::{InvalidSetting, Settings};
 pub use slot::ModelSlot;

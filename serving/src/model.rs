@@ -13,7 +13,7 @@ pub trait Model: Send + Sync + 'static {
 
     /// The `k` best items for a history of `(item, event time in epoch milliseconds)`, oldest
     /// first, without those that `exclude` names; best first, fewer where the catalogue is
-    /// smaller. Blocks for as long as the computation takes.
+    /// smaller. `lambda` is how much diversity weighs. Blocks for as long as the computation takes.
     ///
     /// # Errors
     /// Where the computation fails.
@@ -21,8 +21,16 @@ pub trait Model: Send + Sync + 'static {
         &self,
         history: &[(Id, i64)],
         k: usize,
+        lambda: Lambda,
         exclude: &dyn Fn(&Id) -> bool,
     ) -> Result<Recommendation, ModelError>;
+
+    /// What the model sees in a user of this history; none where it has no interests to show, or
+    /// knows nothing of the history.
+    ///
+    /// # Errors
+    /// Where the computation fails.
+    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError>;
 }
 
 /// Where versions come from.
@@ -73,6 +81,42 @@ pub struct ModelInfo {
     pub metrics: serde_json::Value,
 }
 
+/// How much diversity weighs in the re-ranking, 0 (relevance alone) to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lambda {
+    /// This much for every user.
+    Fixed(f32),
+    /// This much times the user's diversity score.
+    Personal(f32),
+}
+
+/// What the model sees in a user.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Profile {
+    /// How various the user's next choices are expected to be, 0 (focused) to 1 (exploring).
+    pub diversity_score: f32,
+    /// The interests.
+    pub interests: Vec<Interest>,
+}
+
+/// One interest of a user.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Interest {
+    /// Its share of the user's history.
+    pub mass: f32,
+    /// What it is about, the greatest share first.
+    pub categories: Vec<CategoryShare>,
+}
+
+/// A category's share of an interest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CategoryShare {
+    /// The category.
+    pub category: Id,
+    /// Its share.
+    pub share: f32,
+}
+
 /// A model's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recommendation {
@@ -80,6 +124,10 @@ pub struct Recommendation {
     pub items: Vec<Scored>,
     /// What ranked them.
     pub source: RecommendationSource,
+    /// The user's diversity score; none where the model has none.
+    pub diversity_score: Option<f32>,
+    /// How much diversity weighed.
+    pub lambda: f32,
 }
 
 /// One recommended item.
@@ -91,6 +139,11 @@ pub struct Scored {
     pub category: Id,
     /// The higher, the better; comparable within one answer only.
     pub score: f32,
+    /// The interest that brought it, as [`Profile::interests`] counts them from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interest: Option<usize>,
+    /// Its place by relevance alone, counted from 1: what the re-ranking changed.
+    pub relevance_rank: usize,
 }
 
 /// What ranked the items of an answer.

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hmisr_stream::contract::Id;
-use hmisr_trainer::recommend::{Origin, Recommender};
+use hmisr_trainer::recommend::{self, Recommender};
 use hmisr_trainer::snapshot::{Manifest, latest_version};
 
-use crate::{Model, ModelError, ModelInfo, ModelLoader, Recommendation, RecommendationSource, Scored};
+use crate::{
+    CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
+    RecommendationSource, Scored,
+};
 
 /// Loads the trainer's snapshots. A folder that does not exist yet is one without versions: a
 /// server may start before its trainer.
@@ -51,23 +54,51 @@ impl Model for Trained {
         &self,
         history: &[(Id, i64)],
         k: usize,
+        lambda: Lambda,
         exclude: &dyn Fn(&Id) -> bool,
     ) -> Result<Recommendation, ModelError> {
-        let answer = self
-            .recommender
-            .recommend(history, k, exclude)
-            .map_err(|error| ModelError::new(error.to_string()))?;
+        let lambda = match lambda {
+            Lambda::Fixed(lambda) => recommend::Lambda::Fixed(lambda),
+            Lambda::Personal(most) => recommend::Lambda::Personal { most },
+        };
+        let request = recommend::Request { history, k, lambda, exclude };
+        let answer = self.recommender.recommend(&request).map_err(failed)?;
         let source = match answer.source {
-            Origin::Model => RecommendationSource::Model,
-            Origin::Popularity => RecommendationSource::Popularity,
+            recommend::Origin::Model => RecommendationSource::Model,
+            recommend::Origin::Popularity => RecommendationSource::Popularity,
         };
         let items = answer.items.into_iter().map(|scored| Scored {
             item_id: scored.item,
             category: scored.category,
             score: scored.score,
+            interest: scored.interest,
+            relevance_rank: scored.relevance_rank,
         });
-        Ok(Recommendation { items: items.collect(), source })
+        Ok(Recommendation {
+            items: items.collect(),
+            source,
+            diversity_score: answer.diversity_score,
+            lambda: answer.lambda,
+        })
     }
+
+    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
+        let Some(profile) = self.recommender.profile(history).map_err(failed)? else { return Ok(None) };
+        let interest = |interest: recommend::Interest| Interest {
+            mass: interest.mass,
+            categories: interest
+                .categories
+                .into_iter()
+                .map(|(category, share)| CategoryShare { category, share })
+                .collect(),
+        };
+        let interests = profile.interests.into_iter().map(interest).collect();
+        Ok(Some(Profile { diversity_score: profile.diversity_score, interests }))
+    }
+}
+
+fn failed(error: hmisr_trainer::Error) -> ModelError {
+    ModelError::new(error.to_string())
 }
 
 fn info(manifest: &Manifest) -> serde_json::Result<ModelInfo> {

@@ -21,14 +21,27 @@ pub struct Item {
 pub struct Catalogue {
     items: Vec<Item>,
     rows: HashMap<Id, u32>,
+    categories: HashMap<Id, u32>,
+    /// Number of each item's category, by first sight.
+    category_of: Vec<u32>,
 }
 
 impl Catalogue {
     /// The catalogue with these items, in row order; none where an id stands twice.
     pub fn from_items(items: Vec<Item>) -> Option<Self> {
-        let rows: HashMap<Id, u32> =
-            items.iter().enumerate().map(|(row, item)| (item.id.clone(), row as u32)).collect();
-        (rows.len() == items.len()).then_some(Self { items, rows })
+        let count = items.len();
+        let mut catalogue = Self::default();
+        for item in items {
+            catalogue.push(item);
+        }
+        (catalogue.rows.len() == count).then_some(catalogue)
+    }
+
+    fn push(&mut self, item: Item) {
+        let next = self.categories.len() as u32;
+        self.category_of.push(*self.categories.entry(item.category.clone()).or_insert(next));
+        self.rows.insert(item.id.clone(), self.items.len() as u32);
+        self.items.push(item);
     }
 
     /// The item's row, given now if it has none.
@@ -37,8 +50,7 @@ impl Catalogue {
             return *row;
         }
         let row = self.items.len() as u32;
-        self.items.push(Item { id: id.clone(), category: category(), count: 0 });
-        self.rows.insert(id.clone(), row);
+        self.push(Item { id: id.clone(), category: category(), count: 0 });
         row
     }
 
@@ -52,6 +64,16 @@ impl Catalogue {
     /// The item's row.
     pub fn row(&self, id: &Id) -> Option<u32> {
         self.rows.get(id).copied()
+    }
+
+    /// The number of an item's category, counted by first sight.
+    pub fn category(&self, row: u32) -> u32 {
+        self.category_of[row as usize]
+    }
+
+    /// How many categories there are.
+    pub fn categories(&self) -> usize {
+        self.categories.len()
     }
 
     /// All items, in row order.

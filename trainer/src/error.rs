@@ -71,6 +71,17 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<hmisr_model::Error> for Error {
+    fn from(error: hmisr_model::Error) -> Self {
+        let kind = match error.kind() {
+            hmisr_model::ErrorKind::Configuration => ErrorKind::Configuration,
+            hmisr_model::ErrorKind::Backend => ErrorKind::Backend,
+            hmisr_model::ErrorKind::Diverged => ErrorKind::Diverged,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
 impl From<hmisr_stream::Error> for Error {
     fn from(error: hmisr_stream::Error) -> Self {
         Self::caused(ErrorKind::Stream(error.kind()), error.to_string(), error)

@@ -1,27 +1,23 @@
 //! The online trainer: the model, its embedding table, the loop that evaluates and learns from
 //! the stream of training examples, and the snapshots that it publishes.
 
-mod adam;
-pub mod backend;
 mod batch;
 pub mod catalogue;
-mod dot;
 mod error;
 mod evaluation;
-mod gradients;
+mod habits;
 mod metrics;
-mod model;
 pub mod online;
 pub mod prequential;
-mod random;
 pub mod recommend;
 mod report;
 mod seen;
 pub mod settings;
 pub mod snapshot;
 mod state;
-mod table;
 mod trainer;
+
+pub use hmisr_model::backend;
 
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::Metrics;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hmisr_model::ModelSettings;
+use hmisr_model::settings::within;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Result};
@@ -12,7 +14,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Settings {
     /// The folder that trainer and servers share: snapshots, their pointer, and the journal.
     pub folder: PathBuf,
-    /// The model's sizes. A snapshot of other sizes is refused.
+    /// The model. A snapshot of another one is refused.
     pub model: ModelSettings,
     /// How it learns.
     pub learning: LearningSettings,
@@ -31,24 +33,6 @@ pub struct Settings {
     /// Go on at the log's start where it begins after the snapshot's position. The examples
     /// between are lost to the model, which is why it is off.
     pub skip_lost_examples: bool,
-}
-
-/// Sizes of the model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelSettings {
-    /// Width of embeddings and of the encoder, d.
-    pub width: usize,
-    /// Attention heads; they divide the width.
-    pub heads: usize,
-    /// Encoder layers.
-    pub layers: usize,
-    /// Width of the feed-forward network.
-    pub feed_forward: usize,
-    /// Events that the encoder reads, at most.
-    pub max_len: usize,
-    /// Seed of every initial weight.
-    pub seed: u64,
 }
 
 /// How the model learns.
@@ -98,7 +82,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             folder: PathBuf::from("data/snapshots"),
-            model: ModelSettings::default(),
+            // The pass that evaluates is the one that learns: nothing may be dropped in it.
+            model: ModelSettings { dropout: 0.0, ..ModelSettings::default() },
             learning: LearningSettings::default(),
             evaluation: EvaluationSettings::default(),
             batch_examples: 512,
@@ -108,12 +93,6 @@ impl Default for Settings {
             keep_snapshots: 5,
             skip_lost_examples: false,
         }
-    }
-}
-
-impl Default for ModelSettings {
-    fn default() -> Self {
-        Self { width: 64, heads: 2, layers: 2, feed_forward: 256, max_len: 50, seed: 1 }
     }
 }
 
@@ -169,24 +148,6 @@ impl Settings {
     }
 }
 
-impl ModelSettings {
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`] names field, value and range.
-    pub fn validate(&self) -> Result<()> {
-        within("model.width", self.width, 4, 1_024)?;
-        within("model.heads", self.heads, 1, 64)?;
-        within("model.layers", self.layers, 1, 24)?;
-        within("model.feed_forward", self.feed_forward, 1, 8_192)?;
-        within("model.max_len", self.max_len, 2, 1_000)?;
-        if !self.width.is_multiple_of(2) || !self.width.is_multiple_of(self.heads) {
-            return Err(refused("model.width", self.width, "an even multiple of model.heads"));
-        }
-        Ok(())
-    }
-}
-
 impl LearningSettings {
     fn validate(&self) -> Result<()> {
         within("learning.encoder_rate", self.encoder_rate, 0.0, 1.0)?;
@@ -198,16 +159,9 @@ impl LearningSettings {
         within("learning.full_softmax_items", self.full_softmax_items, 0, 10_000_000)?;
         within("learning.negatives", self.negatives, 1, 1 << 20)?;
         within("learning.logits_bytes", self.logits_bytes, 1 << 16, 16 << 30)?;
-        within("learning.pass_tokens", self.pass_tokens, 64, 1 << 20)
+        within("learning.pass_tokens", self.pass_tokens, 64, 1 << 20)?;
+        Ok(())
     }
-}
-
-fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
-    // Written so that NaN is outside.
-    if value >= least && value <= most {
-        return Ok(());
-    }
-    Err(refused(field, value, &format!("{least} to {most}")))
 }
 
 fn refused(field: &str, value: impl std::fmt::Display, range: &str) -> Error {

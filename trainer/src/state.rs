@@ -1,11 +1,12 @@
 //! All that learning changes.
 
 use crate::catalogue::Catalogue;
-use crate::model::{Parameters, specs};
+use hmisr_model::backend::Fused;
+use hmisr_model::{Network, Parameters, Table};
+
 use crate::prequential::Prequential;
 use crate::seen::Seen;
 use crate::settings::Settings;
-use crate::table::Table;
 
 /// All that learning changes: what a snapshot holds, and nothing else.
 #[derive(Debug, Clone)]
@@ -23,12 +24,12 @@ pub struct State {
 
 impl Settings {
     /// The state before the first example.
-    pub(crate) fn fresh_state(&self) -> State {
+    pub(crate) fn fresh_state<B: Fused>(&self, device: &B::Device) -> State {
         let model = &self.model;
         State {
             catalogue: Catalogue::default(),
             table: Table::new(model.width, model.seed),
-            parameters: Parameters::new(&specs(model), model.seed),
+            parameters: Network::<B>::fresh(model, device),
             seen: Seen::default(),
             prequential: Prequential::default(),
             examples: 0,

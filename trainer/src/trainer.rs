@@ -2,23 +2,25 @@
 
 use std::time::Instant;
 
-use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
+use hmisr_model::adam::Adam;
+use hmisr_model::backend::Fused;
+use hmisr_model::hmisr::{Plan, Samples, Stage};
+use hmisr_model::random::SplitMix;
+use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, TableGradients, Targets};
 use hmisr_stream::contract::{Id, TrainingExample};
 
-use crate::adam::Adam;
-use crate::backend::Fused;
 use crate::batch::{Chunk, chunks, passes};
-use crate::dot::{dot, squares};
 use crate::evaluation::Evaluation;
-use crate::gradients::{Gradients, TableGradients};
-use crate::model::{Encoder, SampledRows, full_softmax, pair_buckets, sampled_softmax};
+use crate::habits::{HabitsOf, head};
 use crate::prequential::{Marks, Means, Popularity, Prequential};
 use crate::report::StepReport;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
+
+/// Epochs of the last stage after which its weights stay: where an endless stream is from its
+/// beginning.
+const STEADY: usize = 10;
 
 /// The model in training, on backend `B`.
 #[derive(Debug)]
@@ -37,12 +39,13 @@ impl<B: Fused> Trainer<B> {
     /// [`ErrorKind::Configuration`] names the setting that is out of range.
     pub fn new(settings: Settings, device: B::Device) -> Result<Self> {
         settings.validate()?;
-        let state = settings.fresh_state();
+        let state = settings.fresh_state::<B>(&device);
         Ok(Self::with_state(settings, state, device))
     }
 
     pub(crate) fn with_state(settings: Settings, state: State, device: B::Device) -> Self {
-        let adam = Adam::new(&settings.learning);
+        let learning = &settings.learning;
+        let adam = Adam::new([learning.beta1, learning.beta2], learning.weight_decay);
         Self { settings, adam, device, state, marks: Marks::default() }
     }
 
@@ -131,7 +134,7 @@ impl<B: Fused> Trainer<B> {
         let mut admit = |id: Id, category: &dyn Fn() -> Id| {
             let row = catalogue.admit(&id, category);
             if row as usize == table.len() {
-                table.grow(&id);
+                table.grow(&id.key());
             }
             row
         };
@@ -169,149 +172,73 @@ impl<B: Fused> Trainer<B> {
         evaluation: &mut Evaluation,
         report: &mut StepReport,
     ) -> Result<Gradients> {
-        let (items, d) = (self.state.table.len(), self.settings.model.width);
-        let full = items <= self.settings.learning.full_softmax_items;
-        let mut gradients = Gradients {
-            encoder: self.state.parameters.list.iter().map(|p| vec![0.0; p.weights.len()]).collect(),
-            table: match full {
-                true => TableGradients::All(vec![0.0; items * d]),
-                false => TableGradients::Touched(SampledRows::default()),
-            },
-            loss: 0.0,
+        let learning = &self.settings.learning;
+        let whole = self.state.table.len() <= learning.full_softmax_items;
+        let hmisr = &self.settings.model.hmisr;
+        let plan = match self.settings.model.architecture {
+            Architecture::Hmisr => Plan::new(Stage::All, STEADY, &hmisr.losses),
+            _ => Plan::next_item(),
         };
-        let all = full.then(|| self.state.table.tensor::<B>(&self.device));
+        let State { parameters, table, catalogue, seen, batches, .. } = &self.state;
+        let mut gradients = Gradients::new(parameters, table, whole);
+        let head = head(evaluation.popularity.sorted());
         for (nth, pass) in passes.iter().enumerate() {
             let begun = Instant::now();
-            let len = pass.iter().map(|chunk| chunk.rows.len()).max().unwrap_or(0);
-            let embeddings = self.embeddings(pass, len);
-            let tokens: usize = pass.iter().map(|chunk| chunk.rows.len()).sum();
-            report.tokens += tokens;
-            report.padding += pass.len() * len - tokens;
-            let buckets = pair_buckets(pass.iter().map(|chunk| chunk.times.as_slice()), len);
-            report.times.prepare += begun.elapsed();
-
-            let begun = Instant::now();
-            let bound = self.state.parameters.bind::<Autodiff<B>>(&self.device);
-            let encoder = Encoder::new(&self.settings.model, bound).tracked();
-            let input = Tensor::<Autodiff<B>, 3>::from_data(embeddings, &self.device).require_grad();
-            let output = encoder.forward(input.clone(), buckets);
-            let states = output.clone().inner().into_data();
-            report.times.forward += begun.elapsed();
-
-            let begun = Instant::now();
-            let states = states.as_slice::<f32>().map_err(not_f32)?;
-            let (mut hidden, mut targets, mut examples, mut at) =
-                (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            let histories =
+                Histories::new(pass.iter().map(|chunk| (chunk.rows.as_slice(), chunk.times.as_slice())));
+            report.tokens += histories.lengths().iter().sum::<usize>();
+            report.padding += histories.count() * histories.len() - histories.lengths().iter().sum::<usize>();
+            let (mut targets, mut examples) = (Targets::default(), Vec::new());
             for (sequence, chunk) in pass.iter().enumerate() {
                 for (token, example) in &chunk.targets {
-                    let start = (sequence * len + token) * d;
-                    hidden.extend_from_slice(&states[start..start + d]);
-                    targets.push(prepared.targets[*example]);
+                    targets.positions.push(sequence * histories.len() + token);
+                    targets.rows.push(prepared.targets[*example]);
                     examples.push(*example);
-                    at.push(start);
                 }
             }
-            let by_hidden = self.loss(
-                &hidden,
-                &targets,
-                &examples,
-                all.as_ref(),
-                prepared,
-                evaluation,
-                nth,
-                &mut gradients,
-            );
-            let mut by_output = vec![0.0; pass.len() * len * d];
-            for (gradient, start) in by_hidden.chunks_exact(d).zip(at) {
-                by_output[start..start + d].copy_from_slice(gradient);
-            }
-            report.times.loss += begun.elapsed();
-
-            let begun = Instant::now();
-            // The gradient by the output is known: the sum of their product has it as derivative.
-            let by_output = TensorData::new(by_output, [pass.len(), len, d]);
-            let surrogate = output * Tensor::from_data(by_output, &self.device);
-            let mut by = surrogate.sum().backward();
-            encoder.add_gradients(&mut by, &mut gradients.encoder);
-            if let Some(by_input) = input.grad_remove(&mut by) {
-                let by_input = by_input.into_data();
-                gradients.table.add_inputs(pass, len, d, by_input.as_slice::<f32>().map_err(not_f32)?);
-            }
-            report.times.backward += begun.elapsed();
+            let seed = self.settings.model.seed ^ (batches << 20) ^ nth as u64;
+            let samples = (self.settings.model.architecture == Architecture::Hmisr).then(|| {
+                let habits = HabitsOf::new(catalogue, head);
+                samples(pass, histories.len(), prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
+            });
+            report.times.prepare += begun.elapsed();
+            let learner = Learner::<B> {
+                settings: &self.settings.model,
+                parameters,
+                table,
+                catalogue: whole.then(|| table.tensor::<B>(&self.device)),
+                negatives: learning.negatives,
+                logits_bytes: learning.logits_bytes,
+                device: &self.device,
+                seed,
+            };
+            let (stride, marks) = (evaluation.stride, &mut self.marks);
+            let mut show = |nth: usize, scores: &[f32]| {
+                let example = examples[nth];
+                let seen = seen.rows(&prepared.users[example], prepared.seen[example].clone());
+                evaluation.rank(example, targets.rows[nth], scores, seen, marks);
+            };
+            let wants = |nth: usize| examples[nth].is_multiple_of(stride);
+            let look = Look { wants: &wants, show: &mut show };
+            learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(look))?;
         }
+        report.times.prepare += gradients.times.prepare;
+        report.times.forward += gradients.times.forward;
+        report.times.loss += gradients.times.loss;
+        report.times.backward += gradients.times.backward;
         Ok(gradients)
     }
 
-    /// The rows of a pass, `[sequences, len, d]`, zeros where it is padded.
-    fn embeddings(&self, pass: &[Chunk], len: usize) -> TensorData {
-        let d = self.settings.model.width;
-        let mut values = Vec::with_capacity(pass.len() * len * d);
-        for chunk in pass {
-            for row in &chunk.rows {
-                values.extend_from_slice(self.state.table.weights(*row));
-            }
-            values.resize(values.len() + (len - chunk.rows.len()) * d, 0.0);
-        }
-        TensorData::new(values, [pass.len(), len, d])
-    }
-
-    /// Ranks the targets and returns the loss's gradient by their hidden states.
-    #[allow(clippy::too_many_arguments)]
-    fn loss(
-        &mut self,
-        hidden: &[f32],
-        targets: &[u32],
-        examples: &[usize],
-        all: Option<&Tensor<B, 2>>,
-        prepared: &Prepared,
-        evaluation: &mut Evaluation,
-        pass: usize,
-        gradients: &mut Gradients,
-    ) -> Vec<f32> {
-        let learning = &self.settings.learning;
-        let (seen, marks) = (&self.state.seen, &mut self.marks);
-        let (known, stride) = (evaluation.known, evaluation.stride);
-        let mut look = |nth: usize, scores: &[f32]| {
-            let example = examples[nth];
-            let seen = seen.rows(&prepared.users[example], prepared.seen[example].clone());
-            evaluation.rank(example, targets[nth], scores, seen, marks);
-        };
-        let (scores, touched) = match (&mut gradients.table, all) {
-            (TableGradients::All(rows), Some(all)) => {
-                (full_softmax(hidden, targets, all, learning.logits_bytes, rows, look), None)
-            }
-            (_, _) => {
-                let d = self.settings.model.width;
-                for nth in (0..targets.len()).filter(|nth| examples[*nth].is_multiple_of(stride)) {
-                    let state = &hidden[nth * d..(nth + 1) * d];
-                    look(nth, &scores_of(&self.state.table, state, known));
-                }
-                let seed = self.settings.model.seed ^ (self.state.batches << 20) ^ pass as u64;
-                let negatives = learning.negatives;
-                let (scores, touched) =
-                    sampled_softmax::<B>(hidden, targets, &self.state.table, negatives, seed, &self.device);
-                (scores, Some(touched))
-            }
-        };
-        gradients.loss += scores.loss;
-        if let (TableGradients::Touched(rows), Some(touched)) = (&mut gradients.table, touched) {
-            rows.rows.extend(touched.rows);
-            rows.gradients.extend(touched.gradients);
-        }
-        scores.hidden
-    }
-
     /// Checks, clips and applies the gradients.
-    fn apply(&mut self, gradients: Gradients, report: &mut StepReport) -> Result<()> {
+    fn apply(&mut self, mut gradients: Gradients, report: &mut StepReport) -> Result<()> {
         let d = self.settings.model.width;
         let learning = &self.settings.learning;
         let step = self.state.parameters.step + 1;
         let weight = 1.0 / self.settings.batch_examples.max(report.examples) as f64;
         report.loss = gradients.loss / report.examples.max(1) as f64;
-        let rows = gradients.table.into_rows(d);
-        let squares: f64 =
-            gradients.encoder.iter().map(|values| squares(values)).sum::<f64>() + squares(&rows.gradients);
-        report.gradient_norm = squares.sqrt() * weight;
+        let table = std::mem::replace(&mut gradients.table, TableGradients::All(Vec::new()));
+        let rows = table.into_rows(d);
+        report.gradient_norm = gradients.squares(&rows).sqrt() * weight;
         if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
             return Err(Error::new(
                 ErrorKind::Diverged,
@@ -331,7 +258,7 @@ impl<B: Fused> Trainer<B> {
         let scale = (weight * clipped) as f32;
         let warm = (step as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
         let State { parameters, table, .. } = &mut self.state;
-        parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.encoder);
+        parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &|_| false);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             table.update(&self.adam, learning.table_rate, *row, scale, gradient);
         }
@@ -348,14 +275,47 @@ struct Prepared {
     seen: Vec<std::ops::Range<usize>>,
 }
 
-/// Inner products of a hidden state with the first `rows` rows.
-fn scores_of(table: &Table, state: &[f32], rows: usize) -> Vec<f32> {
-    (0..rows as u32).map(|row| dot(table.weights(row), state)).collect()
+/// What HMISR's ranking losses look at in a pass: of each chunk one of its targets, and the event
+/// whose followers within the chunk tell the diversity of what came next.
+fn samples(
+    pass: &[Chunk],
+    len: usize,
+    prepared: &Prepared,
+    habits: &HabitsOf<'_>,
+    items: usize,
+    negatives: usize,
+    seed: u64,
+) -> Samples {
+    let mut random = SplitMix::keyed(seed, b"samples");
+    let mut samples = Samples {
+        negatives: (0..negatives).map(|_| random.below(items as u32)).collect(),
+        items,
+        back: 1 + random.below((len as u32 / 4).max(1)) as usize,
+        seed: random.next(),
+        ..Samples::default()
+    };
+    let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32| {
+        samples.positions.push(nth * len + token);
+        samples.targets.push(target);
+        samples.habits.push(habits.after(&chunk.rows[..=token]));
+        samples.futures.push(habits.future(&chunk.rows[token + 1..]));
+    };
+    for (nth, chunk) in pass.iter().enumerate() {
+        let Some((token, example)) = chunk.targets.get(random.below(chunk.targets.len() as u32) as usize)
+        else {
+            continue;
+        };
+        add(nth, chunk, *token, prepared.targets[*example]);
+        if chunk.rows.len() > FOLLOWERS {
+            let token = chunk.rows.len() - 1 - FOLLOWERS;
+            add(nth, chunk, token, chunk.rows[token + 1]);
+        }
+    }
+    samples
 }
 
-fn not_f32(error: impl std::fmt::Debug) -> Error {
-    Error::new(ErrorKind::Backend, format!("the backend does not compute in f32: {error:?}"))
-}
+/// Events that tell the diversity of what follows.
+const FOLLOWERS: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -12,15 +12,17 @@ const DEFAULT_K: usize = 10;
 const MAX_K: usize = 100;
 
 /// The parameters of `GET /v1/recommend`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct RecommendParameters {
     pub(super) user_id: Id,
     pub(super) k: usize,
+    /// How much diversity weighs; none: as much as the user is expected to want.
+    pub(super) lambda: Option<f32>,
 }
 
 impl RecommendParameters {
     pub(super) fn read(query: &str) -> Result<Self, ApiError> {
-        let (mut user_id, mut k) = (None, None);
+        let (mut user_id, mut k, mut lambda) = (None, None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(raw_name, true).map_err(|problem| bad(raw_name, raw_value, &problem))?;
@@ -28,11 +30,12 @@ impl RecommendParameters {
             let slot = match name.as_str() {
                 "user_id" => &mut user_id,
                 "k" => &mut k,
+                "lambda" => &mut lambda,
                 _ => {
                     return Err(bad(
                         &name,
                         &value,
-                        "there is no such parameter; there are `user_id` and `k`",
+                        "there is no such parameter; there are `user_id`, `k` and `lambda`",
                     ));
                 }
             };
@@ -45,7 +48,11 @@ impl RecommendParameters {
             let message = "parameter `user_id` is missing; give it, as in /v1/recommend?user_id=42&k=10";
             return Err(ApiError::new(ErrorKind::BadParameter, message));
         };
-        Ok(Self { user_id: id(&user_id)?, k: k.map_or(Ok(DEFAULT_K), |k| whole_k(&k))? })
+        Ok(Self {
+            user_id: id(&user_id)?,
+            k: k.map_or(Ok(DEFAULT_K), |k| whole_k(&k))?,
+            lambda: lambda.map(|lambda| share(&lambda)).transpose()?,
+        })
     }
 }
 
@@ -68,6 +75,11 @@ fn whole_k(text: &str) -> Result<usize, ApiError> {
         .ok_or_else(|| bad("k", text, &format!("it must be a whole number from 1 to {MAX_K}")))
 }
 
+fn share(text: &str) -> Result<f32, ApiError> {
+    let value = text.parse().ok().filter(|lambda| (0.0..=1.0).contains(lambda));
+    value.ok_or_else(|| bad("lambda", text, "it must be a number from 0 (relevance alone) to 1"))
+}
+
 fn bad(name: &str, value: &str, problem: &str) -> ApiError {
     let name = name.chars().take(64).collect::<String>();
     let message = format!("parameter `{name}`, value {}: {problem}", shown(value));
@@ -81,7 +93,7 @@ mod tests {
     #[test]
     fn parameters_are_read() {
         let read = |query| RecommendParameters::read(query).unwrap();
-        assert_eq!(read("user_id=42"), RecommendParameters { user_id: Id::from(42), k: 10 });
+        assert_eq!(read("user_id=42"), RecommendParameters { user_id: Id::from(42), k: 10, lambda: None });
         let odd = read("&k=100&&user%5Fid=a%2Fb+c&");
         assert_eq!((odd.user_id.as_text(), odd.k), (Some("a/b c"), 100));
         assert_eq!(id_at_end("/v1/users/a%2Fb+c").unwrap().as_text(), Some("a/b+c"));
@@ -95,6 +107,8 @@ mod tests {
             ("user_id=", "must not be empty"),
             ("user_id=1&user_id=1", "twice"),
             ("user_id=1&K=5", "`K`"),
+            ("user_id=1&lambda=1.5", "`lambda`, value \"1.5\""),
+            ("user_id=1&lambda=NaN", "from 0"),
             ("user_id=%ff", "UTF-8"),
             ("user_id=%4", "hexadecimal"),
             ("user_id=1&k=0", "`k`, value \"0\""),

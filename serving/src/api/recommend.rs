@@ -14,7 +14,7 @@ use super::Shared;
 use super::parameters::RecommendParameters;
 use crate::watcher::age_seconds;
 use crate::{
-    ApiError, ErrorKind, Model, ModelError, ModelInfo, Recommendation, RecommendationSource, Scored,
+    ApiError, ErrorKind, Lambda, Model, ModelError, ModelInfo, Recommendation, RecommendationSource, Scored,
 };
 
 /// The header of an answer that names the model's version.
@@ -28,30 +28,45 @@ struct RecommendAnswer {
     source: RecommendationSource,
     /// Whether state is kept of the user.
     known_user: bool,
+    /// How various the user's next choices are expected to be, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diversity_score: Option<f32>,
+    /// How much diversity weighed in the re-ranking, 0 to 1.
+    lambda: f32,
     items: Vec<Scored>,
 }
 
 pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, ApiError> {
-    let RecommendParameters { user_id, k } = RecommendParameters::read(uri.query().unwrap_or_default())?;
+    let RecommendParameters { user_id, k, lambda } =
+        RecommendParameters::read(uri.query().unwrap_or_default())?;
     // Taken once: whatever is swapped in meanwhile, this request ends as it began.
     let model = current(&shared)?;
     let view = shared.look_up(&user_id).await?;
     let known_user = view.is_some();
     let filter_seen = shared.settings.filter_seen;
+    let lambda = lambda.map_or(Lambda::Personal(shared.settings.lambda_max), Lambda::Fixed);
     let (version, answer) = shared
         .computations
         .run(move || {
-            let answer = from_view(&*model, view, k, filter_seen);
+            let answer = from_view(&*model, view, (k, lambda), filter_seen);
             // The last request of an old model frees it here, not on an asynchronous thread.
             (model.info().version, answer)
         })
         .await?;
-    let Recommendation { items, source } = answer.map_err(|error| {
+    let Recommendation { items, source, diversity_score, lambda } = answer.map_err(|error| {
         tracing::error!(version, "recommendation failed: {error}");
         ApiError::new(ErrorKind::Internal, format!("the model of version {version} failed: {error}"))
     })?;
     shared.metrics.recommended(source);
-    let answer = RecommendAnswer { user_id, model_version: version, source, known_user, items };
+    let answer = RecommendAnswer {
+        user_id,
+        model_version: version,
+        source,
+        known_user,
+        diversity_score,
+        lambda,
+        items,
+    };
     Ok(versioned(version, Json(answer)))
 }
 
@@ -63,14 +78,14 @@ fn versioned(version: u64, answer: impl IntoResponse) -> Response {
 fn from_view(
     model: &dyn Model,
     view: Option<UserView>,
-    k: usize,
+    (k, lambda): (usize, Lambda),
     filter_seen: bool,
 ) -> Result<Recommendation, ModelError> {
     let visits = view.map(|view| view.visits).unwrap_or_default();
     let history: Vec<(Id, i64)> = visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
     let seen: HashSet<&Id> =
         if filter_seen { history.iter().map(|(id, _)| id).collect() } else { HashSet::new() };
-    model.recommend(&history, k, &|id| seen.contains(id))
+    model.recommend(&history, k, lambda, &|id| seen.contains(id))
 }
 
 /// The answer of `GET /v1/model`.

@@ -8,7 +8,7 @@ use crate::prequential::Means;
 use crate::settings::Settings;
 
 /// The format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A snapshot's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

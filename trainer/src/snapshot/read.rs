@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hmisr_model::backend::{self, Inner};
+use hmisr_model::{Network, Parameters, Table};
 use serde::de::DeserializeOwned;
 
 use super::files::{
@@ -13,10 +15,8 @@ use super::seen;
 use super::tensors::Loaded;
 use super::write::Counters;
 use crate::catalogue::{Catalogue, Item};
-use crate::model::{Parameters, specs};
 use crate::settings::Settings;
 use crate::state::State;
-use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 
 /// A version's folder whose manifest was read and understood.
@@ -113,11 +113,11 @@ impl Snapshot {
         let path = self.folder.join(MODEL);
         let bytes = self.read(MODEL)?;
         let loaded = Loaded::decode(&path, &bytes)?;
-        let mut parameters = Parameters::new(&specs(settings), settings.seed);
+        let mut parameters = Network::<Inner>::fresh(settings, &backend::device()?);
         for parameter in &mut parameters.list {
-            parameter.weights = loaded.floats(&format!("encoder.{}", parameter.name), parameter.shape)?;
+            parameter.weights = loaded.floats(&parameter.name, parameter.shape)?;
         }
-        let items = loaded.floats("items", [count, settings.width])?;
+        let items = loaded.floats("items.weights", [count, settings.width])?;
         Ok(Model { parameters, catalogue, items })
     }
 
@@ -139,9 +139,8 @@ impl Snapshot {
         let bytes = self.read(OPTIMIZER)?;
         let loaded = Loaded::decode(&path, &bytes)?;
         for parameter in &mut parameters.list {
-            parameter.first = loaded.floats(&format!("encoder.{}.first", parameter.name), parameter.shape)?;
-            parameter.second =
-                loaded.floats(&format!("encoder.{}.second", parameter.name), parameter.shape)?;
+            parameter.first = loaded.floats(&format!("{}.first", parameter.name), parameter.shape)?;
+            parameter.second = loaded.floats(&format!("{}.second", parameter.name), parameter.shape)?;
         }
         let shape = [catalogue.len(), wanted.width];
         let (first, second) = (loaded.floats("items.first", shape)?, loaded.floats("items.second", shape)?);

@@ -111,17 +111,17 @@ fn write_files(folder: &Path, version: u64, state: &State, context: Context<'_>)
 fn model(state: &State) -> Tensors {
     let mut tensors = Tensors::default();
     for parameter in &state.parameters.list {
-        tensors.floats(format!("encoder.{}", parameter.name), parameter.shape, &parameter.weights);
+        tensors.floats(&parameter.name, parameter.shape, &parameter.weights);
     }
-    tensors.floats("items", [state.table.len(), state.table.width()], &state.table.part(0));
+    tensors.floats("items.weights", [state.table.len(), state.table.width()], &state.table.part(0));
     tensors
 }
 
 fn optimizer(state: &State) -> Tensors {
     let mut tensors = Tensors::default();
     for parameter in &state.parameters.list {
-        tensors.floats(format!("encoder.{}.first", parameter.name), parameter.shape, &parameter.first);
-        tensors.floats(format!("encoder.{}.second", parameter.name), parameter.shape, &parameter.second);
+        tensors.floats(format!("{}.first", parameter.name), parameter.shape, &parameter.first);
+        tensors.floats(format!("{}.second", parameter.name), parameter.shape, &parameter.second);
     }
     let shape = [state.table.len(), state.table.width()];
     tensors.floats("items.first", shape, &state.table.part(1));
