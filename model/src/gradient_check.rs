@@ -67,7 +67,6 @@ impl Case {
             rows: vec![4, 2, 4, 7, 3, 8, 1, 0, 11, 2, 10, 8, 5],
         };
         let plan = match stage {
-            // One vector a target: responsibilities are another thing that a difference would see.
             Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }),
             None => Plan::next_item(),
         };

@@ -46,7 +46,7 @@ fn train(architecture: Architecture) -> [f64; 2] {
     let mut table = Table::new(settings.width, 1);
     (0..ITEMS).for_each(|item| table.grow(&item.to_be_bytes()));
     let plan = match architecture {
-        Architecture::Hmisr => Plan::new(Stage::All, 10, &LossWeights::default(), 1.0),
+        Architecture::Hmisr => Plan::new(Stage::All, 10, &LossWeights::default()),
         _ => Plan::next_item(),
     };
     let (adam, mut random) = (Adam::new([0.9, 0.98], 0.0), SplitMix::new(3));

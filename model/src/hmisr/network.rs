@@ -230,7 +230,7 @@ impl<B: Fused> Hmisr<B> {
         add("diversity", weights.diversity, &|| diversity_loss(&view.diversity, &samples.futures));
         // The ranker learns from what the retriever finds; the retriever does not learn from it.
         add("ranking", weights.ranking, &|| {
-            Some(self.ranking_loss(&view.detached(), samples, candidates.clone().detach()))
+            Some(self.ranking_loss(&view.detached(), samples, stop(candidates.clone())))
         });
         losses
     }
@@ -343,8 +343,8 @@ impl<B: Backend> View<B> {
     /// The users as the aggregation sees them, without their past.
     fn detached(&self) -> Users<B> {
         Users {
-            vectors: self.users.vectors.clone().detach(),
-            mass: self.users.mass.clone().detach(),
+            vectors: stop(self.users.vectors.clone()),
+            mass: stop(self.users.mass.clone()),
             idle_days: self.users.idle_days.clone(),
             diversity: self.users.diversity.clone(),
         }
