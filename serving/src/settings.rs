@@ -15,6 +15,9 @@ pub struct Settings {
     pub reload_interval_ms: u64,
     /// Whether items of the user's kept visits are left out of recommendations.
     pub filter_seen: bool,
+    /// How much diversity weighs in the re-ranking for a user whose diversity score is 1; less for
+    /// others in proportion. 0: relevance alone. A request may set its own weight.
+    pub lambda_max: f32,
     /// Recommendations computed at the same time; 0 means one per core.
     pub max_concurrency: usize,
     /// Look-ups under way at the same time.
@@ -58,6 +61,7 @@ impl Default for Settings {
             listen: "127.0.0.1:8080".to_owned(),
             reload_interval_ms: 1_000,
             filter_seen: true,
+            lambda_max: 0.2,
             max_concurrency: 0,
             max_lookups: 64,
             max_queue: 256,
@@ -106,6 +110,9 @@ impl Settings {
         if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
             let shown = format!("{:?}", self.listen);
             return Err(InvalidSetting::new("listen", shown, "host:port, such as 127.0.0.1:8080"));
+        }
+        if !(0.0..=1.0).contains(&self.lambda_max) {
+            return Err(InvalidSetting::new("lambda_max", self.lambda_max, "from 0 to 1"));
         }
         const HOUR_MS: u64 = 3_600_000;
         for (field, value, least, most) in [

@@ -5,7 +5,7 @@ mod common;
 
 use common::{example, examples, settings};
 use hmisr_stream::contract::Id;
-use hmisr_trainer::recommend::Origin;
+use hmisr_trainer::recommend::{Lambda, Origin, Recommendation, Request};
 use hmisr_trainer::{Progress, Recommender, Trainer, backend};
 
 fn trainer(settings: hmisr_trainer::Settings) -> Trainer<backend::Inner> {
@@ -111,6 +111,15 @@ fn a_catalogue_above_the_bound_learns_from_samples() {
     assert!((2_500..3_100).contains(&skipped), "{skipped}");
 }
 
+fn ask(
+    recommender: &Recommender,
+    history: &[(Id, i64)],
+    k: usize,
+    exclude: &dyn Fn(&Id) -> bool,
+) -> Recommendation {
+    recommender.recommend(&Request { history, k, lambda: Lambda::Fixed(0.0), exclude }).unwrap()
+}
+
 #[test]
 fn a_server_recommends_what_follows() {
     let folder = tempfile::tempdir().unwrap();
@@ -131,24 +140,24 @@ fn a_server_recommends_what_follows() {
     let mut found = 0;
     for start in 0..40u32 {
         let walk: Vec<u32> = (0..6).map(|step| (start + 2 * step) % 100).collect();
-        let answer = recommender.recommend(&history(&walk), 10, &none).unwrap();
+        let answer = ask(&recommender, &history(&walk), 10, &none);
         assert_eq!((answer.source, answer.items.len()), (Origin::Model, 10));
         assert!(answer.items.is_sorted_by(|a, b| a.score >= b.score));
         let next = Id::from((start + 12) % 100);
         found += usize::from(answer.items.iter().any(|scored| scored.item == next));
-        let without = recommender.recommend(&history(&walk), 10, &|id: &Id| *id == next).unwrap();
+        let without = ask(&recommender, &history(&walk), 10, &|id: &Id| *id == next);
         assert!(without.items.iter().all(|scored| scored.item != next));
     }
     assert!(found > 30, "{found} of 40");
     // Unknown items alone are no history.
-    let strangers = recommender.recommend(&[(Id::text("stranger").unwrap(), 1)], 5, &none).unwrap();
+    let strangers = ask(&recommender, &[(Id::text("stranger").unwrap(), 1)], 5, &none);
     assert_eq!(strangers.source, Origin::Popularity);
-    assert_eq!(strangers, recommender.recommend(&[], 5, &none).unwrap());
+    assert_eq!(strangers, ask(&recommender, &[], 5, &none));
     let mut counts = std::collections::BTreeMap::new();
     all.iter().for_each(|example| *counts.entry(example.item.int).or_insert(0u32) += 1);
     let mut expected: Vec<(u64, u32)> = counts.into_iter().collect();
     expected.sort_by_key(|(item, count)| (std::cmp::Reverse(*count), *item));
     let answered: Vec<u64> = strangers.items.iter().filter_map(|scored| scored.item.as_int()).collect();
     assert_eq!(answered, expected.iter().take(5).map(|(item, _)| *item).collect::<Vec<_>>());
-    assert!(recommender.recommend(&[], 100_000, &none).unwrap().items.len() <= 1_000);
+    assert!(ask(&recommender, &[], 100_000, &none).items.len() <= 1_000);
 }

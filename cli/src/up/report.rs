@@ -172,7 +172,9 @@ fn interests(serving: &Serving, directory: &StateDirectory, truth: &Path) -> Opt
             view.visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
         let liked =
             |category: &Id| interests.iter().any(|interest| category.as_int() == Some(interest.category));
-        let Ok(recommended) = model.recommend(&history, TOP, &|_| false).map(|answer| answer.items) else {
+        let Ok(recommended) =
+            model.recommend(&history, TOP, Lambda::Fixed(0.0), &|_| false).map(|answer| answer.items)
+        else {
             continue;
         };
         users += 1;

@@ -8,8 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hmisr_serving::{
-    Api, Ended, HttpServer, LookupError, Metrics, Model, ModelError, ModelInfo, ModelLoader, ModelSlot,
-    Recommendation, RecommendationSource, Scored, Settings, UserLookup,
+    Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookupError, Metrics, Model, ModelError,
+    ModelInfo, ModelLoader, ModelSlot, Profile, Recommendation, RecommendationSource, Scored, Settings,
+    UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use prometheus::Registry;
@@ -38,6 +39,9 @@ impl Door {
     }
 }
 
+/// The diversity score of every known user.
+pub const DIVERSITY: f32 = 0.5;
+
 /// Version v with the catalogue `v<v>-0` … `v<v>-149`, best first; items seen count only by name.
 pub struct Catalogue {
     info: ModelInfo,
@@ -60,6 +64,7 @@ impl Model for Catalogue {
         &self,
         history: &[(Id, i64)],
         k: usize,
+        lambda: Lambda,
         exclude: &dyn Fn(&Id) -> bool,
     ) -> Result<Recommendation, ModelError> {
         self.door.pass();
@@ -69,13 +74,25 @@ impl Model for Catalogue {
                 item_id: item(self.info.version, at),
                 category: Id::from(7),
                 score: -(at as f32),
+                interest: None,
+                relevance_rank: at as usize + 1,
             })
             .filter(|scored| !exclude(&scored.item_id))
             .take(k)
             .collect();
         let known = !history.is_empty();
         let source = if known { RecommendationSource::Model } else { RecommendationSource::Popularity };
-        Ok(Recommendation { items, source })
+        let lambda = match lambda {
+            Lambda::Fixed(lambda) => lambda,
+            Lambda::Personal(most) => most * DIVERSITY,
+        };
+        Ok(Recommendation { items, source, diversity_score: known.then_some(DIVERSITY), lambda })
+    }
+
+    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
+        let categories = vec![CategoryShare { category: Id::from(7), share: 1.0 }];
+        let interests = vec![Interest { mass: 1.0, categories }];
+        Ok((!history.is_empty()).then_some(Profile { diversity_score: DIVERSITY, interests }))
     }
 }
 
