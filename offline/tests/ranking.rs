@@ -102,3 +102,10 @@ fn batches_do_not_matter() {
     assert_eq!(ask(1).0, ask(2).0);
     assert_eq!((ask(1).1, ask(0).1, ask(2).1), (vec![(1, 2), (2, 2)], vec![(1, 2), (2, 2)], vec![(2, 2)]));
 }
+
+#[test]
+fn a_list_takes_no_room_for_the_catalogue() {
+    let found = rank(&[0.0; 10_000], &[false; 10_000], 0, 10);
+    assert_eq!(found.top.len(), 10);
+    assert!(found.top.capacity() < 100, "answers to all cases are kept: {}", found.top.capacity());
+}

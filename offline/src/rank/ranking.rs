@@ -41,5 +41,7 @@ pub fn rank(scores: &[f32], excluded: &[bool], target: u32, depth: usize) -> Ran
         candidates.truncate(depth);
     }
     candidates.sort_unstable_by(better);
+    // The room for the whole catalogue would be kept for every case.
+    candidates.shrink_to_fit();
     Ranked { rank, top: candidates }
 }
