@@ -24,7 +24,7 @@ pub(crate) fn hard_softmax<B: Backend>(
 ) -> Scores {
     let [items, d] = catalogue.dims();
     let device = catalogue.device();
-    let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()) };
+    let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()), priors: Vec::new() };
     let block = (block_bytes / 4 / items.max(1)).max(1);
     for (states, targets) in hidden.chunks(block * d).zip(targets.chunks(block)) {
         let states = Tensor::<B, 2>::from_data(TensorData::new(states.to_vec(), [targets.len(), d]), &device);

@@ -201,15 +201,24 @@ impl<B: Fused> Learner<'_, B> {
         let interests = output.vectors.dims()[1];
         let vectors = output.vectors.clone().inner().into_data();
         let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
+        let priors = match &output.priors {
+            Some(priors) => Some(priors.clone().inner().into_data().to_vec::<f32>().map_err(not_f32)?),
+            None => None,
+        };
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
         if let Some(look) = look {
-            self.show(vectors, interests, targets, look)?;
+            self.show((vectors, priors.as_deref()), interests, targets, look)?;
         }
-        let chosen =
-            Chosen::new(vectors, targets, interests, self.table, self.settings.architecture.is_joint());
-        let by_chosen = self.loss(&chosen, targets, gradients);
+        let chosen = Chosen::new(
+            (vectors, priors.as_deref()),
+            targets,
+            interests,
+            self.table,
+            self.settings.architecture.is_joint(),
+        );
+        let (by_chosen, by_prior) = self.loss(&chosen, targets, gradients);
         let mut by_vectors = vec![0.0; vectors.len()];
         for (by, start) in by_chosen.chunks_exact(d).zip(&chosen.starts) {
             for (sum, value) in by_vectors[*start..start + d].iter_mut().zip(by) {
@@ -222,6 +231,17 @@ impl<B: Fused> Learner<'_, B> {
         // The gradient by the vectors is known: the sum of their product has it as derivative.
         let by_vectors = TensorData::new(by_vectors, output.vectors.dims());
         let mut surrogate = (output.vectors * Tensor::from_data(by_vectors, self.device)).sum();
+        if let Some(priors) = output.priors {
+            let mut by = vec![0.0; priors.dims()[0] * interests];
+            for (position, from) in targets.positions.iter().zip(by_prior.chunks_exact(interests)) {
+                for (sum, value) in by[position * interests..(position + 1) * interests].iter_mut().zip(from)
+                {
+                    *sum += value;
+                }
+            }
+            let by = TensorData::new(by, priors.dims());
+            surrogate = surrogate + (priors * Tensor::from_data(by, self.device)).sum();
+        }
         for auxiliary in output.auxiliary {
             let value = auxiliary.value.clone().inner().into_data();
             let value = value.as_slice::<f32>().map_err(not_f32)?.first().copied().unwrap_or(0.0);
@@ -256,7 +276,13 @@ impl<B: Fused> Learner<'_, B> {
     }
 
     /// Shows the whole catalogue's scores of the wanted targets' positions.
-    fn show(&self, vectors: &[f32], interests: usize, targets: &Targets, look: Look<'_>) -> Result<()> {
+    fn show(
+        &self,
+        (vectors, priors): (&[f32], Option<&[f32]>),
+        interests: usize,
+        targets: &Targets,
+        look: Look<'_>,
+    ) -> Result<()> {
         let (items, size) = (self.table.len(), interests * self.table.width());
         let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
         let catalogue = match &self.catalogue {
@@ -274,7 +300,9 @@ impl<B: Fused> Learner<'_, B> {
             let mut logits = logits.into_data();
             let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
-                (look.show)(*nth, self.settings.architecture.together(rows, items));
+                let at = targets.positions[*nth] * interests;
+                let priors = priors.map_or(&[][..], |priors| &priors[at..at + interests]);
+                (look.show)(*nth, self.settings.architecture.together(rows, priors, items));
             }
         }
         Ok(())
@@ -286,19 +314,28 @@ impl<B: Fused> Learner<'_, B> {
         Tensor::from_data(data, self.device).require_grad()
     }
 
-    /// The next item's cross-entropy: its gradient by the chosen vectors.
-    fn loss(&self, chosen: &Chosen, targets: &Targets, gradients: &mut Gradients) -> Vec<f32> {
-        let (vectors, targets, bytes) = (&chosen.vectors, &targets.rows, self.logits_bytes);
+    /// The next item's cross-entropy: its gradients by the chosen vectors and by their priors.
+    fn loss(&self, chosen: &Chosen, targets: &Targets, gradients: &mut Gradients) -> (Vec<f32>, Vec<f32>) {
+        let (vectors, priors, targets) = (&chosen.vectors, &chosen.priors, &targets.rows);
+        let bytes = self.logits_bytes;
         let hardness = self.settings.architecture.hardness();
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => match hardness {
                 Some(hardness) => hard_softmax(vectors, targets, catalogue, bytes, rows, hardness),
-                None => B::full_softmax(vectors, targets, catalogue, bytes, rows),
+                None => B::full_softmax(vectors, priors, targets, catalogue, bytes, rows),
             },
             (table, _) => {
                 let (table_of, negatives, seed) = (self.table, self.negatives, self.seed);
-                let (scores, touched) =
-                    sampled_softmax::<B>(vectors, targets, table_of, negatives, seed, self.device, hardness);
+                let (scores, touched) = sampled_softmax::<B>(
+                    vectors,
+                    priors,
+                    targets,
+                    table_of,
+                    negatives,
+                    seed,
+                    self.device,
+                    hardness,
+                );
                 for (row, gradient) in
                     touched.rows.iter().zip(touched.gradients.chunks_exact(table_of.width()))
                 {
@@ -308,7 +345,7 @@ impl<B: Fused> Learner<'_, B> {
             }
         };
         gradients.loss += scores.loss;
-        scores.hidden
+        (scores.hidden, scores.priors)
     }
 }
 
@@ -327,12 +364,20 @@ struct Chosen {
     starts: Vec<usize>,
     /// `[targets, answering, d]`.
     vectors: Vec<f32>,
+    /// `[targets, answering]`; empty where the network has none.
+    priors: Vec<f32>,
 }
 
 impl Chosen {
-    fn new(vectors: &[f32], targets: &Targets, interests: usize, table: &Table, all: bool) -> Self {
+    fn new(
+        (vectors, priors): (&[f32], Option<&[f32]>),
+        targets: &Targets,
+        interests: usize,
+        table: &Table,
+        all: bool,
+    ) -> Self {
         let d = table.width();
-        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new() };
+        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new(), priors: Vec::new() };
         for (position, row) in targets.positions.iter().zip(&targets.rows) {
             let start = position * interests * d;
             let of_user = &vectors[start..start + interests * d];
@@ -343,6 +388,9 @@ impl Chosen {
                     best..best + 1
                 }
             };
+            if let (true, Some(priors)) = (all, priors) {
+                chosen.priors.extend_from_slice(&priors[position * interests..(position + 1) * interests]);
+            }
             for k in answering {
                 chosen.starts.push(start + k * d);
                 chosen.vectors.extend_from_slice(&of_user[k * d..(k + 1) * d]);

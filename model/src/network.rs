@@ -13,6 +13,7 @@ use crate::histories::Histories;
 use crate::hmisr::{Hmisr, Training};
 use crate::parameters::{Builder, Parameters};
 use crate::settings::ModelSettings;
+use crate::softmax::add_priors;
 use crate::{Error, ErrorKind};
 
 /// A network's name.
@@ -71,9 +72,11 @@ impl Architecture {
         self == Self::Hmisr
     }
 
-    /// A user's scores of items from those of each vector, `[K, items]`, in their first row:
+    /// A user's scores of items from those of each vector, `[K, items]`, and their priors (none:
+    /// 0), in the first row:
     /// ln Σ_k e^score where the vectors share a softmax, the greatest where the best answers.
-    pub fn together(self, scores: &mut [f32], items: usize) -> &[f32] {
+    pub fn together<'a>(self, scores: &'a mut [f32], priors: &[f32], items: usize) -> &'a [f32] {
+        add_priors(scores, priors);
         let (all, others) = scores.split_at_mut(items);
         if others.is_empty() {
             return all;
@@ -130,6 +133,8 @@ pub struct Output<B: Backend> {
     /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one
     /// interest. An item's score comes from its K inner products by [`Architecture::together`].
     pub vectors: Tensor<B, 3>,
+    /// What each vector's scores begin with, `[histories · len, K]`; none: 0.
+    pub priors: Option<Tensor<B, 2>>,
     /// Further losses, in training.
     pub auxiliary: Vec<Auxiliary<B>>,
 }
@@ -214,11 +219,11 @@ mod tests {
     fn vectors_answer_together_or_the_best_does() {
         let scores = [1.0, 2.0, 0.0, 3.0, 2.0, -9.0];
         let (mut joint, mut best) = (scores, scores);
-        let joint = Architecture::Hmisr.together(&mut joint, 3);
-        assert_eq!(Architecture::Mind.together(&mut best, 3), [3.0, 2.0, 0.0]);
+        let joint = Architecture::Hmisr.together(&mut joint, &[], 3);
+        assert_eq!(Architecture::Mind.together(&mut best, &[], 3), [3.0, 2.0, 0.0]);
         for (found, expected) in joint.iter().zip([3.126_928, 2.693_147, 0.000_123]) {
             assert!((found - expected).abs() < 1e-5, "{joint:?}");
         }
-        assert_eq!(Architecture::Sasrec.together(&mut [4.0, 5.0], 2), [4.0, 5.0]);
+        assert_eq!(Architecture::Sasrec.together(&mut [4.0, 5.0], &[], 2), [4.0, 5.0]);
     }
 }

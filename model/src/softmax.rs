@@ -19,13 +19,16 @@ use crate::table::Table;
 pub struct Scores {
     /// Sum of the cross-entropies, nats.
     pub loss: f64,
-    /// Gradient of the sum by the hidden states, `[targets, d]`.
+    /// Gradient of the sum by the hidden states, `[targets, interests, d]`.
     pub hidden: Vec<f32>,
+    /// Gradient of the sum by the priors, `[targets, interests]`; empty where there are none.
+    pub priors: Vec<f32>,
 }
 
 /// [`Fused::full_softmax`](crate::fused::Fused::full_softmax) on any backend.
 pub(crate) fn full_softmax<B: Backend>(
     hidden: &[f32],
+    priors: &[f32],
     targets: &[u32],
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
@@ -36,21 +39,28 @@ pub(crate) fn full_softmax<B: Backend>(
     let device = catalogue.device();
     let mut loss = 0.0;
     let mut gradient = Vec::with_capacity(hidden.len());
+    let mut by_priors = Vec::with_capacity(priors.len());
     let block = (block_bytes / 4 / (items * interests).max(1)).max(1);
-    for (states, targets) in hidden.chunks((block * interests * d).max(1)).zip(targets.chunks(block)) {
+    let blocks = hidden.chunks((block * interests * d).max(1)).zip(targets.chunks(block));
+    for (at, (states, targets)) in blocks.enumerate() {
         let data = TensorData::new(states.to_vec(), [targets.len() * interests, d]);
         let states = Tensor::<B, 2>::from_data(data, &device);
         let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
         if let Ok(values) = logits.as_mut_slice::<f32>() {
-            for (row, target) in values.chunks_exact_mut(items * interests).zip(targets) {
+            let rows = values.chunks_exact_mut(items * interests).zip(targets);
+            for (nth, (row, target)) in rows.enumerate() {
+                add_priors(row, of_target(priors, at * block + nth, interests));
                 loss += into_gradient(row, items, *target as usize);
+                if !priors.is_empty() {
+                    by_priors.extend(row.chunks_exact(items).map(|row| row.iter().sum::<f32>()));
+                }
             }
         }
         let errors = Tensor::<B, 2>::from_data(logits, &device);
         append(&mut gradient, errors.clone().matmul(catalogue.clone()));
         add(rows, errors.transpose().matmul(states));
     }
-    Scores { loss, hidden: gradient }
+    Scores { loss, hidden: gradient, priors: by_priors }
 }
 
 /// Turns a target's logits `[interests, items]` into softmax minus responsibilities at the target;
@@ -68,6 +78,21 @@ fn into_gradient(row: &mut [f32], items: usize, target: usize) -> f64 {
         *value -= answer;
     }
     f64::from(sum.ln() + max - own)
+}
+
+/// A target's priors; empty where there are none.
+pub(crate) fn of_target(priors: &[f32], target: usize, interests: usize) -> &[f32] {
+    priors.get(target * interests..(target + 1) * interests).unwrap_or_default()
+}
+
+/// Adds its prior to each interest's logits, `[interests, items]`.
+pub(crate) fn add_priors(logits: &mut [f32], priors: &[f32]) {
+    if !priors.is_empty() {
+        let items = logits.len() / priors.len();
+        for (row, prior) in logits.chunks_exact_mut(items.max(1)).zip(priors) {
+            row.iter_mut().for_each(|logit| *logit += prior);
+        }
+    }
 }
 
 /// Turns scores into their softmax; returns ln Σ e^score.
@@ -100,6 +125,7 @@ pub struct SampledRows {
 #[allow(clippy::too_many_arguments)]
 pub fn sampled_softmax<B: Backend>(
     hidden: &[f32],
+    priors: &[f32],
     targets: &[u32],
     table: &Table,
     negatives: usize,
@@ -116,13 +142,18 @@ pub fn sampled_softmax<B: Backend>(
     let vectors = targets.len() * interests;
     let states = Tensor::<B, 2>::from_data(TensorData::new(hidden.to_vec(), [vectors, d]), device);
     let mut logits = states.clone().matmul(others.clone().transpose()).into_data();
-    let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()) };
+    let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()), priors: Vec::new() };
     let mut errors = Vec::with_capacity(vectors);
     if let Ok(values) = logits.as_mut_slice::<f32>() {
         let rows = values.chunks_exact_mut((negatives * interests).max(1)).zip(targets);
-        for ((rows, target), hidden) in rows.zip(hidden.chunks_exact((interests * d).max(1))) {
+        for (nth, ((rows, target), hidden)) in
+            rows.zip(hidden.chunks_exact((interests * d).max(1))).enumerate()
+        {
+            let priors = of_target(priors, nth, interests);
+            add_priors(rows, priors);
             let own = table.weights(*target);
             let mut logits: Vec<f32> = hidden.chunks_exact(d).map(|vector| dot(vector, own)).collect();
+            logits.iter_mut().zip(priors).for_each(|(logit, prior)| *logit += prior);
             // An accidental hit is no negative.
             let hits: Vec<usize> = (0..negatives).filter(|at| drawn[*at] == *target).collect();
             for row in rows.chunks_exact_mut(negatives.max(1)) {
@@ -136,6 +167,10 @@ pub fn sampled_softmax<B: Backend>(
                 }
                 (_, logits) => sampled_gradient(rows, logits, negatives - hits.len(), items),
             };
+            if !priors.is_empty() {
+                let sums = rows.chunks_exact(negatives.max(1)).map(|row| row.iter().sum::<f32>());
+                scores.priors.extend(sums.zip(&logits).map(|(sum, own)| sum + own));
+            }
             errors.extend(logits);
         }
     }
@@ -212,6 +247,11 @@ mod tests {
         (0..count * D).map(|_| random.symmetric(10.0)).collect()
     }
 
+    fn priors(targets: usize) -> Vec<f32> {
+        let mut random = SplitMix::new(8);
+        (0..targets * INTERESTS).map(|_| random.symmetric(2.0)).collect()
+    }
+
     /// Within `tolerance`, relative above 1 and absolute below.
     fn close(found: &[f32], expected: &[f32], tolerance: f32) {
         assert_eq!(found.len(), expected.len());
@@ -234,7 +274,13 @@ mod tests {
         );
         let e = table.tensor::<Autodiff<Inner>>(&device);
         let (h, e) = (h.require_grad(), e.require_grad());
-        let logits = h.clone().matmul(e.clone().transpose()).reshape([11, INTERESTS * 37]);
+        let priors = priors(11);
+        let g = Tensor::<Autodiff<Inner>, 2>::from_data(
+            TensorData::new(priors.clone(), [11 * INTERESTS, 1]),
+            &device,
+        );
+        let g = g.require_grad();
+        let logits = (h.clone().matmul(e.clone().transpose()) + g.clone()).reshape([11, INTERESTS * 37]);
         let places = targets.iter().flat_map(|row| (0..INTERESTS as i32).map(move |k| k * 37 + *row as i32));
         let places = TensorData::new(places.collect::<Vec<i32>>(), [11, INTERESTS]);
         let places = Tensor::<Autodiff<Inner>, 2, Int>::from_data(places, &device);
@@ -242,14 +288,17 @@ mod tests {
         let gradients = loss.backward();
         let by_h: Vec<f32> = h.grad(&gradients).unwrap().into_data().to_vec().unwrap();
         let by_e: Vec<f32> = e.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        let by_g: Vec<f32> = g.grad(&gradients).unwrap().into_data().to_vec().unwrap();
         let expected: f32 = loss.into_scalar();
         // Blocks of four, four and three targets.
         let catalogue = table.tensor::<Inner>(&device);
         for full_softmax in [Inner::full_softmax, full_softmax::<Inner>] {
             let mut rows = vec![0.0; 37 * D];
-            let scores = full_softmax(&states, &targets, &catalogue, 4 * INTERESTS * 37 * 4, &mut rows);
+            let scores =
+                full_softmax(&states, &priors, &targets, &catalogue, 4 * INTERESTS * 37 * 4, &mut rows);
             assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
-            close(&scores.hidden, &by_h, 1e-6);
+            close(&scores.hidden, &by_h, 1e-5);
+            close(&scores.priors, &by_g, 1e-5);
             close(&rows, &by_e, 1e-4);
         }
     }
@@ -260,22 +309,24 @@ mod tests {
         let (items, targets) = (1_100u32, 150u32);
         let device = backend::device().unwrap();
         let (table, states) = (table(items), hidden(INTERESTS * targets as usize));
+        let priors = priors(targets as usize);
         let targets: Vec<u32> = (0..targets).map(|n| n * 31 % items).collect();
         let catalogue = table.tensor::<Inner>(&device);
         let run = |block: usize, threads: usize| {
             let mut rows = vec![0.5; items as usize * D];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let block = block * INTERESTS * items as usize * 4;
-            let scores =
-                pool.install(|| Inner::full_softmax(&states, &targets, &catalogue, block, &mut rows));
+            let scores = pool
+                .install(|| Inner::full_softmax(&states, &priors, &targets, &catalogue, block, &mut rows));
             (scores, rows)
         };
         let mut expected_rows = vec![0.5; items as usize * D];
-        let expected = full_softmax(&states, &targets, &catalogue, 1 << 24, &mut expected_rows);
+        let expected = full_softmax(&states, &priors, &targets, &catalogue, 1 << 24, &mut expected_rows);
         for block in [1, 64, 100, 1_000] {
             let (scores, rows) = run(block, 1);
             assert!((scores.loss - expected.loss).abs() < 1e-5 * expected.loss, "{block}");
             close(&scores.hidden, &expected.hidden, 1e-5);
+            close(&scores.priors, &expected.priors, 1e-5);
             close(&rows, &expected_rows, 1e-4);
             let (again, same) = run(block, 3);
             assert_eq!(again.hidden, scores.hidden);
@@ -287,14 +338,16 @@ mod tests {
     fn many_samples_come_near_the_full_softmax() {
         let device = backend::device().unwrap();
         let (table, states) = (table(50), hidden(6 * INTERESTS));
+        let priors = priors(6);
         let targets = [3, 9, 3, 44, 0, 49];
         let mut rows = vec![0.0; 50 * D];
         let catalogue = table.tensor::<Inner>(&device);
-        let full = Inner::full_softmax(&states, &targets, &catalogue, 1 << 20, &mut rows);
+        let full = Inner::full_softmax(&states, &priors, &targets, &catalogue, 1 << 20, &mut rows);
         let (sampled, touched) =
-            sampled_softmax::<Inner>(&states, &targets, &table, 400_000, 1, &device, None);
+            sampled_softmax::<Inner>(&states, &priors, &targets, &table, 400_000, 1, &device, None);
         assert!((full.loss - sampled.loss).abs() < 0.01 * full.loss, "{} and {}", full.loss, sampled.loss);
         close(&sampled.hidden, &full.hidden, 5e-3);
+        close(&sampled.priors, &full.priors, 5e-3);
         let mut summed = vec![0.0; 50 * D];
         for (row, gradient) in touched.rows.iter().zip(touched.gradients.chunks(D)) {
             for (sum, value) in summed[*row as usize * D..].iter_mut().zip(gradient) {

@@ -40,6 +40,6 @@ impl<B: Fused> ComirecDr<B> {
         let initial = Tensor::zeros([k, len], &self.maps.device());
         // A squashed vector is shorter than 1, too short to tell items apart by inner products.
         let interests = route(mapped, initial).mul_scalar(scale).swap_dims(1, 2);
-        Output { vectors: interests.reshape([count * len, k, d]), auxiliary: Vec::new() }
+        Output { priors: None, vectors: interests.reshape([count * len, k, d]), auxiliary: Vec::new() }
     }
 }

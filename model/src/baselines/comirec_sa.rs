@@ -23,6 +23,6 @@ impl<B: Fused> ComirecSa<B> {
 
     /// See [`crate::Network::forward`].
     pub fn forward(&self, input: Input<'_, B>) -> Output<B> {
-        Output { vectors: self.attention.forward(input).0, auxiliary: Vec::new() }
+        Output { priors: None, vectors: self.attention.forward(input).0, auxiliary: Vec::new() }
     }
 }

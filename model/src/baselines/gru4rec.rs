@@ -42,6 +42,6 @@ impl<B: Fused> Gru4rec<B> {
         }
         let states = self.norm.forward(self.output.forward(x));
         let vectors = states.reshape([len, count, d]).swap_dims(0, 1).reshape([count * len, 1, d]);
-        Output { vectors, auxiliary: Vec::new() }
+        Output { priors: None, vectors, auxiliary: Vec::new() }
     }
 }

@@ -54,7 +54,7 @@ impl<B: Fused> Mind<B> {
         let interests = route(mapped, Tensor::from_data(initial, &self.map.device()));
         let interests = interests.swap_dims(1, 2).reshape([count * len * k, d]);
         let vectors = self.output.forward(relu(self.hidden.forward(interests)));
-        Output { vectors: vectors.reshape([count * len, k, d]), auxiliary: Vec::new() }
+        Output { priors: None, vectors: vectors.reshape([count * len, k, d]), auxiliary: Vec::new() }
     }
 }
 

@@ -40,7 +40,11 @@ impl<B: Fused> Remi<B> {
         let histories = input.histories;
         let (vectors, routing) = self.attention.forward(input);
         let value = regularisation(routing, histories);
-        Output { vectors, auxiliary: vec![Auxiliary { name: "routing", weight: ROUTING, value }] }
+        Output {
+            priors: None,
+            vectors,
+            auxiliary: vec![Auxiliary { name: "routing", weight: ROUTING, value }],
+        }
     }
 }
 

@@ -25,6 +25,6 @@ impl<B: Fused> Sasrec<B> {
     pub fn forward(&self, input: Input<'_, B>) -> Output<B> {
         let [count, len, d] = input.embeddings.dims();
         let states = self.encoder.forward(input.embeddings, input.histories, input.dropout);
-        Output { vectors: states.reshape([count * len, 1, d]), auxiliary: Vec::new() }
+        Output { priors: None, vectors: states.reshape([count * len, 1, d]), auxiliary: Vec::new() }
     }
 }

@@ -91,7 +91,7 @@ impl<B: Fused> Tisasrec<B> {
             x = layer.forward(x, input.dropout, |mixed| context.attend(mixed));
         }
         let vectors = self.norm.forward(x).reshape([count * len, 1, d]);
-        Output { vectors, auxiliary: Vec::new() }
+        Output { priors: None, vectors, auxiliary: Vec::new() }
     }
 
     fn context(&self, histories: &Histories) -> Context<B> {

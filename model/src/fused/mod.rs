@@ -110,17 +110,19 @@ pub trait Fused: Backend {
 
     /// Full cross-entropy of `hidden` `[targets, interests, d]` against all rows of `catalogue`
     /// `[items, d]`; `targets` are rows. A target's vectors share one softmax over all pairs of an
-    /// interest and an item: p(y) = Σ_k e^{h_k·e_y} / Σ_k Σ_i e^{h_k·e_i}. Adds the gradient by the
+    /// interest and an item: p(y) = Σ_k e^{h_k·e_y + g_k} / Σ_k Σ_i e^{h_k·e_i + g_k}, with `priors` g
+    /// `[targets, interests]`, or none of them. Adds the gradient by the
     /// rows to `rows` `[items, d]`. No more than `block_bytes` of logits are held at once, or those
     /// of one target where they are more.
     fn full_softmax(
         hidden: &[f32],
+        priors: &[f32],
         targets: &[u32],
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],
     ) -> Scores {
-        softmax::full_softmax(hidden, targets, catalogue, block_bytes, rows)
+        softmax::full_softmax(hidden, priors, targets, catalogue, block_bytes, rows)
     }
 }
 

@@ -6,9 +6,9 @@
 //! u = Σ α_k h_k. It depends on the candidate, so it ranks; retrieval is by each interest's own
 //! inner products.
 //!
-//! Beyond the seed, score_k begins as h_k·e plus a learned prior of the interest's mass and of the
-//! days since its last event: with the network at rest, the interest that wants the candidate most
-//! speaks for it.
+//! Beyond the seed, score_k begins as h_k·e + g_k with the interest's prior g_k, and the candidate's
+//! score is Σ α_k (h_k·e + g_k): with the network at rest, the interest that wants the candidate most
+//! speaks for it, and the ranking is that of the shared softmax.
 
 use burn::tensor::activation::{relu, sigmoid, softmax};
 use burn::tensor::backend::Backend;
@@ -34,8 +34,6 @@ pub(super) struct Aggregation<B: Backend> {
     both: Tensor<B, 2>,
     /// w, `[1, WIDTH]`.
     weight: Tensor<B, 2>,
-    /// From ln π and the idle time.
-    prior: Affine<B>,
 }
 
 /// The users of an aggregation.
@@ -43,10 +41,8 @@ pub(super) struct Aggregation<B: Backend> {
 pub(super) struct Users<B: Backend> {
     /// h, `[users, K, d]`.
     pub(super) vectors: Tensor<B, 3>,
-    /// π, `[users, K]`.
-    pub(super) mass: Tensor<B, 2>,
-    /// `[users, K]`.
-    pub(super) idle_days: Tensor<B, 2>,
+    /// g, `[users, K]`.
+    pub(super) priors: Tensor<B, 2>,
     /// `[users, 1]`.
     pub(super) diversity: Tensor<B, 2>,
 }
@@ -58,7 +54,6 @@ impl<B: Fused> Aggregation<B> {
             item: builder.weight("item", [d, WIDTH], Initial::Glorot),
             both: builder.weight("both", [d, WIDTH], Initial::Glorot),
             weight: builder.vector("weight", WIDTH, Initial::Uniform(0.01)),
-            prior: Affine::begin(builder, "prior", [2, 1], Initial::ZERO),
         }
     }
 
@@ -85,10 +80,8 @@ impl<B: Fused> Aggregation<B> {
         let with_one = Tensor::cat(vec![columns, Tensor::ones([1, n], &own.device())], 0);
         let hidden = relu(gates.matmul(with_one)).reshape([WIDTH, count * k * n]);
         let weighed = self.weight.clone().matmul(hidden).reshape([count * k, n]);
-        let log_mass = users.mass.clone().add_scalar(1e-3).log().reshape([count * k, 1]);
-        let idle = users.idle_days.clone().log1p().reshape([count * k, 1]);
-        let prior = self.prior.forward(Tensor::cat(vec![log_mass, idle], 1));
-        let scores = (own.clone() + weighed + prior).reshape([count, k, n]);
+        let own = own + users.priors.clone().reshape([count * k, 1]);
+        let scores = (own.clone() + weighed).reshape([count, k, n]);
         let active = self.active(users, coarse.assign(items), soft);
         let weights = softmax(scores + active, 1);
         (weights * own.reshape([count, k, n])).sum_dim(1).reshape([count, n])

@@ -75,8 +75,6 @@ pub struct Levels<B: Backend> {
     /// H, `[histories, len, d]`.
     states: Tensor<B, 3>,
     assignment: Assignment<B>,
-    /// Days since each interest's newest event, `[positions, K]`.
-    idle_days: Tensor<B, 2>,
     /// Guided interests, `[positions, K, d]`.
     interests: Tensor<B, 3>,
     /// `[positions, K, d/2]`; none where switched off.
@@ -85,6 +83,8 @@ pub struct Levels<B: Backend> {
     refined: Tensor<B, 3>,
     /// h, `[positions, K, d]`.
     vectors: Tensor<B, 3>,
+    /// g, `[positions, K]`.
+    priors: Tensor<B, 2>,
 }
 
 /// What the network says of users at chosen positions.
@@ -97,6 +97,8 @@ pub struct View<B: Backend> {
     pub mass: Tensor<B, 2>,
     /// The DiversityScore, `[users, 1]`.
     pub diversity: Tensor<B, 2>,
+    /// What each vector's scores begin with, `[users, K]`.
+    pub priors: Tensor<B, 2>,
     /// User vectors, `[users, K, d]`, for retrieval.
     pub vectors: Tensor<B, 3>,
     /// Stable interests, `[users, K, d]`.
@@ -129,21 +131,20 @@ impl<B: Fused> Hmisr<B> {
         let states = self.encoder.forward(input.embeddings, input.histories, input.dropout);
         let coarse = input.training.is_some_and(|training| training.plan.stage == Stage::Coarse);
         if coarse {
-            let assignment = self.coarse.forward(states.clone());
             let auxiliary = match input.training {
-                Some(training) => self.coarse_losses(&states, &assignment, input.histories, &training.plan),
+                Some(training) => self.coarse_losses(&states, input.histories, &training.plan),
                 None => Vec::new(),
             };
-            return Output { vectors: states.reshape([count * len, 1, d]), auxiliary };
+            return Output { vectors: states.reshape([count * len, 1, d]), priors: None, auxiliary };
         }
         let levels = self.levels(states, input.histories);
         let mut auxiliary = Vec::new();
         if let Some(training) = input.training {
             let states = &levels.states;
-            auxiliary.extend(self.coarse_losses(states, &levels.assignment, input.histories, &training.plan));
+            auxiliary.extend(self.coarse_losses(states, input.histories, &training.plan));
             auxiliary.extend(self.fine_losses(&levels, input.histories, training));
         }
-        Output { vectors: levels.vectors, auxiliary }
+        Output { vectors: levels.vectors, priors: Some(levels.priors), auxiliary }
     }
 
     /// Both levels over `states` `[histories, len, d]`.
@@ -163,8 +164,10 @@ impl<B: Fused> Hmisr<B> {
         if self.settings.exchange {
             interests = self.exchange.guide(interests, &assignment.interests);
         }
-        let intents =
-            self.settings.intent.then(|| self.intent.forward(&flat, &interests, alpha, &members, histories));
+        let intents = self
+            .settings
+            .intent
+            .then(|| self.intent.forward(&flat, &interests, alpha.clone(), &members, histories));
         let weight = self.vectors.intent_weight(idle_days.clone());
         let fine = self.vectors.fine(&interests, intents.clone(), weight);
         let refined = match self.settings.exchange {
@@ -172,18 +175,20 @@ impl<B: Fused> Hmisr<B> {
             false => assignment.interests.clone(),
         };
         let vectors = self.vectors.forward(&flat, fine, &members);
-        Levels { states, assignment, idle_days, interests, intents, refined, vectors }
+        let priors = self.vectors.priors(alpha, assignment.mass.clone(), idle_days);
+        Levels { states, assignment, interests, intents, refined, vectors, priors }
     }
 
-    fn coarse_losses(
-        &self,
-        states: &Tensor<B, 3>,
-        assignment: &Assignment<B>,
-        histories: &Histories,
-        plan: &Plan,
-    ) -> Vec<Auxiliary<B>> {
-        let events = events(histories, &states.device());
+    /// The losses of the first level. They teach the basis, not the states: drawn to their own
+    /// means, states would forget what sets events apart.
+    fn coarse_losses(&self, states: &Tensor<B, 3>, histories: &Histories, plan: &Plan) -> Vec<Auxiliary<B>> {
         let weights = &plan.weights;
+        if weights.reconstruction + weights.soft_orthogonality + weights.balance <= 0.0 {
+            return Vec::new();
+        }
+        let events = events(histories, &states.device());
+        let states = stop(states.clone());
+        let assignment = self.coarse.forward(states.clone());
         let mut losses = Vec::new();
         let mut add = |name, weight, value: &dyn Fn() -> Tensor<B, 1>| {
             if weight > 0.0 {
@@ -305,10 +310,17 @@ impl<B: Fused> Hmisr<B> {
         // The score learns from its label and from the ranking; the states do not learn from it.
         let diversity = self.diversity.forward(stop(features.clone()), stop(sessions));
         let vectors = rows3(&levels.vectors, positions);
-        let idle_days = rows(&levels.idle_days, positions);
-        let users =
-            Users { vectors: vectors.clone(), mass: mass.clone(), idle_days, diversity: diversity.clone() };
-        View { users, features, mass, diversity, vectors, interests: rows3(&levels.interests, positions) }
+        let priors = rows(&levels.priors, positions);
+        let users = Users { vectors: vectors.clone(), priors: priors.clone(), diversity: diversity.clone() };
+        View {
+            priors,
+            users,
+            features,
+            mass,
+            diversity,
+            vectors,
+            interests: rows3(&levels.interests, positions),
+        }
     }
 
     /// What the network says of each history's user, after its last event.
@@ -344,8 +356,7 @@ impl<B: Backend> View<B> {
     fn detached(&self) -> Users<B> {
         Users {
             vectors: stop(self.users.vectors.clone()),
-            mass: stop(self.users.mass.clone()),
-            idle_days: self.users.idle_days.clone(),
+            priors: stop(self.users.priors.clone()),
             diversity: self.users.diversity.clone(),
         }
     }
@@ -357,11 +368,11 @@ impl<B: Backend> View<B> {
         Self {
             users: Users {
                 vectors: three(&self.users.vectors),
-                mass: two(&self.users.mass),
-                idle_days: two(&self.users.idle_days),
+                priors: two(&self.users.priors),
                 diversity: two(&self.users.diversity),
             },
             features: two(&self.features),
+            priors: two(&self.priors),
             mass: two(&self.mass),
             diversity: two(&self.diversity),
             vectors: three(&self.vectors),

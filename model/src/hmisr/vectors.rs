@@ -29,12 +29,17 @@ pub(super) struct Vectors<B: Backend> {
     newest: Tensor<B, 2>,
     /// W, `[d, d]`.
     output: Tensor<B, 2>,
+    /// Weights of the prior's three parts, `[1, 3]`.
+    prior: Tensor<B, 2>,
 }
 
 /// logit(0.7).
 const FRESH: f32 = 0.847_3;
 /// softplus⁻¹(2 · 0.8473/ln(31)): from 0.7 to 0.3 over 30 days.
 const FADING: f32 = -0.448_6;
+
+/// The prior's weights to begin with: the interest of the newest event speaks first.
+const PRIOR: f32 = 0.3;
 
 impl<B: Backend> Vectors<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
@@ -44,6 +49,7 @@ impl<B: Backend> Vectors<B> {
             interest: builder.weight("interest", [d, d / 2], Initial::Glorot),
             newest: builder.weight("newest", [d, d], Initial::Identity(0.5)),
             output: builder.weight("output", [d, d], Initial::Uniform(0.02)),
+            prior: builder.vector("prior", 3, Initial::Constant(PRIOR)),
         }
     }
 
@@ -51,6 +57,20 @@ impl<B: Backend> Vectors<B> {
     pub(super) fn intent_weight(&self, idle_days: Tensor<B, 2>) -> Tensor<B, 2> {
         let fading = self.fading.clone().exp().add_scalar(1.0).log();
         sigmoid(self.freshness.clone() - idle_days.log1p() * fading)
+    }
+
+    /// What each vector's scores begin with, `[positions, K]`: how much the newest event belongs to
+    /// the interest, the interest's mass, and how long it has been idle. Vectors that share a
+    /// softmax need it: without it an old interest would speak as loudly as the present one.
+    pub(super) fn priors(
+        &self,
+        alpha: Tensor<B, 2>,
+        mass: Tensor<B, 2>,
+        idle_days: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let weight = |part: usize| self.prior.clone().narrow(1, part, 1);
+        let log = |share: Tensor<B, 2>| share.add_scalar(1e-4).log();
+        log(alpha) * weight(0) + log(mass) * weight(1) - idle_days.log1p() * weight(2)
     }
 
     /// Interest and intent side by side, `[positions, K, d]`; zeros in the place of intents that

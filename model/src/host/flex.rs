@@ -107,6 +107,7 @@ impl Fused for Flex {
 
     fn full_softmax(
         hidden: &[f32],
+        priors: &[f32],
         targets: &[u32],
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
@@ -114,6 +115,6 @@ impl Fused for Flex {
     ) -> Scores {
         let d = catalogue.dims()[1];
         let catalogue = Values::of(catalogue.clone());
-        softmax::full(hidden, targets, catalogue.slice(), d, block_bytes, rows)
+        softmax::full(hidden, priors, targets, catalogue.slice(), d, block_bytes, rows)
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{add_product, matrix, matrix_mut, set_product};
 use crate::exp::exp_sum;
 use crate::simd::{greatest, vectorised};
-use crate::softmax::{Scores, responsibilities};
+use crate::softmax::{Scores, add_priors, of_target, responsibilities};
 
 /// Vectors whose logits go through all steps together, in one thread's cache.
 const PART: usize = 64;
@@ -16,6 +16,8 @@ const ITEMS: usize = 512;
 struct Part<'a> {
     /// `[targets, interests, d]`.
     hidden: &'a [f32],
+    /// `[targets, interests]`, or none.
+    priors: &'a [f32],
     targets: &'a [u32],
     interests: usize,
     catalogue: &'a [f32],
@@ -29,6 +31,7 @@ struct Part<'a> {
 /// the products' results.
 pub(super) fn full(
     hidden: &[f32],
+    priors: &[f32],
     targets: &[u32],
     catalogue: &[f32],
     d: usize,
@@ -44,15 +47,17 @@ pub(super) fn full(
     let mut shares = vec![0.0; block * interests * d];
     let mut answers = vec![0.0; block * interests];
     let mut by_hidden = vec![0.0; hidden.len()];
+    let mut by_priors = Vec::with_capacity(priors.len());
     let mut loss = 0.0;
     for (nth, by_hidden) in by_hidden.chunks_mut((block * interests).max(1) * d).enumerate() {
         let vectors = by_hidden.len() / d;
         let span = nth * block..nth * block + vectors / interests;
         let hidden = &hidden[span.start * interests * d..span.end * interests * d];
-        let all = Part { hidden, targets: &targets[span], interests, catalogue, d };
+        let priors = priors.get(span.start * interests..span.end * interests).unwrap_or_default();
+        let all = Part { hidden, priors, targets: &targets[span], interests, catalogue, d };
         let (odds, shares) = (&mut odds[..vectors * items], &mut shares[..vectors * d]);
         let answers = &mut answers[..vectors];
-        let losses: Vec<f64> = odds
+        let parts: Vec<(f64, Vec<f32>)> = odds
             .par_chunks_mut(part * interests * items)
             .zip(shares.par_chunks_mut(part * interests * d))
             .zip(by_hidden.par_chunks_mut(part * interests * d))
@@ -62,7 +67,10 @@ pub(super) fn full(
                 all.part(nth, part).by_hidden(odds, shares, by_hidden, answers)
             })
             .collect();
-        loss += losses.iter().sum::<f64>();
+        for (part, by) in parts {
+            loss += part;
+            by_priors.extend(by);
+        }
         let (odds, shares) = (matrix(odds, items), matrix(shares, d));
         rows.par_chunks_mut(ITEMS * d).enumerate().for_each(|(nth, rows)| {
             let odds = odds.subcols(nth * ITEMS, rows.len() / d);
@@ -70,7 +78,7 @@ pub(super) fn full(
         });
         all.subtract_targets(answers, rows);
     }
-    Scores { loss, hidden: by_hidden }
+    Scores { loss, hidden: by_hidden, priors: by_priors }
 }
 
 impl Part<'_> {
@@ -80,43 +88,61 @@ impl Part<'_> {
         let each = self.interests * self.d;
         Self {
             hidden: &self.hidden[span.start * each..span.end * each],
+            priors: self
+                .priors
+                .get(span.start * self.interests..span.end * self.interests)
+                .unwrap_or_default(),
             targets: &self.targets[span],
             ..*self
         }
     }
 
     /// Fills `odds`, the gradient by the hidden states, the hidden states divided (`shares`), and
-    /// how much each vector answers for its target. Returns the summed cross-entropy.
+    /// how much each vector answers for its target. Returns the summed cross-entropy, and the
+    /// gradient by the priors.
     fn by_hidden(
         &self,
         odds: &mut [f32],
         shares: &mut [f32],
         by_hidden: &mut [f32],
         answers: &mut [f32],
-    ) -> f64 {
+    ) -> (f64, Vec<f32>) {
         let (d, k) = (self.d, self.interests);
         let items = self.catalogue.len() / d;
         let catalogue = matrix(self.catalogue, d);
         set_product(matrix_mut(odds, items), matrix(self.hidden, d), catalogue.transpose(), 1.0);
         let mut loss = 0.0;
         let mut factors = vec![0.0; self.targets.len()];
+        let mut by_priors = vec![0.0; self.priors.len()];
         vectorised(
             #[inline(always)]
             || {
                 let rows = odds.chunks_exact_mut(k * items).zip(self.targets);
-                for (((row, target), factor), answers) in
-                    rows.zip(&mut factors).zip(answers.chunks_exact_mut(k))
-                {
+                let rows = rows.zip(&mut factors).zip(answers.chunks_exact_mut(k)).enumerate();
+                for (nth, (((row, target), factor), answers)) in rows {
+                    add_priors(row, of_target(self.priors, nth, k));
                     let most = greatest(row);
                     for (answer, row) in answers.iter_mut().zip(row.chunks_exact(items)) {
                         *answer = row[*target as usize];
                     }
-                    let sum = exp_sum(row, most);
+                    let sum = match self.priors.is_empty() {
+                        true => exp_sum(row, most),
+                        false => {
+                            let sums = &mut by_priors[nth * k..(nth + 1) * k];
+                            for (sum, row) in sums.iter_mut().zip(row.chunks_exact_mut(items)) {
+                                *sum = exp_sum(row, most);
+                            }
+                            sums.iter().sum::<f32>()
+                        }
+                    };
                     *factor = 1.0 / sum;
                     loss += f64::from(sum.ln() + most - responsibilities(answers));
                 }
             },
         );
+        for (nth, by) in by_priors.iter_mut().enumerate() {
+            *by = *by * factors[nth / k] - answers[nth];
+        }
         set_product(matrix_mut(by_hidden, d), matrix(odds, items), catalogue, 1.0);
         let rows = by_hidden.chunks_exact_mut(d).zip(shares.chunks_exact_mut(d));
         for (nth, ((by_hidden, share), hidden)) in rows.zip(self.hidden.chunks_exact(d)).enumerate() {
@@ -127,7 +153,7 @@ impl Part<'_> {
                 *share = hidden * factor;
             }
         }
-        loss
+        (loss, by_priors)
     }
 
     /// What the targets' own logits add to the gradient of their rows.

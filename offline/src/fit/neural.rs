@@ -224,8 +224,13 @@ impl<B: Fused> Scorer for Neural<'_, B> {
             let (vectors, k) = self.vectors(queries, view.as_ref().map(|(_, view)| view))?;
             let products = self.products(&vectors);
             let mut scores = Vec::with_capacity(queries.len() * items);
-            for of_user in products.chunks_exact(k * items) {
-                scores.extend_from_slice(self.settings.architecture.together(&mut of_user.to_vec(), items));
+            let priors = view.as_ref().map(|(_, view)| view.priors.clone().into_data());
+            let priors = priors.as_ref().and_then(|priors| priors.as_slice::<f32>().ok()).unwrap_or_default();
+            for (nth, of_user) in products.chunks_exact(k * items).enumerate() {
+                let priors = priors.get(nth * k..(nth + 1) * k).unwrap_or_default();
+                let together =
+                    self.settings.architecture.together(&mut of_user.to_vec(), priors, items).to_vec();
+                scores.extend(together);
             }
             if let Some((hmisr, view)) = &view {
                 self.aggregate((hmisr, view), queries, &products, &mut scores);

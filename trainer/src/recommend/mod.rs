@@ -200,7 +200,7 @@ impl Recommender {
             }
             _ => {
                 let mut scores = scores.to_vec();
-                let all = self.settings.architecture.together(&mut scores, self.items().max(1));
+                let all = self.settings.architecture.together(&mut scores, &[], self.items().max(1));
                 candidates.iter().map(|row| all[*row as usize]).collect()
             }
         };
