@@ -42,19 +42,15 @@ fn main() {
     let device = backend::device().unwrap();
     let run = Run::open(std::path::Path::new(&args[4]), &settings, &split).unwrap();
     fit::<Inner>(&run, &split, &device, &AtomicBool::new(false), &mut W(std::time::Instant::now())).unwrap();
-    let mut neural = Neural::<Inner>::load(&run, &split, device).unwrap();
-    let answers = evaluate(&split, &split.test, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
-    let n = answers.results.len() as f64;
-    let m = |f: fn(Option<f64>, usize) -> f64| answers.results.iter().map(|r| f(r.rank, 10)).sum::<f64>() / n;
-    eprintln!(
-        "TEST {} HR@10 {:.4} NDCG@10 {:.4} ({} params, eval {:.1}s)",
-        args[3],
-        m(hmisr_offline::measures::hit),
-        m(hmisr_offline::measures::ndcg),
-        neural.parameters(),
-        answers.seconds
-    );
-    if let Some(r) = measures::related_similarity(&answers) {
-        eprintln!("{r:?}");
+    for joint in [false, true] {
+        for (name, cases) in [("validation", &split.validation), ("test", &split.test)] {
+            let mut neural = Neural::<Inner>::load(&run, &split, device.clone()).unwrap();
+            if joint { neural = neural.without_aggregation(); }
+            let answers = evaluate(&split, cases, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
+            let n = answers.results.len() as f64;
+            let m = |f: fn(Option<f64>, usize) -> f64| answers.results.iter().map(|r| f(r.rank, 10)).sum::<f64>() / n;
+            eprintln!("{name} {} joint {joint} HR@10 {:.4} NDCG@10 {:.4} ({} params, eval {:.1}s)", args[3], m(hmisr_offline::measures::hit), m(hmisr_offline::measures::ndcg), neural.parameters(), answers.seconds);
+            if let Some(r) = measures::related_similarity(&answers) { eprintln!("{r:?}"); }
+        }
     }
 }

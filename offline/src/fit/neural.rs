@@ -36,7 +36,10 @@ pub struct Neural<'a, B: Fused> {
     split: &'a Split,
     habits: HabitsOf,
     device: B::Device,
+    /// Whether both of HMISR's levels speak, or its encoder alone.
     aggregates: bool,
+    /// Whether HMISR's aggregation ranks what the interests retrieve.
+    ranks: bool,
 }
 
 impl<'a, B: Fused> Neural<'a, B> {
@@ -57,6 +60,7 @@ impl<'a, B: Fused> Neural<'a, B> {
             split,
             device,
             aggregates: stage != Stage::Coarse,
+            ranks: true,
             settings,
         }
     }
@@ -76,6 +80,12 @@ impl<'a, B: Fused> Neural<'a, B> {
         let stage = best.stage;
         let table = run.best(&mut parameters, split.data.items.len())?;
         Ok(Self::new(settings, &parameters, table, split, device, stage))
+    }
+
+    /// The same, ranking by the joint score of all interests, without HMISR's aggregation.
+    pub fn without_aggregation(mut self) -> Self {
+        self.ranks = false;
+        self
     }
 
     /// Trainable weights, the items' embeddings included.
@@ -232,7 +242,7 @@ impl<B: Fused> Scorer for Neural<'_, B> {
                     self.settings.architecture.together(&mut of_user.to_vec(), priors, items).to_vec();
                 scores.extend(together);
             }
-            if let Some((hmisr, view)) = &view {
+            if let (Some((hmisr, view)), true) = (&view, self.ranks) {
                 self.aggregate((hmisr, view), queries, &products, &mut scores);
             }
             all.extend(scores);
