@@ -219,9 +219,10 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.loss += begun.elapsed();
 
         let begun = Instant::now();
-        // The gradient by the vectors is known: the sum of their product has it as derivative.
-        let by_vectors = TensorData::new(by_vectors, output.vectors.dims());
-        let mut surrogate = (output.vectors * Tensor::from_data(by_vectors, self.device)).sum();
+        // The gradient by the vectors is known: their inner product has it as derivative.
+        let size = by_vectors.len();
+        let by_vectors = Tensor::from_data(TensorData::new(by_vectors, [size, 1]), self.device);
+        let mut surrogate = output.vectors.reshape([1, size]).matmul(by_vectors).reshape([1]);
         for auxiliary in output.auxiliary {
             let value = auxiliary.value.clone().inner().into_data();
             let value = value.as_slice::<f32>().map_err(not_f32)?.first().copied().unwrap_or(0.0);
