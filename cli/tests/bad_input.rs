@@ -132,3 +132,14 @@ fn help_teaches() {
         assert!(text.contains(word), "{word}");
     }
 }
+
+#[test]
+fn a_training_benchmark() {
+    let small = ["bench", "train", "--batch", "2", "--len", "4", "--items", "9", "--width", "8"];
+    let text = |more: &[&str]| refused(&[&small, more].concat(), 2);
+    assert!(text(&["--model", "sasrek"]).contains("sasrec"));
+    assert!(text(&["--model", "hmisr", "--twin", "python3"]).contains("--model sasrec"));
+    assert!(text(&["--twin", "/nowhere/python"]).contains("/nowhere/python"));
+    assert!(text(&["--twin", "true"]).contains("pip install torch"));
+    assert!(text(&["--steps", "0"]).contains("--steps"));
+}

@@ -8,6 +8,10 @@ use rayon::prelude::*;
 
 use crate::fused::Fused;
 use crate::random::SplitMix;
+use crate::simd::vectorised;
+
+/// Values whose mask is made at once; each number decides on four.
+const BLOCK: usize = 64;
 
 /// Drops values in training and none in inference. Each call draws another mask; a step's masks
 /// follow from its seed.
@@ -67,19 +71,35 @@ pub struct Mask {
 impl Mask {
     /// Multiplies `values` by the mask.
     pub(crate) fn apply(&self, values: &mut [f32]) {
-        /// A multiple of the four values that a number decides on.
-        const CHUNK: usize = 16_384;
+        const CHUNK: usize = 256 * BLOCK;
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(nth, values)| {
-            let mut random = self.random.clone();
-            random.skip((nth * CHUNK / 4) as u64);
-            for four in values.chunks_mut(4) {
-                // Sixteen bits decide on a value: the rate is exact to 1/65,536.
-                let bits = random.next();
-                for (lane, value) in four.iter_mut().enumerate() {
-                    *value *= if (bits >> (16 * lane)) & 0xffff < self.threshold { 0.0 } else { self.keep };
-                }
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+                        let factors = self.factors((nth * CHUNK + block * BLOCK) as u64);
+                        for (value, factor) in values.iter_mut().zip(factors) {
+                            *value *= factor;
+                        }
+                    }
+                },
+            );
         });
+    }
+
+    /// The mask of a block of values from `first` on. Sixteen bits decide on a value: the rate is
+    /// exact to 1/65,536.
+    #[inline(always)]
+    fn factors(&self, first: u64) -> [f32; BLOCK] {
+        let mut factors = [0.0; BLOCK];
+        let numbers: [u64; BLOCK / 4] = std::array::from_fn(|nth| self.random.at(first / 4 + nth as u64));
+        for (four, number) in factors.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
+            for (lane, factor) in four.iter_mut().enumerate() {
+                let kept = (number >> (16 * lane)) & 0xffff >= self.threshold;
+                *factor = if kept { self.keep } else { 0.0 };
+            }
+        }
+        factors
     }
 
     /// The mask of a tensor.

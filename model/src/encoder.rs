@@ -101,9 +101,10 @@ impl<B: Fused> Encoder<B> {
     ) -> Tensor<B, 3> {
         let [count, len, d] = embeddings.dims();
         let device = embeddings.device();
-        let position = TensorData::new(tape(len, d, self.max_len), [1, len, d]);
-        let scaled = embeddings.mul_scalar((d as f32).sqrt());
-        let tokens = dropout.apply(scaled + Tensor::from_data(position, &device));
+        // One row a history, so that the same row is added to all.
+        let positions = TensorData::new(tape(len, d, self.max_len), [1, len * d]);
+        let scaled = embeddings.mul_scalar((d as f32).sqrt()).reshape([count, len * d]);
+        let tokens = dropout.apply(scaled + Tensor::from_data(positions, &device));
         let mut x = tokens.reshape([count * len, d]);
         let pairs = histories.pairs();
         for (nth, layer) in self.layers.iter().enumerate() {

@@ -228,19 +228,19 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.loss += begun.elapsed();
 
         let begun = Instant::now();
-        // The gradient by the vectors is known: the sum of their product has it as derivative.
-        let by_vectors = TensorData::new(by_vectors, output.vectors.dims());
-        let mut surrogate = (output.vectors * Tensor::from_data(by_vectors, self.device)).sum();
+        // The gradients by vectors and priors are known: inner products have them as derivatives.
+        let size = by_vectors.len();
+        let by_vectors = Tensor::from_data(TensorData::new(by_vectors, [size, 1]), self.device);
+        let mut surrogate = output.vectors.reshape([1, size]).matmul(by_vectors).reshape([1]);
         if let Some(priors) = output.priors {
-            let mut by = vec![0.0; priors.dims()[0] * interests];
+            let size = priors.dims()[0] * interests;
+            let mut by = vec![0.0; size];
             for (position, from) in targets.positions.iter().zip(by_prior.chunks_exact(interests)) {
-                for (sum, value) in by[position * interests..(position + 1) * interests].iter_mut().zip(from)
-                {
-                    *sum += value;
-                }
+                let row = &mut by[position * interests..(position + 1) * interests];
+                row.iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
             }
-            let by = TensorData::new(by, priors.dims());
-            surrogate = surrogate + (priors * Tensor::from_data(by, self.device)).sum();
+            let by = Tensor::from_data(TensorData::new(by, [size, 1]), self.device);
+            surrogate = surrogate + priors.reshape([1, size]).matmul(by).reshape([1]);
         }
         for auxiliary in output.auxiliary {
             let value = auxiliary.value.clone().inner().into_data();

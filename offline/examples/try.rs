@@ -45,12 +45,26 @@ fn main() {
     for joint in [false, true] {
         for (name, cases) in [("validation", &split.validation), ("test", &split.test)] {
             let mut neural = Neural::<Inner>::load(&run, &split, device.clone()).unwrap();
-            if joint { neural = neural.without_aggregation(); }
-            let answers = evaluate(&split, cases, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
+            if joint {
+                neural = neural.without_aggregation();
+            }
+            let answers =
+                evaluate(&split, cases, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
             let n = answers.results.len() as f64;
-            let m = |f: fn(Option<f64>, usize) -> f64| answers.results.iter().map(|r| f(r.rank, 10)).sum::<f64>() / n;
-            eprintln!("{name} {} joint {joint} HR@10 {:.4} NDCG@10 {:.4} ({} params, eval {:.1}s)", args[3], m(hmisr_offline::measures::hit), m(hmisr_offline::measures::ndcg), neural.parameters(), answers.seconds);
-            if let Some(r) = measures::related_similarity(&answers) { eprintln!("{r:?}"); }
+            let m = |f: fn(Option<f64>, usize) -> f64| {
+                answers.results.iter().map(|r| f(r.rank, 10)).sum::<f64>() / n
+            };
+            eprintln!(
+                "{name} {} joint {joint} HR@10 {:.4} NDCG@10 {:.4} ({} params, eval {:.1}s)",
+                args[3],
+                m(hmisr_offline::measures::hit),
+                m(hmisr_offline::measures::ndcg),
+                neural.parameters(),
+                answers.seconds
+            );
+            if let Some(r) = measures::related_similarity(&answers) {
+                eprintln!("{r:?}");
+            }
         }
     }
 }

@@ -55,10 +55,7 @@ impl Trainee {
         let batch = &self.batches[self.steps % BATCHES];
         let pairs = batch.histories.iter().map(|(rows, times)| (rows.as_slice(), times.as_slice()));
         let plan = match self.settings.architecture {
-            Architecture::Hmisr => {
-                let temperature = self.settings.hmisr.responsibility_temperature;
-                Plan::new(Stage::All, 0, &LossWeights::default(), temperature)
-            }
+            Architecture::Hmisr => Plan::new(Stage::All, 0, &LossWeights::default()),
             _ => Plan::next_item(),
         };
         let mut gradients = Gradients::new(&self.parameters, &self.table, true);
