@@ -177,7 +177,7 @@ mod tests {
     use hmisr_stream::contract::Id;
 
     use super::*;
-    use crate::{ModelInfo, Recommendation, RecommendationSource};
+    use crate::{Lambda, ModelInfo, Profile, Recommendation, RecommendationSource};
 
     struct Plain(ModelInfo);
 
@@ -190,9 +190,15 @@ mod tests {
             &self,
             _: &[(Id, i64)],
             _: usize,
+            _: Lambda,
             _: &dyn Fn(&Id) -> bool,
         ) -> Result<Recommendation, ModelError> {
-            Ok(Recommendation { items: Vec::new(), source: RecommendationSource::Popularity })
+            let source = RecommendationSource::Popularity;
+            Ok(Recommendation { items: Vec::new(), source, diversity_score: None, lambda: 0.0 })
+        }
+
+        fn profile(&self, _: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
+            Ok(None)
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hmisr_feed::{Fed, GroundTruth};
 use hmisr_pipeline::{PipelineProgress, StateDirectory};
 use hmisr_stream::contract::Id;
+use hmisr_serving::Lambda;
 use hmisr_trainer::online::Summary;
 use hmisr_trainer::prequential::Means;
 use serde::Serialize;

@@ -159,7 +159,7 @@ impl Recommender {
         }
         let dropout = Dropout::none();
         let input = Input { embeddings, histories: &histories, dropout: &dropout, training: None };
-        let output = self.network.forward(input).vectors.slice([len - 1..len]);
+        let output = self.network.forward(input).vectors.narrow(0, len - 1, 1);
         Ok(User { vectors: floats(output.into_data())?, view: None, diversity: None })
     }
 
