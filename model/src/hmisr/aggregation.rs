@@ -14,7 +14,7 @@ use burn::tensor::activation::{relu, sigmoid, softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::coarse::Coarse;
+use super::coarse::{Coarse, repeat_rows};
 use crate::encoder::HIDDEN;
 use crate::fused::Fused;
 use crate::layers::Affine;
@@ -73,8 +73,9 @@ impl<B: Fused> Aggregation<B> {
         let own = flat.clone().matmul(columns.clone());
         // W₁h + W₂e + W₃(h ⊙ e) is linear in (e, 1): one product for all pairs, the hidden units
         // outermost, so that the sum over them is a product too and nothing is broadcast over pairs.
-        let gates = flat.clone().unsqueeze_dim::<3>(0) * self.both.clone().transpose().unsqueeze_dim::<3>(1)
-            + self.item.clone().transpose().unsqueeze_dim::<3>(1);
+        let every = |weights: &Tensor<B, 2>| repeat_rows(weights.clone().transpose(), count * k);
+        let gates = flat.clone().repeat_dim(0, WIDTH) * every(&self.both) + every(&self.item);
+        let gates = gates.reshape([WIDTH, count * k, d]);
         let by_user = self.user.forward(flat).transpose().reshape([WIDTH, count * k, 1]);
         let gates = Tensor::cat(vec![gates, by_user], 2).reshape([WIDTH * count * k, d + 1]);
         let with_one = Tensor::cat(vec![columns, Tensor::ones([1, n], &own.device())], 0);
@@ -102,15 +103,17 @@ impl<B: Fused> Aggregation<B> {
                 ranks[j * n + item] = row.iter().enumerate().filter(before).count() as f32;
             }
         }
-        let ranks = Tensor::<B, 3>::from_data(TensorData::new(ranks, [1, k, n]), &users.vectors.device());
+        let ranks = Tensor::<B, 2>::from_data(TensorData::new(ranks, [1, k * n]), &users.vectors.device());
         let wanted = users.diversity.clone().mul_scalar(0.7).add_scalar(0.3).mul_scalar(k as f32);
-        let wanted = wanted.reshape([count, 1, 1]);
+        // As large as the ranks, whose row is then the same for all users.
+        let wanted = wanted.matmul(Tensor::ones([1, k * n], &ranks.device()));
         if soft {
             // Half at the border: rank n − 1 still speaks, rank n no more.
             let inside = sigmoid((wanted - ranks.add_scalar(0.5)).mul_scalar(4.0));
-            return inside.add_scalar(1e-4).log();
+            return inside.add_scalar(1e-4).log().reshape([count, k, n]);
         }
         // An item's first interest always speaks.
-        ranks.clone().greater_equal(wanted.ceil().clamp_min(1.0)).float().mul_scalar(HIDDEN)
+        let inside = wanted.ceil().clamp_min(1.0).sub(ranks).greater_elem(0.0);
+        inside.bool_not().float().mul_scalar(HIDDEN).reshape([count, k, n])
     }
 }

@@ -51,8 +51,9 @@ impl<B: Backend> Coarse<B> {
 
     /// softmax_k(cos(x, b_k)/τ) of rows `[rows, d]`: `[rows, K]`.
     pub(super) fn assign(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let cosines = unit(x).matmul(self.basis());
-        softmax(cosines / self.log_temperature.clone().exp(), 1)
+        let basis = self.basis();
+        let k = basis.dims()[1];
+        softmax(unit(x).matmul(basis) / self.log_temperature.clone().exp().expand([1, k]), 1)
     }
 
     /// The interests of `states` `[histories, len, d]` at every position.
@@ -62,9 +63,10 @@ impl<B: Backend> Coarse<B> {
         let k = alpha.dims()[1];
         let alpha = alpha.reshape([count, len, k]);
         let belonging = alpha.clone().cumsum(1).reshape([count * len, k]);
-        let parts = alpha.clone().unsqueeze_dim::<4>(3) * states.unsqueeze_dim::<4>(2);
-        let sums = parts.reshape([count, len, k * d]).cumsum(1).reshape([count * len, k, d]);
-        let interests = sums / belonging.clone().add_scalar(EPSILON).unsqueeze_dim::<3>(2);
+        let parts = alpha.clone().reshape([count * len, k, 1]).matmul(states.reshape([count * len, 1, d]));
+        let sums = parts.reshape([count, len, k * d]).cumsum(1).reshape([count * len * k, d]);
+        let whole = belonging.clone().add_scalar(EPSILON).reshape([count * len * k, 1]);
+        let interests = (sums / whole).reshape([count * len, k, d]);
         let mass = belonging.clone() / belonging.sum_dim(1);
         Assignment { alpha, interests, mass }
     }
@@ -95,10 +97,24 @@ impl<B: Backend> Assignment<B> {
         let [count, len, k] = self.alpha.dims();
         let d = states.dims()[2];
         let states = stop(states).reshape([count * len, d]);
-        let alpha = self.alpha.clone().reshape([count * len, k, 1]);
-        let rebuilt = (alpha * self.interests.clone()).sum_dim(1).reshape([count * len, d]);
+        let alpha = self.alpha.clone().reshape([count * len, 1, k]);
+        let rebuilt = alpha.matmul(self.interests.clone()).reshape([count * len, d]);
         masked_mean((states - rebuilt).square().mean_dim(1), events)
     }
+}
+
+/// Inner products of rows, `[rows, d]` each: `[rows, 1]`. A product with ones sums faster than a
+/// reduction, and so does its derivative.
+pub(super) fn row_dots<B: Backend>(one: Tensor<B, 2>, other: Tensor<B, 2>) -> Tensor<B, 2> {
+    let ones = Tensor::ones([one.dims()[1], 1], &one.device());
+    (one * other).matmul(ones)
+}
+
+/// Every row `times` times in a row, `[rows · times, d]`.
+pub(super) fn repeat_rows<B: Backend>(x: Tensor<B, 2>, times: usize) -> Tensor<B, 2> {
+    let [rows, d] = x.dims();
+    let ones = Tensor::ones([rows, times, 1], &x.device());
+    ones.matmul(x.reshape([rows, 1, d])).reshape([rows * times, d])
 }
 
 /// Mean of `values` `[rows, 1]` over the rows that `mask` `[rows, 1]` marks with 1.
@@ -108,7 +124,7 @@ pub(super) fn masked_mean<B: Backend>(values: Tensor<B, 2>, mask: &Tensor<B, 2>)
 
 /// Rows of length 1.
 pub(super) fn unit<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
-    let norm = x.clone().square().sum_dim(1).add_scalar(EPSILON).sqrt();
+    let norm = row_dots(x.clone(), x.clone()).add_scalar(EPSILON).sqrt();
     x / norm
 }
 

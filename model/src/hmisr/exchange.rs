@@ -33,13 +33,19 @@ impl<B: Backend> Exchange<B> {
         let d = interests.dims()[2];
         let scores = interests.clone().matmul(coarse.clone().transpose());
         let weights = softmax(scores.mul_scalar(1.0 / (d as f32).sqrt()), 2);
-        interests + weights.matmul(coarse.clone()) * self.down.clone().unsqueeze::<3>()
+        interests + scaled(weights.matmul(coarse.clone()), &self.down)
     }
 
     /// c_k + β_fc · what the fine level found of k, `[positions, K, d]` each.
     pub(super) fn refine(&self, coarse: &Tensor<B, 3>, fine: Tensor<B, 3>) -> Tensor<B, 3> {
-        coarse.clone() + fine * self.up.clone().unsqueeze::<3>()
+        coarse.clone() + scaled(fine, &self.up)
     }
+}
+
+/// `x` times the one number of `factor`.
+fn scaled<B: Backend>(x: Tensor<B, 3>, factor: &Tensor<B, 2>) -> Tensor<B, 3> {
+    let [rows, k, d] = x.dims();
+    (x.reshape([rows * k, d]) * factor.clone().expand([1, d])).reshape([rows, k, d])
 }
 
 /// KL(sg π ‖ softmax_k(Interest_k · h)), with h the state at the position: where the user's mass
@@ -53,7 +59,7 @@ pub(super) fn consistency<B: Backend>(
 ) -> Tensor<B, 1> {
     let [positions, k, d] = interests.dims();
     let mass = stop(mass.clone());
-    let agreement = (interests.clone() * states.clone().unsqueeze_dim::<3>(1)).sum_dim(2);
+    let agreement = interests.clone().matmul(states.clone().reshape([positions, d, 1]));
     let agreement = agreement.reshape([positions, k]).mul_scalar(1.0 / (d as f32).sqrt());
     let log_mass = mass.clone().add_scalar(1e-9).log();
     masked_mean((mass * (log_mass - log_softmax(agreement, 1))).sum_dim(1), events)

@@ -6,6 +6,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use super::coarse::repeat_rows;
 use crate::fused::Fused;
 use crate::gru::Gru;
 use crate::histories::Histories;
@@ -84,17 +85,16 @@ impl<B: Fused> Intent<B> {
         let [positions, k, d] = interests.dims();
         let (count, len) = (histories.count(), histories.len());
         let device = states.device();
-        let residuals =
-            (states.clone().unsqueeze_dim::<3>(1) - interests.clone()) * alpha.unsqueeze_dim::<3>(2);
-        let inputs = self.unit.inputs(residuals.reshape([positions * k, d]));
+        let apart = repeat_rows(states.clone(), k) - interests.clone().reshape([positions * k, d]);
+        let inputs = self.unit.inputs(apart * alpha.reshape([positions * k, 1]));
         let width = inputs.dims()[1] / 3;
-        let elapsed = Tensor::<B, 1>::from_data(TensorData::new(elapsed(histories), [positions]), &device);
-        let elapsed = elapsed.reshape([positions, 1, 1]) * self.elapsed.clone().reshape([1, 1, 3 * width]);
+        let elapsed = Tensor::<B, 2>::from_data(TensorData::new(elapsed(histories), [positions, 1]), &device);
+        let inputs = inputs + repeat_rows(elapsed, k).matmul(self.elapsed.clone());
         // Time first, as the scan walks it.
         let order = |x: Tensor<B, 3>, n: usize| {
             x.reshape([count, len, k * n]).swap_dims(0, 1).reshape([len, count * k, n])
         };
-        let inputs = order(inputs.reshape([positions, k, 3 * width]) + elapsed, 3 * width);
+        let inputs = order(inputs.reshape([positions, k, 3 * width]), 3 * width);
         let taken = Tensor::from_data(TensorData::new(members.taken.clone(), [positions, k, 1]), &device);
         let states = self.unit.scan(inputs, Some(order(taken, 1)));
         states.reshape([len, count, k * width]).swap_dims(0, 1).reshape([positions, k, width])

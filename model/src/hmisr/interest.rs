@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
-use super::coarse::{Assignment, masked_mean};
+use super::coarse::{Assignment, masked_mean, repeat_rows, row_dots, unit};
 use crate::parameters::{Builder, Initial};
 use crate::positions::causal;
 use crate::stop::stop;
@@ -40,11 +40,15 @@ impl<B: Backend> Interest<B> {
         let queries = queries.mul_scalar(1.0 / (d as f32).sqrt()).reshape([count, len * k, d]);
         let keys = flat.clone().matmul(self.key.clone()).reshape([count, len, d]);
         let values = flat.matmul(self.value.clone()).reshape([count, len, d]);
-        // [histories, 1, K, events] + [1, positions, 1, events].
-        let belonging = coarse.alpha.clone().add_scalar(1e-6).log().swap_dims(1, 2).unsqueeze_dim::<4>(1);
-        let bias = belonging + causal(len, &states.device()).reshape([1, len, 1, len]);
-        let scores = queries.matmul(keys.transpose()) + bias.reshape([count, len * k, len]);
-        softmax(scores, 2).matmul(values).reshape([count * len, k, d])
+        // ln α_ik joins the product: as K more columns of the keys, of which each query takes one.
+        let belonging = coarse.alpha.clone().add_scalar(1e-6).log();
+        let keys = Tensor::cat(vec![keys, belonging], 2);
+        let which = Tensor::<B, 2>::eye(k, &states.device()).repeat_dim(0, count * len);
+        let queries = Tensor::cat(vec![queries, which.reshape([count, len * k, k])], 2);
+        let hidden = causal(len, &states.device()).reshape([len, len]);
+        let hidden = repeat_rows(hidden, k).reshape([1, len * k * len]);
+        let scores = queries.matmul(keys.transpose()).reshape([count, len * k * len]) + hidden;
+        softmax(scores.reshape([count, len * k, len]), 2).matmul(values).reshape([count * len, k, d])
     }
 
     /// 1 − cos(Interest_k^t, sg Interest_k^t′) with t′ = t − `back`, over events.
@@ -55,13 +59,14 @@ impl<B: Backend> Interest<B> {
         events: &Tensor<B, 2>,
     ) -> Tensor<B, 1> {
         let [_, k, d] = interests.dims();
-        let split = interests.clone().reshape([count, len, k, d]);
-        let later = split.clone().slice([0..count, back..len]);
-        let earlier = stop(split.slice([0..count, 0..len - back]));
-        let dot = (later.clone() * earlier.clone()).sum_dim(3);
-        let norms = later.square().sum_dim(3) * earlier.square().sum_dim(3);
-        let cosine = dot / norms.add_scalar(1e-6).sqrt();
-        let unlike = cosine.neg().add_scalar(1.0).mean_dim(2).reshape([count * (len - back), 1]);
+        let split = interests.clone().reshape([count, len, k * d]);
+        let rows = |from: usize| {
+            let part = split.clone().narrow(1, from, len - back);
+            unit(part.reshape([count * (len - back) * k, d]))
+        };
+        let cosine = row_dots(rows(back), stop(rows(0)));
+        let cosine = cosine.reshape([count * (len - back), k]).mean_dim(1);
+        let unlike = cosine.neg().add_scalar(1.0);
         let events = events.clone().reshape([count, len]).slice([0..count, back..len]);
         masked_mean(unlike, &events.reshape([count * (len - back), 1]))
     }

@@ -13,6 +13,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::coarse::repeat_rows;
 use super::intent::Members;
 use crate::parameters::{Builder, Initial};
 
@@ -83,15 +84,14 @@ impl<B: Backend> Vectors<B> {
     ) -> Tensor<B, 3> {
         let [positions, k, d] = interests.dims();
         let stable = interests.clone().reshape([positions * k, d]).matmul(self.interest.clone());
-        let stable = stable.reshape([positions, k, d / 2]);
-        let weight = intent_weight.unsqueeze_dim::<3>(2);
+        let weight = intent_weight.reshape([positions * k, 1]);
         // Twice each share: both parts weigh 1 where they weigh alike.
         let stable = stable * weight.clone().neg().add_scalar(1.0).mul_scalar(2.0);
         let moving = match intents {
-            Some(intents) => intents * weight.mul_scalar(2.0),
-            None => Tensor::zeros([positions, k, d - d / 2], &interests.device()),
+            Some(intents) => intents.reshape([positions * k, d - d / 2]) * weight.mul_scalar(2.0),
+            None => Tensor::zeros([positions * k, d - d / 2], &interests.device()),
         };
-        Tensor::cat(vec![stable, moving], 2)
+        Tensor::cat(vec![stable, moving], 1).reshape([positions, k, d])
     }
 
     /// The vectors, `[positions, K, d]`, of `states` `[positions, d]` and `fine`
@@ -108,10 +108,10 @@ impl<B: Backend> Vectors<B> {
         let places: Vec<i64> = members.newest.iter().enumerate().map(place).collect();
         let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [positions * k]), &device);
         let moved = states.clone().matmul(self.newest.clone());
-        let then = moved.clone().select(0, places).reshape([positions, k, d]);
-        let here = (states.clone() - moved).unsqueeze_dim::<3>(1);
-        let fine = fine.reshape([positions * k, d]).matmul(self.output.clone()).reshape([positions, k, d]);
-        here + then + fine
+        let then = moved.clone().select(0, places);
+        let here = repeat_rows(states.clone() - moved, k);
+        let fine = fine.reshape([positions * k, d]).matmul(self.output.clone());
+        (here + then + fine).reshape([positions, k, d])
     }
 }
 
