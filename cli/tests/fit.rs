@@ -57,7 +57,7 @@ fn an_interrupt_ends_cleanly_and_the_next_start_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let data = shop(folder.path());
     let (out, whole) = (folder.path().join("stopped"), folder.path().join("whole"));
-    let options = ["--json", "--model", "sasrec", "--epochs", "40", "--set", "patience=1000"];
+    let options = ["--json", "--model", "sasrec", "--epochs", "150", "--set", "patience=1000"];
     let child = hmisr()
         .args(arguments(&data, &out, &options))
         .stdout(Stdio::piped())
@@ -73,10 +73,10 @@ fn an_interrupt_ends_cleanly_and_the_next_start_goes_on() {
     let output = child.wait_with_output().unwrap();
     let stopped = lines(&output).pop().unwrap();
     // The fit may have been faster than the signal; what follows holds then too.
-    assert!(stopped["outcome"] == "stopped" || stopped["epochs"] == 40, "{stopped}");
+    assert!(stopped["outcome"] == "stopped" || stopped["epochs"] == 150, "{stopped}");
     let done = lines(&fit(&data, &out, &options)).pop().unwrap();
     let never = lines(&fit(&data, &whole, &options)).pop().unwrap();
-    assert_eq!((&done["outcome"], &done["epochs"]), (&"done".into(), &40.into()));
+    assert_eq!((&done["outcome"], &done["epochs"]), (&"done".into(), &150.into()));
     assert_eq!((&done["test"], &done["best_epoch"]), (&never["test"], &never["best_epoch"]));
     let best = |folder: &Path| std::fs::read(folder.join("best.safetensors")).unwrap();
     assert!(best(&out) == best(&whole), "the same weights");
