@@ -8,6 +8,7 @@ use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
 use crate::commands::eval::args::EvalArgs;
+use crate::commands::fit::FitArgs;
 use crate::failure::Failure;
 
 /// Diversity features, sequence windows and an online recommender from a stream of user events.
@@ -45,10 +46,17 @@ pub enum Command {
     Serve(ServeArgs),
     /// Compute the features of a file of events: one JSON line for each.
     Backfill(BackfillArgs),
+    /// Fit a network to a data set, by stages, and measure it on the held-out part.
+    ///
+    /// The run's folder holds everything; after a stop the same command goes on where it ended, with
+    /// the same outcome bit for bit. --set names a setting of the fit here, such as rate=0.001 or
+    /// model.hmisr.losses.contrast=0; docs/evaluation.md lists them.
+    Fit(Box<FitArgs>),
     /// Measure models offline: accuracy, diversity, coverage and confidence on a data set.
     ///
-    /// The whole catalogue is ranked for every case. The training part alone makes popularity,
-    /// transitions and clusters; docs/evaluation.md defines protocols and measures.
+    /// The whole catalogue is ranked for every case. Models learn from the training part alone;
+    /// docs/evaluation.md defines protocols and measures. With --runs networks are fitted first,
+    /// where they are not yet; --set names a setting of their fits, as with hmisr fit.
     Eval(Box<EvalArgs>),
     /// Look into the state of a data folder.
     #[command(subcommand)]

@@ -38,14 +38,20 @@ fn main() -> ExitCode {
 /// Runs the command.
 fn run(cli: Cli) -> Result<(), Failure> {
     log_to_stderr();
-    let config = Config::load(cli.config.as_deref(), &cli.set)?;
+    // Experiments have settings of their own, which --set names.
+    let experiment = matches!(cli.command, Command::Fit(_) | Command::Eval(_));
+    if experiment && cli.config.is_some() {
+        return Err(Failure::user("--config: fit and eval read no settings file; use --set"));
+    }
+    let config = if experiment { Config::default() } else { Config::load(cli.config.as_deref(), &cli.set)? };
     match cli.command {
         Command::Up(args) => up::run(config, args),
         Command::Pipeline(args) => commands::pipeline::run(config, args),
         Command::Train(args) => commands::train::run(config, args),
         Command::Serve(args) => commands::serve::run(config, args),
         Command::Backfill(args) => commands::backfill::run(config, args),
-        Command::Eval(args) => commands::eval::run(*args),
+        Command::Fit(args) => commands::fit::run(*args, &cli.set),
+        Command::Eval(args) => commands::eval::run(*args, &cli.set),
         Command::State(command) => commands::state::run(config, command),
         Command::Topics(command) => commands::topics::run(config, command),
         Command::Dlq(command) => commands::dlq::run(config, command),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The block on the terminal, which log lines must not tear.
 static VIEW: OnceLock<MultiProgress> = OnceLock::new();
@@ -37,4 +37,13 @@ impl Drop for LogWriter {
 /// A block at the bottom of the terminal, below the log lines.
 pub fn block() -> ProgressBar {
     VIEW.get_or_init(MultiProgress::new).add(ProgressBar::new_spinner())
+}
+
+/// A bar at the bottom of the terminal, below the log lines.
+pub fn bar(len: usize, template: &str) -> ProgressBar {
+    let bar = VIEW.get_or_init(MultiProgress::new).add(ProgressBar::new(len as u64));
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

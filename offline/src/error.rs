@@ -87,7 +87,13 @@ pub enum Error {
 impl Error {
     /// Whether the user can mend it by other settings or input; otherwise disk or model failed.
     pub fn is_users(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Scores { .. } | Self::Model { .. })
+        match self {
+            Self::Io { .. } | Self::Scores { .. } => false,
+            Self::Model { source, .. } => source
+                .downcast_ref::<hmisr_model::Error>()
+                .is_some_and(|error| error.kind() == hmisr_model::ErrorKind::Configuration),
+            _ => true,
+        }
     }
 
     pub(crate) fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {

@@ -56,6 +56,7 @@ fn report(split: &Split) -> Report {
         protocol: split.protocol,
         data: DataSummary::new(split),
         models,
+        fits: Vec::new(),
     }
 }
 
@@ -96,14 +97,14 @@ fn tables_name_every_model_and_its_distance_from_a_reference() {
         let columns: Vec<usize> = table.lines().map(|line| line.matches('|').count()).collect();
         assert!(columns.iter().all(|&count| count == columns[0]), "{table}");
     }
-    let ablation = report.ablation("popularity").unwrap();
+    let ablation = report.comparison("popularity", |_| true).unwrap();
     let chain = ablation.lines().find(|line| line.starts_with("| chain")).unwrap();
     let found = compare(&report.models[2].test.table, &report.models[0].test.table, "NDCG@10").unwrap();
     assert!(found.paired.difference > 0.0 && found.paired.p < 0.05);
     assert!(chain.contains(&format!("{:+.4}", found.paired.difference)), "{chain}");
     let columns: Vec<usize> = ablation.lines().map(|line| line.matches('|').count()).collect();
     assert!(columns.iter().all(|&count| count == columns[0]), "{ablation}");
-    assert_eq!(report.ablation("none"), None);
+    assert_eq!(report.comparison("none", |_| true), None);
 }
 
 #[test]

@@ -4,6 +4,8 @@ pub mod backfill;
 pub mod config;
 pub mod dlq;
 pub mod eval;
+mod experiment;
+pub mod fit;
 pub mod owners;
 pub mod pipeline;
 pub mod serve;

@@ -159,3 +159,29 @@ pub fn backfill(input: &Path, partitions: usize) -> (Value, String) {
 pub fn export(state: &Path) -> String {
     stdout(&hmisr().args(["state", "export", "--state"]).arg(state).output().unwrap())
 }
+
+/// A shop of 30 items in which everyone buys the next item after each.
+pub fn shop(folder: &Path) -> String {
+    let mut rows = "shopper,thing,at,kind\n".to_owned();
+    for shopper in 0..60 {
+        for at in 0..12 {
+            let thing = (shopper + at) % 30;
+            rows += &format!("s{shopper},{thing},{},k{}\n", 1_700_000_000 + at * 100 + shopper, thing % 4);
+        }
+    }
+    let path = folder.join("shop.csv");
+    std::fs::write(&path, rows).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// How its columns are called.
+pub const COLUMNS: [&str; 8] = [
+    "--user-column",
+    "shopper",
+    "--item-column",
+    "thing",
+    "--time-column",
+    "at",
+    "--category-column",
+    "kind",
+];

@@ -60,7 +60,7 @@ impl<'a, B: Fused> Neural<'a, B> {
             split,
             device,
             aggregates: stage != Stage::Coarse,
-            ranks: true,
+            ranks: settings.hmisr.losses.ranking > 0.0,
             settings,
         }
     }
@@ -83,6 +83,7 @@ impl<'a, B: Fused> Neural<'a, B> {
     }
 
     /// The same, ranking by the joint score of all interests, without HMISR's aggregation.
+    #[must_use]
     pub fn without_aggregation(mut self) -> Self {
         self.ranks = false;
         self

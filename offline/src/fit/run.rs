@@ -70,6 +70,16 @@ impl Run {
         Ok(run)
     }
 
+    /// Opens a folder that holds a fit already, of whatever settings and data; none where it holds
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where its header is not whole.
+    pub fn find(folder: &Path) -> Result<Option<Self>> {
+        let header = read_json::<Header>(&folder.join("run.json"))?;
+        Ok(header.map(|header| Self { folder: folder.to_owned(), settings: header.settings }))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -173,8 +183,7 @@ fn changed(found: &FitSettings, wanted: &FitSettings) -> String {
             _ => None,
         }
     }
-    let json = |settings| serde_json::to_value(settings).unwrap_or_default();
-    walk("", &json(found), &json(wanted)).unwrap_or_default()
+    walk("", &found.json(), &wanted.json()).unwrap_or_default()
 }
 
 fn fingerprint(split: &Split) -> String {

@@ -60,7 +60,17 @@ impl Default for FitSettings {
     }
 }
 
+/// Events of a data set up to which it is small.
+const SMALL: usize = 200_000;
+
 impl FitSettings {
+    /// The settings that every network gets on a data set of this many events. On small data a step
+    /// reads fewer events, so that an epoch has enough steps.
+    pub fn for_events(events: usize) -> Self {
+        let batch_events = if events <= SMALL { 1_600 } else { 6_400 };
+        Self { batch_events, rate: 2e-3, ..Self::default() }
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -84,6 +94,13 @@ impl FitSettings {
             model: self.model.architecture.to_string(),
             source: error.into(),
         })
+    }
+
+    /// The settings as JSON, in which each number stands as it is written: 0.1, not the digits of the
+    /// nearest f32.
+    pub fn json(&self) -> serde_json::Value {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Epochs in all.

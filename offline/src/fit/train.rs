@@ -73,6 +73,14 @@ impl<'a, B: Fused> Fit<'a, B> {
     fn open(run: &'a Run, split: &'a Split, device: &'a B::Device) -> Result<Self> {
         let settings = run.settings();
         let model = &settings.model;
+        if split.training().all(|(_, events)| events.len() < 2) {
+            return Err(Error::Data {
+                name: split.data.name.clone(),
+                problem: "no user has two events in the training part, so no event foretells another"
+                    .to_owned(),
+                remedy: "give users with more events".to_owned(),
+            });
+        }
         let progress = run.progress()?;
         let mut parameters =
             Parameters::fresh::<B, _>(model.seed, device, |builder| Network::build(builder, model));

@@ -11,8 +11,8 @@ const MAIN: [&str; 8] =
 const ACCURACY: [&str; 9] =
     ["HR@5", "HR@20", "HR@50", "NDCG@5", "NDCG@20", "NDCG@50", "MRR@5", "MRR@20", "MRR@50"];
 
-/// What an ablation is judged by.
-const ABLATION: [&str; 2] = ["NDCG@10", "ILD@10"];
+/// What a comparison is judged by.
+const COMPARED: [&str; 2] = ["NDCG@10", "ILD@10"];
 
 impl Report {
     /// The whole report as Markdown.
@@ -25,25 +25,26 @@ impl Report {
         section(&mut text, last, &self.set(|model| Some(&model.test)));
         section(
             &mut text,
-            "Test, target `successive`: every event after the threshold",
+            "Test, target `successive`: events after the threshold",
             &self.set(|model| model.successive.as_ref()),
         );
         self.adaptation(&mut text);
         self.related(&mut text);
         self.per_seed(&mut text);
+        self.fits(&mut text);
         text
     }
 
-    /// Each model against a named one: differences with intervals and p-values of the paired bootstrap
-    /// over users. None where there is no such model.
-    pub fn ablation(&self, reference: &str) -> Option<String> {
+    /// Each model that `shown` names against a reference: differences with intervals and p-values of
+    /// the paired bootstrap over users. None where there is no such reference.
+    pub fn comparison(&self, reference: &str, shown: impl Fn(&str) -> bool) -> Option<String> {
         let base = self.models.iter().find(|model| model.name == reference)?;
         let mut text =
-            format!("| model | {} |\n", ABLATION.map(|m| format!("{m} | Δ [95 %] | p")).join(" | "));
-        text.push_str(&format!("|---|{}\n", "---|---|---|".repeat(ABLATION.len())));
-        for model in &self.models {
+            format!("| model | {} |\n", COMPARED.map(|m| format!("{m} | Δ [95 %] | p")).join(" | "));
+        text.push_str(&format!("|---|{}\n", "---|---|---|".repeat(COMPARED.len())));
+        for model in self.models.iter().filter(|model| model.name == reference || shown(&model.name)) {
             let _ = write!(text, "| {} |", model.name);
-            for measure in ABLATION {
+            for measure in COMPARED {
                 let value = model.test.figures.get(measure).copied().unwrap_or(f64::NAN);
                 match compare(&model.test.table, &base.test.table, measure) {
                     Some(compared) if model.name != reference => {

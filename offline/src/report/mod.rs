@@ -2,6 +2,7 @@
 
 mod assemble;
 mod figures;
+mod fits;
 mod markdown;
 mod plot;
 
@@ -15,6 +16,7 @@ use crate::split::{Case, Protocol, Split};
 
 pub use assemble::{AssembleOptions, LAMBDAS, assemble};
 pub use figures::{Figures, Measured, Measures};
+pub use fits::FitSummary;
 pub use plot::{learning_curves, pareto_curves};
 
 /// The seed of every bootstrap, so that all models meet the same resamples.
@@ -32,6 +34,8 @@ pub struct Report {
     /// The models, in the order of the tables; in JSON an object with their names as keys.
     #[serde(serialize_with = "by_name")]
     pub models: Vec<ModelReport>,
+    /// How its networks were fitted.
+    pub fits: Vec<FitSummary>,
 }
 
 /// The data of a report.

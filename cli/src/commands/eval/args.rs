@@ -3,74 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hmisr_offline::data::CsvColumns;
-use hmisr_offline::{Dataset, Format, Protocol, Split};
 
-use crate::failure::Failure;
-
-/// A data set and how it is cut; `fit` and `eval` take the same.
-#[derive(Debug, Args)]
-pub struct DataArgs {
-    /// Data set: a folder with ratings.dat and movies.dat, NAME.inter and NAME.item (RecBole),
-    /// UserBehavior.csv, or a CSV file with a header.
-    #[arg(long, value_name = "PATH")]
-    pub data: PathBuf,
-    /// How it is written: auto, movielens, recbole, taobao or csv.
-    #[arg(long, default_value = "auto")]
-    pub format: Format,
-    /// CSV column of the user, where it is not called user, user_id or userId.
-    #[arg(long, value_name = "NAME")]
-    pub user_column: Option<String>,
-    /// CSV column of the item, where it is not called item, item_id, itemId or movieId.
-    #[arg(long, value_name = "NAME")]
-    pub item_column: Option<String>,
-    /// CSV column of the time in seconds or milliseconds since 1970, where it is not called
-    /// timestamp, ts or time.
-    #[arg(long, value_name = "NAME")]
-    pub time_column: Option<String>,
-    /// CSV columns of the item's categories, `|` between several in one; repeatable.
-    #[arg(long = "category-column", value_name = "NAME")]
-    pub category_columns: Vec<String>,
-    /// o1: each user's last event is the test, the second last the validation. o2: the last tenth of
-    /// all time is the test, the tenth before it the validation.
-    #[arg(long, default_value = "o2")]
-    pub protocol: Protocol,
-    /// Leave out users and items with fewer events, again and again; by default 5 in o1, 1 in o2.
-    #[arg(long, value_name = "N")]
-    pub core: Option<usize>,
-    /// Whether items of the history are no candidates; by default where no user has an item twice.
-    #[arg(long, value_name = "BOOL")]
-    pub filter_seen: Option<bool>,
-}
-
-impl DataArgs {
-    /// Reads, filters and cuts the data set.
-    pub fn split(&self) -> Result<Split, Failure> {
-        let data = Dataset::load(&self.data, &self.format()?)?;
-        let data = data.core(self.core.unwrap_or_else(|| self.protocol.default_core()))?;
-        let mut split = Split::new(self.protocol, data)?;
-        split.filter_seen = self.filter_seen.unwrap_or(split.filter_seen);
-        Ok(split)
-    }
-
-    fn format(&self) -> Result<Format, Failure> {
-        let columns = CsvColumns {
-            user: self.user_column.clone(),
-            item: self.item_column.clone(),
-            timestamp: self.time_column.clone(),
-            categories: self.category_columns.clone(),
-        };
-        let named = columns != CsvColumns::default();
-        match &self.format {
-            Format::Csv(_) => Ok(Format::Csv(columns)),
-            Format::Auto if named => Ok(Format::Csv(columns)),
-            other if named => {
-                Err(Failure::user(format!("--format {other}: takes no column names; use --format csv")))
-            }
-            other => Ok(other.clone()),
-        }
-    }
-}
+use crate::commands::experiment::{CaseOptions, DataArgs, FitOptions};
 
 /// Arguments of `hmisr eval`.
 #[derive(Debug, Args)]
@@ -78,12 +12,27 @@ pub struct EvalArgs {
     /// The data.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Models: popularity, markov, trinity; all three by default, none where there are --answers.
+    /// Models: popularity, markov, trinity, and networks, which need --runs: hmisr, sasrec, gru4rec,
+    /// tisasrec, mind, comirec-dr, comirec-sa, remi; or all. By default the first three, none where
+    /// there are --answers.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub models: Vec<String>,
-    /// Also ask for every event after the threshold, not only for each user's last (o2).
-    #[arg(long)]
-    pub successive: bool,
+    /// Seeds of what is random in a model; each is fitted anew.
+    #[arg(long, alias = "seed", value_delimiter = ',', value_name = "N,…", default_value = "1")]
+    pub seeds: Vec<u64>,
+    /// Folder of the runs, DIR/DATA-PROTOCOL/MODEL/seed-N: weights and answers, of which only what is
+    /// missing is made. What was stopped goes on.
+    #[arg(long, value_name = "DIR")]
+    pub runs: Option<PathBuf>,
+    /// How networks are fitted.
+    #[command(flatten)]
+    pub fit: FitOptions,
+    /// Also fit HMISR with each part and each loss switched off in turn, and compare with the whole.
+    #[arg(long, requires = "runs")]
+    pub ablate: bool,
+    /// The cases.
+    #[command(flatten)]
+    pub cases: CaseOptions,
     /// Re-rank by MMR at several λ: the curve of accuracy against diversity.
     #[arg(long)]
     pub pareto: bool,
@@ -91,17 +40,14 @@ pub struct EvalArgs {
     /// NDCG@10 on the validation cases is at most this share lower, such as 0.02.
     #[arg(long, value_name = "SHARE")]
     pub mmr_loss: Option<f64>,
-    /// Take in the answers of other models or seeds that an earlier --report wrote into this folder;
+    /// Take in the answers that lie in this folder and below it: a run of hmisr fit or of --runs;
     /// repeatable.
     #[arg(long, value_name = "DIR")]
     pub answers: Vec<PathBuf>,
     /// Compare every model with this one: paired bootstrap over users.
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
-    /// Seed of what is random in a model.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Write report.json, report.md, pareto.svg and every model's answers into this folder.
+    /// Write report.json, report.md, pareto.svg and learning.svg into this folder.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Print JSON instead of tables.

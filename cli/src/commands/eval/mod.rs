@@ -1,42 +1,45 @@
 //! `hmisr eval`.
 
 pub mod args;
+mod models;
 
 use std::path::Path;
-use std::time::Instant;
 
-use hmisr_offline::measures::LIST;
-use hmisr_offline::rank::{Markov, Popularity, Trinity, TrinitySettings};
-use hmisr_offline::report::{AssembleOptions, DataSummary, Report, assemble, pareto_curves};
-use hmisr_offline::{Answers, CaseSet, EvaluateOptions, Scorer, Split, evaluate};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use hmisr_offline::report::{
+    AssembleOptions, DataSummary, FitSummary, Report, assemble, learning_curves, pareto_curves,
+};
 
 use self::args::EvalArgs;
+use self::models::{WITHOUT, models};
+use super::experiment::stored;
 use crate::failure::Failure;
+use crate::stop;
 
-const COUNTING: [&str; 3] = ["popularity", "markov", "trinity"];
-
-pub fn run(args: EvalArgs) -> Result<(), Failure> {
+pub fn run(args: EvalArgs, set: &[String]) -> Result<(), Failure> {
+    let stop = stop::on_signal()?;
     let split = args.data.split()?;
     if let Some(folder) = &args.report {
         std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     }
-    let mut answers = Vec::new();
-    for name in models(&args) {
-        let begun = Instant::now();
-        let mut model = model(name, &split, args.seed)?;
-        let fit_seconds = begun.elapsed().as_secs_f64();
-        for answer in ask(&args, &split, model.as_mut())? {
-            let answer = Answers { fit_seconds, ..answer };
-            if let Some(folder) = &args.report {
-                let (model, set) = (&answer.per_case.model, answer.set.as_str());
-                answer.save(&folder.join(format!("{model}-{}-{set}.safetensors", args.seed)))?;
-            }
-            answers.push(answer);
+    let (mut answers, mut fits) = (Vec::new(), Vec::new());
+    for model in models(&args, &split, set)? {
+        let Some(found) = model.answers(&args, &split, &stop)? else {
+            eprintln!("stopped at {}, seed {}; the same command goes on from there", model.name, model.seed);
+            return Ok(());
+        };
+        answers.extend(found);
+        if let Some(folder) = model.run() {
+            fits.extend(FitSummary::read(&model.name, folder)?);
         }
     }
     for folder in &args.answers {
-        answers.extend(stored(folder)?);
+        for (place, found) in stored(folder)? {
+            let known = fits.iter().any(|fit: &FitSummary| fit.is_of(&found.per_case.model, found.seed));
+            if !known {
+                fits.extend(FitSummary::read(&found.per_case.model, &place)?);
+            }
+            answers.push(found);
+        }
     }
     let options = AssembleOptions { pareto: args.pareto, mmr_loss: args.mmr_loss };
     let report = Report {
@@ -44,10 +47,19 @@ pub fn run(args: EvalArgs) -> Result<(), Failure> {
         protocol: args.data.protocol,
         data: DataSummary::new(&split),
         models: assemble(&split, &answers, options)?,
+        fits,
     };
     let mut markdown = report.markdown();
+    if args.ablate {
+        let ablated = |name: &str| name == "hmisr" || (name.starts_with(WITHOUT) && !name.ends_with("+mmr"));
+        if let Some(table) = report.comparison("hmisr", ablated) {
+            markdown.push_str(&format!(
+                "\n## Ablation\n\nHMISR with one part or loss switched off, against the whole.\n\n{table}"
+            ));
+        }
+    }
     if let Some(name) = &args.reference {
-        let Some(table) = report.ablation(name) else {
+        let Some(table) = report.comparison(name, |model| !model.starts_with(WITHOUT)) else {
             let known: Vec<&str> = report.models.iter().map(|model| &model.name[..]).collect();
             let known = known.join(", ");
             return Err(Failure::user(format!(
@@ -68,85 +80,8 @@ pub fn run(args: EvalArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The models to fit here.
-fn models(args: &EvalArgs) -> Vec<&str> {
-    if args.models.is_empty() && args.answers.is_empty() {
-        return COUNTING.to_vec();
-    }
-    args.models.iter().map(String::as_str).collect()
-}
-
-/// Fits a model that counts.
-fn model(name: &str, split: &Split, seed: u64) -> Result<Box<dyn Scorer>, Failure> {
-    Ok(match name {
-        "popularity" => Box::new(Popularity::fit(split)),
-        "markov" => Box::new(Markov::fit(split)),
-        "trinity" => Box::new(Trinity::fit(split, TrinitySettings { seed, ..Default::default() })),
-        _ => {
-            let known = COUNTING.join(", ");
-            return Err(Failure::user(format!("--models {name}: expected {known}")));
-        }
-    })
-}
-
-/// Asks the model about every set of cases that the report needs.
-fn ask(args: &EvalArgs, split: &Split, model: &mut dyn Scorer) -> Result<Vec<Answers>, Failure> {
-    let mut answers = Vec::new();
-    for set in CaseSet::ALL {
-        let cases = split.cases(set);
-        let wanted = match set {
-            CaseSet::Validation => args.mmr_loss.is_some(),
-            CaseSet::Successive => args.successive,
-            CaseSet::Test | CaseSet::Adaptation => true,
-        };
-        if cases.is_empty() || !wanted {
-            continue;
-        }
-        // What is re-ranked needs more candidates than a list has.
-        let depth = if set == CaseSet::Successive { LIST } else { EvaluateOptions::default().depth };
-        let options = EvaluateOptions { depth, ..Default::default() };
-        let bar = bar(model.name(), set, cases.len());
-        let per_case = evaluate(split, cases, model, options, |done, _| bar.set_position(done as u64))?;
-        bar.finish_and_clear();
-        answers.push(Answers {
-            set,
-            seed: args.seed,
-            split: split.fingerprint(),
-            fit_seconds: 0.0,
-            parameters: None,
-            per_case,
-        });
-    }
-    Ok(answers)
-}
-
-/// The answers in a folder, in the order of the files' names.
-fn stored(folder: &Path) -> Result<Vec<Answers>, Failure> {
-    let listing = |error| Failure::user(format!("--answers {}: cannot be read ({error})", folder.display()));
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(listing)? {
-        let path = entry.map_err(listing)?.path();
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        let remedy = "name a folder that --report wrote";
-        return Err(Failure::user(format!(
-            "--answers {}: no *.safetensors in it; {remedy}",
-            folder.display()
-        )));
-    }
-    paths.sort();
-    paths.iter().map(|path| Ok(Answers::load(path)?)).collect()
-}
-
 fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(report).map_err(|error| Failure::fault(&error))?;
-    for (name, text) in [("report.json", json.as_str()), ("report.md", markdown)] {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
-    }
+    let mut markdown = markdown.to_owned();
     let mut curves = Vec::new();
     for model in report.models.iter().filter(|model| !model.pareto.is_empty()) {
         curves.push((model.name.clone(), model.pareto.clone()));
@@ -156,6 +91,17 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
     }
     if !curves.is_empty() {
         pareto_curves(&folder.join("pareto.svg"), &curves)?;
+        markdown.push_str("\n![Accuracy against diversity](pareto.svg)\n");
+    }
+    let learnt = report.learning();
+    if !learnt.is_empty() {
+        learning_curves(&folder.join("learning.svg"), &learnt)?;
+        markdown.push_str("\n![Learning](learning.svg)\n");
+    }
+    let json = serde_json::to_string_pretty(report).map_err(|error| Failure::fault(&error))?;
+    for (name, text) in [("report.json", json.as_str()), ("report.md", &markdown)] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
     }
     eprintln!("report in {}", folder.display());
     Ok(())
@@ -168,13 +114,4 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 /// What was typed; the program by its name alone.
 fn command_line() -> String {
     std::iter::once("hmisr".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
-}
-
-fn bar(model: &str, set: CaseSet, cases: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} cases, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-    .with_message(format!("{model}, {}", set.as_str()))
 }

@@ -1,0 +1,173 @@
+//! From options to the settings of a fit.
+
+use clap::{Args, ValueEnum};
+use hmisr_model::{Architecture, ModelSettings};
+use hmisr_offline::fit::FitSettings;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// How large networks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Size {
+    /// Width 64, 2 layers, 2 heads, the newest 50 events, 4 interests.
+    Small,
+    /// Width 256, 4 layers, 8 heads, the newest 200 events, 6 interests.
+    Full,
+}
+
+/// What is set of a fit; all else comes from the size of the data and from `--set`.
+#[derive(Debug, Args)]
+pub struct FitOptions {
+    /// Size of the networks.
+    #[arg(long, value_enum, default_value = "small")]
+    pub size: Size,
+    /// Epochs at most, in all; HMISR divides them equally over its three stages.
+    #[arg(long, value_name = "N", conflicts_with = "stages")]
+    pub epochs: Option<usize>,
+    /// Epochs at most of HMISR's stages: coarse, fine, all. Other networks train for their sum.
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub stages: Vec<usize>,
+}
+
+/// Paths that have an option of their own.
+const OPTIONS: [(&str, &str); 2] = [("model.architecture", "--model"), ("model.seed", "--seed or --seeds")];
+
+impl FitOptions {
+    /// The settings of one fit to a data set of `events`; `set` holds `path=value` pairs.
+    pub fn settings(
+        &self,
+        architecture: Architecture,
+        seed: u64,
+        events: usize,
+        set: &[String],
+    ) -> Result<FitSettings, Failure> {
+        let size = match self.size {
+            Size::Small => ModelSettings::default(),
+            Size::Full => ModelSettings::full(),
+        };
+        let mut settings = FitSettings::for_events(events);
+        settings.model = ModelSettings { architecture, seed, ..size };
+        if let Some(epochs) = self.epochs {
+            settings.stages = [epochs / 3, epochs / 3, epochs - 2 * (epochs / 3)];
+        }
+        if !self.stages.is_empty() {
+            settings.stages = self.stages[..].try_into().map_err(|_| {
+                let given = self.stages.len();
+                Failure::user(format!("--stages: {given} numbers, expected three such as 10,10,10"))
+            })?;
+        }
+        set.iter().try_fold(settings, |settings, pair| assign(settings, pair))
+    }
+}
+
+/// The settings with one of them changed.
+fn assign(settings: FitSettings, pair: &str) -> Result<FitSettings, Failure> {
+    let Some((path, text)) = pair.split_once('=').map(|(path, text)| (path.trim(), text.trim())) else {
+        return Err(Failure::user(format!("--set {pair}: expected path=value, such as rate=0.002")));
+    };
+    if let Some((_, option)) = OPTIONS.iter().find(|(taken, _)| *taken == path) {
+        return Err(Failure::user(format!("--set {path}: use {option}")));
+    }
+    let mut json = settings.json();
+    let mut known = Vec::new();
+    leaves("", &json, &mut known);
+    if !known.iter().any(|leaf| leaf == path) {
+        let near = nearest(path, &known).join(", ");
+        return Err(Failure::user(format!("--set {path}: no such setting of a fit; near are {near}")));
+    }
+    let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    if let Some(place) = json.pointer_mut(&format!("/{}", path.replace('.', "/"))) {
+        *place = value;
+    }
+    serde_json::from_value(json).map_err(|error| {
+        Failure::user(format!("--set {path}={text}: {error}; it is {} now", shown(&settings, path)))
+    })
+}
+
+fn shown(settings: &FitSettings, path: &str) -> String {
+    let json = settings.json();
+    json.pointer(&format!("/{}", path.replace('.', "/"))).map(Value::to_string).unwrap_or_default()
+}
+
+/// The paths of all values, lists being values.
+fn leaves(prefix: &str, json: &Value, found: &mut Vec<String>) {
+    let Value::Object(fields) = json else {
+        found.push(prefix.to_owned());
+        return;
+    };
+    for (key, value) in fields {
+        leaves(&if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") }, value, found);
+    }
+}
+
+/// The three known paths that differ least from `path`, by edits of it or of its last name.
+fn nearest<'a>(path: &str, known: &'a [String]) -> Vec<&'a str> {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let mut by_distance: Vec<(usize, &str)> = known
+        .iter()
+        .map(|one| (edits(path, one).min(2 * edits(&last(path), &last(one))), one.as_str()))
+        .collect();
+    by_distance.sort();
+    by_distance.into_iter().take(3).map(|(_, path)| path).collect()
+}
+
+/// Levenshtein's distance.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, char) in one.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], at + 1);
+        for (column, compared) in other.iter().enumerate() {
+            let replaced = before + usize::from(char != *compared);
+            before = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(before + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(epochs: Option<usize>, stages: &[usize]) -> FitOptions {
+        FitOptions { size: Size::Small, epochs, stages: stages.to_vec() }
+    }
+
+    fn set(pairs: &[&str]) -> Result<FitSettings, Failure> {
+        let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+        options(None, &[]).settings(Architecture::Hmisr, 3, 1_000, &pairs)
+    }
+
+    #[test]
+    fn options_become_settings() {
+        let settings = set(&["rate=0.01", "model.hmisr.losses.contrast=0", "stages=[1,0,2]"]).unwrap();
+        assert_eq!((settings.rate, settings.model.hmisr.losses.contrast), (0.01, 0.0));
+        assert_eq!((settings.stages, settings.model.seed), ([1, 0, 2], 3));
+        let small = |events| FitSettings::for_events(events).batch_events;
+        assert!(small(100_000) < small(1_000_000));
+        let of = |options: FitOptions| options.settings(Architecture::Sasrec, 1, 10, &[]).unwrap().stages;
+        assert_eq!((of(options(Some(8), &[])), of(options(None, &[3, 2, 1]))), ([2, 2, 4], [3, 2, 1]));
+        let full = FitOptions { size: Size::Full, ..options(None, &[]) };
+        assert_eq!(full.settings(Architecture::Sasrec, 1, 10, &[]).unwrap().model.max_len, 200);
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_named() {
+        for (pair, expected) in [
+            ("rat=1", "near are rate"),
+            ("contrst=0", "model.hmisr.losses.contrast"),
+            ("model.hmisr=1", "no such setting of a fit"),
+            ("rate", "expected path=value"),
+            ("rate=fast", "--set rate=fast: invalid type"),
+            ("model.seed=2", "use --seed"),
+            ("stages=[1,2]", "--set stages=[1,2]"),
+        ] {
+            let error = set(&[pair]).unwrap_err();
+            assert!(error.to_string().contains(expected), "{pair}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        assert!(options(None, &[1, 2]).settings(Architecture::Hmisr, 1, 10, &[]).is_err());
+    }
+}

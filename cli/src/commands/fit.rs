@@ -1,0 +1,145 @@
+//! `hmisr fit`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use hmisr_model::Architecture;
+use hmisr_offline::fit::{Outcome, Progress, Run};
+use hmisr_offline::report::{Figures, Measures};
+use hmisr_offline::{CaseSet, Split};
+use serde::Serialize;
+
+use super::experiment::{CaseOptions, DataArgs, FitOptions, Questions, load, train};
+use crate::failure::Failure;
+use crate::stop;
+
+/// Arguments of `hmisr fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// The data.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The network: hmisr, sasrec, gru4rec, tisasrec, mind, comirec-dr, comirec-sa or remi.
+    #[arg(long, value_name = "NAME", default_value = "hmisr")]
+    pub model: Architecture,
+    /// What is fitted.
+    #[command(flatten)]
+    pub fit: FitOptions,
+    /// Seed of every initial weight, of dropout and of the order of the batches.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The run's folder: settings, progress, weights and answers. A fit that was stopped goes on in it.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The model's name in reports; by default the network's.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Fit only; hmisr fit without this asks later.
+    #[arg(long)]
+    pub no_eval: bool,
+    /// The cases.
+    #[command(flatten)]
+    pub cases: CaseOptions,
+    /// Print one JSON line an epoch, and one in the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The last line.
+#[derive(Debug, Serialize)]
+struct Ended<'a> {
+    outcome: &'a str,
+    model: &'a str,
+    seed: u64,
+    epochs: usize,
+    best_epoch: usize,
+    fit_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Figures>,
+    run: String,
+}
+
+pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
+    let stop = stop::on_signal()?;
+    let split = args.data.split()?;
+    let settings = args.fit.settings(args.model, args.seed, split.data.len(), set)?;
+    let run = Run::open(&args.out, &settings, &split)?;
+    let name = args.name.as_deref().unwrap_or(args.model.name());
+    let mut line =
+        |progress: &Progress| progress.evaluations.last().map_or(Ok(()), |last| print(args.json, last));
+    let outcome = train(&run, &split, name, &stop, Some(&mut line))?;
+    let mut ended = Ended {
+        outcome: if outcome == Outcome::Done { "done" } else { "stopped" },
+        model: name,
+        seed: args.seed,
+        epochs: 0,
+        best_epoch: 0,
+        fit_seconds: 0.0,
+        parameters: None,
+        test: None,
+        run: args.out.display().to_string(),
+    };
+    if outcome == Outcome::Done && !args.no_eval {
+        let questions = Questions {
+            split: &split,
+            name,
+            seed: args.seed,
+            folder: Some(&args.out),
+            options: &args.cases,
+            stop: &stop,
+        };
+        match questions.answers(|| load(&run, &split, true))? {
+            Some(answers) => {
+                let test = answers.iter().find(|one| one.set == CaseSet::Test);
+                ended.parameters = test.and_then(|test| test.parameters);
+                ended.test = test.map(|test| figures(&split, args.seed, &test.per_case)).transpose()?;
+            }
+            None => ended.outcome = "stopped",
+        }
+    }
+    let progress = run.progress()?;
+    (ended.epochs, ended.best_epoch, ended.fit_seconds) =
+        (progress.epoch, progress.best_epoch, progress.seconds);
+    print(args.json, &ended)?;
+    if !args.json {
+        tell(&ended, &args);
+    }
+    Ok(())
+}
+
+fn figures(split: &Split, seed: u64, answers: &hmisr_offline::PerCase) -> Result<Figures, Failure> {
+    Ok(Measures::new(split).of(&BTreeMap::from([(seed, answers)]))?.figures)
+}
+
+fn print(json: bool, value: &impl Serialize) -> Result<(), Failure> {
+    if json {
+        println!("{}", serde_json::to_string(value).map_err(|error| Failure::fault(&error))?);
+    }
+    Ok(())
+}
+
+fn tell(ended: &Ended<'_>, args: &FitArgs) {
+    let Ended { model, seed, epochs, best_epoch, fit_seconds, run, .. } = ended;
+    if ended.outcome == "stopped" {
+        println!("{model}, seed {seed}: stopped after epoch {epochs}; the same command goes on from there");
+        return;
+    }
+    println!(
+        "{model}, seed {seed}: {epochs} epochs in {fit_seconds:.1} s, the best is epoch {best_epoch}; run in {run}"
+    );
+    if let Some(test) = &ended.test {
+        let shown: Vec<String> = ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "coverage@10"]
+            .iter()
+            .filter_map(|name| test.get(*name).map(|value| format!("{name} {value:.4}")))
+            .collect();
+        println!("test, {}: {}", args.data.protocol, shown.join(", "));
+        println!(
+            "tables: hmisr eval --data {} --protocol {} --answers {run}",
+            args.data.data.display(),
+            args.data.protocol
+        );
+    }
+}
