@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, item, settings};
+use common::{DIVERSITY, Running, Shelf, Users, item, settings};
 use hmisr_serving::{Settings, Watcher};
 use hmisr_stream::contract::{Id, UserView};
 
@@ -29,7 +29,30 @@ fn a_known_user_gets_unseen_items() {
     let items: Vec<&str> =
         json["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
     assert_eq!(items, ["v3-1", "v3-3", "v3-4"]);
-    assert_eq!(json["items"][0], serde_json::json!({"item_id": "v3-1", "category": 7, "score": -1.0}));
+    let first = serde_json::json!({"item_id": "v3-1", "category": 7, "score": -1.0, "relevance_rank": 2});
+    assert_eq!(json["items"][0], first);
+}
+
+#[test]
+fn diversity_weighs_as_the_user_wants_or_the_request_says() {
+    let settings = Settings { lambda_max: 0.4, ..settings() };
+    let server = served(settings, Users::new(&[("42", &[item(3, 0)])]));
+    let answer = |query: &str| server.get(&format!("/v1/recommend?user_id=42{query}")).json();
+    let json = answer("");
+    assert_eq!((&json["lambda"], &json["diversity_score"]), (&0.2f32.into(), &DIVERSITY.into()));
+    assert_eq!(answer("&lambda=0.75")["lambda"], 0.75);
+    assert_eq!(answer("&lambda=0")["lambda"], 0.0);
+    assert_eq!(server.get("/v1/recommend?user_id=42&lambda=-1").status, 400);
+}
+
+#[test]
+fn a_user_is_shown_with_the_interests_that_the_model_sees() {
+    let server = served(settings(), Users::new(&[("42", &[item(3, 0)]), ("43", &[])]));
+    let json = server.get("/v1/users/42").json();
+    assert_eq!((&json["model"]["version"], &json["model"]["diversity_score"]), (&3.into(), &DIVERSITY.into()));
+    let interests = serde_json::json!([{"mass": 1.0, "categories": [{"category": 7, "share": 1.0}]}]);
+    assert_eq!(json["model"]["interests"], interests);
+    assert!(server.get("/v1/users/43").json().get("model").is_none());
 }
 
 #[test]
