@@ -28,7 +28,9 @@ fn figures_tables_and_files() {
     assert_eq!(written, found);
     let tables = std::fs::read_to_string(report.join("report.md")).unwrap();
     assert!(
-        tables.contains("## Against markov") && tables.contains("--pareto --reference markov"),
+        tables.contains("## Against markov")
+            && tables.contains("--data shop.csv")
+            && tables.contains("--pareto --reference markov"),
         "{tables}"
     );
     assert!(std::fs::read_to_string(report.join("pareto.svg")).unwrap().contains("trinity"));
@@ -124,7 +126,11 @@ fn runs_are_made_once_and_reported() {
             && fits.contains("hmisr-without-stages differs by `stages = [0,0,3]`")
     );
     assert!(!Path::new(runs).join("shop-o2/hmisr-without-aggregation/seed-1/best.safetensors").exists());
-    assert!(written("learning.svg").contains("sasrec") && written("pareto.svg").contains("sasrec"));
+    assert!(
+        written("learning.svg").contains("sasrec")
+            && !written("learning.svg").contains("without")
+            && written("pareto.svg").contains("sasrec")
+    );
     let files: Vec<_> = std::fs::read_dir(report).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files.len(), 4, "{files:?}");
     // Another setting does not mix with what is there.

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use common::{Running, SMALL, backfill, events, export, hmisr, up};
@@ -21,6 +23,7 @@ fn the_loop_learns_what_the_generator_knows_and_goes_on_after_a_restart() {
     let (recommended, chance) = (&first["interests"]["recommended"], &first["interests"]["chance"]);
     assert!(recommended.as_f64().unwrap() > 1.5 * chance.as_f64().unwrap(), "{first}");
     assert!(data.path().join("report/prequential.svg").exists());
+    python_reads(&data.path().join("snapshots"));
 
     let second = up(data.path(), &["--generate", "15000"]);
     assert_eq!((&second["events_in_log_before"], &second["events_fed"]), (&12_000.into(), &3_000.into()));
@@ -33,6 +36,25 @@ fn the_loop_learns_what_the_generator_knows_and_goes_on_after_a_restart() {
         hmisr().args(["up", "--set", "feed.generator.seed=2", "--data"]).arg(data.path()).output().unwrap();
     assert_eq!(other.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&other.stderr).contains("feed.json"));
+}
+
+/// The newest snapshot's items by the reader that others may use.
+fn python_reads(snapshots: &Path) {
+    let newest = snapshots.join(std::fs::read_to_string(snapshots.join("LATEST")).unwrap().trim());
+    let catalogue: Value =
+        serde_json::from_slice(&std::fs::read(newest.join("catalogue.json")).unwrap()).unwrap();
+    let item = catalogue[0]["id"].to_string();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/read_weights.py");
+    let python =
+        Command::new("python3").arg(script).arg(&newest).args(["--top", "3", "--item", &item]).output();
+    let Ok(output) = python else {
+        eprintln!("SKIPPED: there is no python3 to run scripts/read_weights.py with");
+        return;
+    };
+    let near = common::stdout(&output);
+    let cosines: Vec<f64> =
+        near.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    assert!(cosines.len() == 3 && cosines.is_sorted_by(|a, b| a >= b) && cosines[0] <= 1.0, "{near}");
 }
 
 #[test]

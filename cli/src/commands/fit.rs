@@ -35,7 +35,7 @@ pub struct FitArgs {
     /// The model's name in reports; by default the network's.
     #[arg(long)]
     pub name: Option<String>,
-    /// Fit only; hmisr fit without this asks later.
+    /// Fit only; the same command without this asks later.
     #[arg(long)]
     pub no_eval: bool,
     /// The cases.

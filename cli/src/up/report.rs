@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hmisr_feed::{Fed, GroundTruth};
 use hmisr_pipeline::{PipelineProgress, StateDirectory};
-use hmisr_stream::contract::Id;
 use hmisr_serving::Lambda;
+use hmisr_stream::contract::Id;
 use hmisr_trainer::online::Summary;
 use hmisr_trainer::prequential::Means;
 use serde::Serialize;

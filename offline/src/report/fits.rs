@@ -81,8 +81,8 @@ impl Report {
     pub(super) fn fits(&self, text: &mut String) {
         let Some(first) = self.fits.first() else { return };
         text.push_str(
-            "\n## Fits\n\nAll networks have the same data, losses over the whole catalogue where not stated \
-             otherwise, optimizer and budget; the epoch with the best NDCG@10 on the validation cases answers.\n\n\
+            "\n## Fits\n\nThe epoch with the best NDCG@10 on the validation cases answers. Networks differ by \
+             nothing but what is listed below the settings.\n\n\
              | model | seed | weights | epochs (of at most) | best epoch | its validation NDCG@10 | steps | seconds |\n\
              |---|---|---|---|---|---|---|---|\n",
         );

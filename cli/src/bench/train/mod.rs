@@ -89,7 +89,7 @@ fn measure(
     mut twin: Option<Twin>,
 ) -> Result<Report, Failure> {
     let (model, device) = (settings.architecture, backend::device()?);
-    let mut trainee = Trainee::new(settings, args, device.clone());
+    let mut trainee = Trainee::new(settings, args, backend::device()?);
     for _ in 0..WARM_UP {
         trainee.step()?;
     }

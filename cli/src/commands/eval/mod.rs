@@ -83,7 +83,9 @@ pub fn run(args: EvalArgs, set: &[String]) -> Result<(), Failure> {
 fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> {
     let mut markdown = markdown.to_owned();
     let mut curves = Vec::new();
-    for model in report.models.iter().filter(|model| !model.pareto.is_empty()) {
+    // Ablations would hide the models.
+    let drawn = |name: &str| !name.starts_with(WITHOUT);
+    for model in report.models.iter().filter(|model| drawn(&model.name) && !model.pareto.is_empty()) {
         curves.push((model.name.clone(), model.pareto.clone()));
         if !model.pareto_personal.is_empty() {
             curves.push((format!("{}, personal λ", model.name), model.pareto_personal.clone()));
@@ -93,7 +95,7 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
         pareto_curves(&folder.join("pareto.svg"), &curves)?;
         markdown.push_str("\n![Accuracy against diversity](pareto.svg)\n");
     }
-    let learnt = report.learning();
+    let learnt: Vec<_> = report.learning().into_iter().filter(|(name, _)| drawn(name)).collect();
     if !learnt.is_empty() {
         learning_curves(&folder.join("learning.svg"), &learnt)?;
         markdown.push_str("\n![Learning](learning.svg)\n");
@@ -111,7 +113,16 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::user(format!("--report: {} cannot be written ({error})", path.display()))
 }
 
-/// What was typed; the program by its name alone.
+/// What was typed; the program and places on this machine by their last names alone.
 fn command_line() -> String {
-    std::iter::once("hmisr".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+    let last = |argument: String| match Path::new(&argument) {
+        path if path.is_absolute() => {
+            path.file_name().map_or(argument.clone(), |name| name.to_string_lossy().into_owned())
+        }
+        _ => argument,
+    };
+    std::iter::once("hmisr".to_owned())
+        .chain(std::env::args().skip(1).map(last))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -66,13 +66,10 @@ impl<'a> Questions<'a> {
                 return Ok(None);
             }
             let path = self.folder.map(|folder| folder.join(format!("answers-{}.safetensors", set.as_str())));
-            if let Some(found) =
-                path.as_deref().map(|path| self.found(path, &fingerprint, &cases)).transpose()?
-            {
-                if let Some(found) = found {
-                    all.push(found);
-                    continue;
-                }
+            let found = path.as_deref().map(|path| self.found(path, &fingerprint, &cases)).transpose()?;
+            if let Some(found) = found.flatten() {
+                all.push(found);
+                continue;
             }
             if let Some(build) = build.take() {
                 built = Some(build()?);

@@ -154,6 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_is_documented_with_its_default() {
+        let json = set(&[]).unwrap().json();
+        let mut paths = Vec::new();
+        leaves("", &json, &mut paths);
+        let value = |path: &str| json.pointer(&format!("/{}", path.replace('.', "/"))).unwrap().to_string();
+        paths.retain(|path| OPTIONS.iter().all(|(taken, _)| taken != path));
+        let lines: Vec<String> = paths.iter().map(|path| format!("{path} = {}", value(path))).collect();
+        let documented: Vec<&str> = include_str!("../../../../docs/evaluation.md")
+            .lines()
+            .filter(|line| paths.iter().any(|path| line.starts_with(&format!("{path} = "))))
+            .collect();
+        assert_eq!(documented, lines, "docs/evaluation.md should have:\n{}", lines.join("\n"));
+    }
+
+    #[test]
     fn what_cannot_be_set_is_named() {
         for (pair, expected) in [
             ("rat=1", "near are rate"),
