@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use hmisr_model::Architecture;
+use hmisr_model::{Architecture, backend};
 use hmisr_offline::fit::{Outcome, Progress, Run};
 use hmisr_offline::report::{Figures, Measures};
 use hmisr_offline::{CaseSet, Split};
@@ -63,6 +63,8 @@ struct Ended<'a> {
 }
 
 pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
+    // A GPU that is not there is found out before the data are read.
+    backend::device()?;
     let stop = stop::on_signal()?;
     let split = args.data.split()?;
     let settings = args.fit.settings(args.model, args.seed, split.data.len(), set)?;
