@@ -49,7 +49,10 @@ fn diversity_weighs_as_the_user_wants_or_the_request_says() {
 fn a_user_is_shown_with_the_interests_that_the_model_sees() {
     let server = served(settings(), Users::new(&[("42", &[item(3, 0)]), ("43", &[])]));
     let json = server.get("/v1/users/42").json();
-    assert_eq!((&json["model"]["version"], &json["model"]["diversity_score"]), (&3.into(), &DIVERSITY.into()));
+    assert_eq!(
+        (&json["model"]["version"], &json["model"]["diversity_score"]),
+        (&3.into(), &DIVERSITY.into())
+    );
     let interests = serde_json::json!([{"mass": 1.0, "categories": [{"category": 7, "share": 1.0}]}]);
     assert_eq!(json["model"]["interests"], interests);
     assert!(server.get("/v1/users/43").json().get("model").is_none());
