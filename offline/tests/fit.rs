@@ -64,7 +64,7 @@ fn go(folder: &Path, settings: &FitSettings, split: &Split, stop_at: usize) -> R
     let run = Run::open(folder, settings, split)?;
     let stop = AtomicBool::new(false);
     let mut watch = StopAt { step: stop_at, seen: 0, stop: &stop };
-    fit::<Inner>(&run, split, &backend::device().unwrap(), &stop, &mut watch)
+    fit(&run, split, &backend::device().unwrap(), &stop, &mut watch)
 }
 
 /// The progress without times.
@@ -134,7 +134,7 @@ fn the_coarse_basis_is_frozen_in_the_second_stage_alone() {
     let mut after = Vec::new();
     for epoch in 1..=4 {
         let stop = AtomicBool::new(false);
-        fit::<Inner>(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(epoch, &stop)).unwrap();
+        fit(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(epoch, &stop)).unwrap();
         let moving = tensor(folder.path(), "items.weights");
         after.push((tensor(folder.path(), "coarse.basis"), moving));
     }
@@ -159,7 +159,7 @@ fn nan_ends_the_fit_and_keeps_the_last_good_weights() {
     let folder = tempfile::tempdir().unwrap();
     let run = Run::open(folder.path(), &settings, &split).unwrap();
     let stop = AtomicBool::new(false);
-    fit::<Inner>(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(2, &stop)).unwrap();
+    fit(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(2, &stop)).unwrap();
     poison(&folder.path().join("state.safetensors"), "coarse.basis");
     let (before, best) = (read(folder.path(), "state.safetensors"), read(folder.path(), "best.safetensors"));
     let error = go(folder.path(), &settings, &split, usize::MAX).unwrap_err();
@@ -174,7 +174,7 @@ fn nan_ends_the_fit_and_keeps_the_last_good_weights() {
     assert!(
         read(folder.path(), "state.safetensors") == before && read(folder.path(), "best.safetensors") == best
     );
-    let mut best = Neural::<Inner>::load(&run, &split, backend::device().unwrap()).unwrap();
+    let mut best = Neural::load(&run, &split, backend::device().unwrap()).unwrap();
     evaluate(&split, &split.test, &mut best, EvaluateOptions::default(), |_, _| {}).unwrap();
 }
 
@@ -197,7 +197,7 @@ fn a_folder_of_another_fit_is_refused() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let run = Run::open(folder.path(), &first, &same).unwrap();
-    let error = Neural::<Inner>::load(&run, &same, backend::device().unwrap()).unwrap_err();
+    let error = Neural::load(&run, &same, backend::device().unwrap()).unwrap_err();
     assert!(error.to_string().contains("best.safetensors: not a whole file"), "{error}");
     // A setting out of range is the user's.
     let error = FitSettings { rate: f32::NAN, ..first }.validate().unwrap_err();
@@ -243,7 +243,7 @@ fn items_without_a_category_share_one() {
     let settings = settings(Architecture::Hmisr, [0, 0, 2]);
     go(folder.path(), &settings, &split, usize::MAX).unwrap();
     let run = Run::open(folder.path(), &settings, &split).unwrap();
-    let mut neural = Neural::<Inner>::load(&run, &split, backend::device().unwrap()).unwrap();
+    let mut neural = Neural::load(&run, &split, backend::device().unwrap()).unwrap();
     let answers = evaluate(&split, &split.test, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
     assert!(
         answers
@@ -259,7 +259,7 @@ fn of_a_long_history_the_newest_events_are_read() {
     let folder = tempfile::tempdir().unwrap();
     go(folder.path(), &settings, &split, usize::MAX).unwrap();
     let run = Run::open(folder.path(), &settings, &split).unwrap();
-    let mut neural = Neural::<Inner>::load(&run, &split, backend::device().unwrap()).unwrap();
+    let mut neural = Neural::load(&run, &split, backend::device().unwrap()).unwrap();
     let history = split.query(split.test[0]).history;
     let mut score = |history| neural.score(&[Query { user: 0, history, now_ms: 0 }]).unwrap();
     let newest = &history[history.len() - settings.model.max_len..];

@@ -30,7 +30,7 @@ fn run() -> tempfile::TempDir {
         FitSettings { stages: [0, 0, 1], model: ModelSettings::default(), ..FitSettings::default() };
     let folder = tempfile::tempdir().unwrap();
     let run = Run::open(folder.path(), &settings, &split).unwrap();
-    fit::<Inner>(&run, &split, &backend::device().unwrap(), &AtomicBool::new(false), &mut Silent).unwrap();
+    fit(&run, &split, &backend::device().unwrap(), &AtomicBool::new(false), &mut Silent).unwrap();
     folder
 }
 

@@ -113,7 +113,7 @@ fn train(folder: &Path, count: i64) -> u64 {
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
     let device = backend::device().unwrap();
     let progress = Progress::default();
-    run::<backend::Inner, _>(&settings, device, source, None, &metrics, &progress, &stop).unwrap().version
+    run(&settings, device, source, None, &metrics, &progress, &stop).unwrap().version
 }
 
 fn curl(url: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! All that learning changes.
 
 use crate::catalogue::Catalogue;
-use hmisr_model::backend::Fused;
+use hmisr_model::backend::{Device, Inner};
 use hmisr_model::{Network, Parameters, Table};
 
 use crate::prequential::Prequential;
@@ -24,12 +24,12 @@ pub struct State {
 
 impl Settings {
     /// The state before the first example.
-    pub(crate) fn fresh_state<B: Fused>(&self, device: &B::Device) -> State {
+    pub(crate) fn fresh_state(&self, device: &Device) -> State {
         let model = &self.model;
         State {
             catalogue: Catalogue::default(),
             table: Table::new(model.width, model.seed),
-            parameters: Network::<B>::fresh(model, device),
+            parameters: Network::<Inner>::fresh(model, device),
             seen: Seen::default(),
             prequential: Prequential::default(),
             examples: 0,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hmisr_model::adam::Adam;
-use hmisr_model::backend::Fused;
+use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, TableGradients, Targets};
@@ -22,28 +22,29 @@ use crate::{Error, ErrorKind, Result};
 /// beginning.
 const STEADY: usize = 10;
 
-/// The model in training, on backend `B`.
+/// The model in training. It computes on the one backend that the build chose: compiled here once,
+/// and not anew wherever a trainer is used.
 #[derive(Debug)]
-pub struct Trainer<B: Fused> {
+pub struct Trainer {
     settings: Settings,
     adam: Adam,
-    device: B::Device,
+    device: Device,
     state: State,
     marks: Marks,
 }
 
-impl<B: Fused> Trainer<B> {
+impl Trainer {
     /// An untrained model.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] names the setting that is out of range.
-    pub fn new(settings: Settings, device: B::Device) -> Result<Self> {
+    pub fn new(settings: Settings, device: Device) -> Result<Self> {
         settings.validate()?;
-        let state = settings.fresh_state::<B>(&device);
+        let state = settings.fresh_state(&device);
         Ok(Self::with_state(settings, state, device))
     }
 
-    pub(crate) fn with_state(settings: Settings, state: State, device: B::Device) -> Self {
+    pub(crate) fn with_state(settings: Settings, state: State, device: Device) -> Self {
         let learning = &settings.learning;
         let adam = Adam::new([learning.beta1, learning.beta2], learning.weight_decay);
         Self { settings, adam, device, state, marks: Marks::default() }
@@ -202,11 +203,11 @@ impl<B: Fused> Trainer<B> {
                 samples(pass, histories.len(), prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
             });
             report.times.prepare += begun.elapsed();
-            let learner = Learner::<B> {
+            let learner = Learner::<Inner> {
                 settings: &self.settings.model,
                 parameters,
                 table,
-                catalogue: whole.then(|| table.tensor::<B>(&self.device)),
+                catalogue: whole.then(|| table.tensor::<Inner>(&self.device)),
                 negatives: learning.negatives,
                 logits_bytes: learning.logits_bytes,
                 device: &self.device,
@@ -322,7 +323,7 @@ mod tests {
     use hmisr_stream::contract::{FeatureVector, WireId};
 
     use super::*;
-    use crate::backend::{self, Inner};
+    use crate::backend;
 
     fn example(user: u32, item: u32) -> TrainingExample {
         let id = |n: u32| WireId::from(&Id::from(n));
@@ -342,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_not_learnt_and_names_the_step() {
-        let mut trainer = Trainer::<Inner>::new(Settings::default(), backend::device().unwrap()).unwrap();
+        let mut trainer = Trainer::new(Settings::default(), backend::device().unwrap()).unwrap();
         trainer.learn(&[example(1, 10), example(2, 20)]).unwrap();
         trainer.state.parameters.list[0].weights[0] = f32::NAN;
         let before = trainer.state.table.part(0);
@@ -355,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_empty_batch_moves_nothing() {
-        let mut trainer = Trainer::<Inner>::new(Settings::default(), backend::device().unwrap()).unwrap();
+        let mut trainer = Trainer::new(Settings::default(), backend::device().unwrap()).unwrap();
         trainer.learn(&[example(1, 10)]).unwrap();
         let before = trainer.state.table.part(0);
         let report = trainer.learn(&[]).unwrap();

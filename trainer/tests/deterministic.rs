@@ -13,8 +13,7 @@ fn two_runs_agree_in_every_rank_and_loss() {
     let settings = Settings { folder: self::settings(folder.path()).folder, ..settings };
     let all = examples(4_096, 60, 5_000);
     let run = || {
-        let mut trainer =
-            Trainer::<backend::Inner>::new(settings.clone(), backend::device().unwrap()).unwrap();
+        let mut trainer = Trainer::new(settings.clone(), backend::device().unwrap()).unwrap();
         let reports = all.chunks(512).map(|batch| trainer.learn(batch).unwrap());
         reports
             .map(|report| (report.loss.to_bits(), report.gradient_norm.to_bits(), report.ranked))

@@ -8,7 +8,7 @@ use hmisr_stream::contract::Id;
 use hmisr_trainer::recommend::{Lambda, Origin, Recommendation, Request};
 use hmisr_trainer::{Progress, Recommender, Trainer, backend};
 
-fn trainer(settings: hmisr_trainer::Settings) -> Trainer<backend::Inner> {
+fn trainer(settings: hmisr_trainer::Settings) -> Trainer {
     Trainer::new(settings, backend::device().unwrap()).unwrap()
 }
 

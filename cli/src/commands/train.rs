@@ -98,15 +98,8 @@ pub fn start<T: Transport>(
     let progress = Arc::new(Progress::default());
     let shown = progress.clone();
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
-        let ended = hmisr_trainer::online::run::<hmisr_trainer::backend::Inner, _>(
-            &settings,
-            device,
-            source,
-            Some(&mut sink),
-            &metrics,
-            &shown,
-            &stop,
-        );
+        let ended =
+            hmisr_trainer::online::run(&settings, device, source, Some(&mut sink), &metrics, &shown, &stop);
         // The rest of the process follows the trainer's end.
         stop.store(true, Ordering::Relaxed);
         ended.map_err(Failure::from)

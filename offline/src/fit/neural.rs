@@ -1,14 +1,13 @@
 //! A fitted network as a scorer.
 
 use burn::tensor::{Tensor, TensorData};
-use hmisr_model::backend::Fused;
+use hmisr_model::backend::{Device, Inner};
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{Habits, Hmisr, Stage, View};
 use hmisr_model::{Histories, Input, ModelSettings, Network, Parameters, Table};
 
 use super::habits::HabitsOf;
 use super::run::Run;
-use super::train::bind;
 use crate::data::{Dataset, Event};
 use crate::error::{Error, Result};
 use crate::measures::dominant_categories;
@@ -27,34 +26,34 @@ const DOMINANT: usize = 3;
 /// It scores as it would serve. HMISR retrieves [`RETRIEVED`] items an interest, and its
 /// aggregation ranks those; all others follow in the order of their joint score.
 #[derive(Debug)]
-pub struct Neural<'a, B: Fused> {
+pub struct Neural<'a> {
     name: String,
     settings: ModelSettings,
-    network: Network<B>,
+    network: Network<Inner>,
     table: Table,
-    catalogue: Tensor<B, 2>,
+    catalogue: Tensor<Inner, 2>,
     split: &'a Split,
     habits: HabitsOf,
-    device: B::Device,
+    device: Device,
     /// Whether both of HMISR's levels speak, or its encoder alone.
     aggregates: bool,
     /// Whether HMISR's aggregation ranks what the interests retrieve.
     ranks: bool,
 }
 
-impl<'a, B: Fused> Neural<'a, B> {
+impl<'a> Neural<'a> {
     pub(super) fn new(
         settings: ModelSettings,
         parameters: &Parameters,
         table: Table,
         split: &'a Split,
-        device: B::Device,
+        device: Device,
         stage: Stage,
     ) -> Self {
         Self {
             name: settings.architecture.to_string(),
-            network: bind(&settings, parameters, &device),
-            catalogue: table.tensor::<B>(&device),
+            network: Network::bind(&settings, parameters, &device),
+            catalogue: table.tensor::<Inner>(&device),
             table,
             habits: HabitsOf::new(split),
             split,
@@ -69,10 +68,11 @@ impl<'a, B: Fused> Neural<'a, B> {
     ///
     /// # Errors
     /// [`Error::Input`] where the run has none or they are not whole.
-    pub fn load(run: &Run, split: &'a Split, device: B::Device) -> Result<Self> {
+    pub fn load(run: &Run, split: &'a Split, device: Device) -> Result<Self> {
         let settings = run.settings().model.clone();
-        let mut parameters =
-            Parameters::fresh::<B, _>(settings.seed, &device, |builder| Network::build(builder, &settings));
+        let mut parameters = Parameters::fresh::<Inner, _>(settings.seed, &device, |builder| {
+            Network::build(builder, &settings)
+        });
         let progress = run.progress()?;
         let Some(best) = progress.best() else {
             return Err(Error::input(run.folder(), "no epoch was done yet", "a run of at least one epoch"));
@@ -93,11 +93,12 @@ impl<'a, B: Fused> Neural<'a, B> {
     pub fn parameters(&self) -> usize {
         let device = &self.device;
         let network =
-            Parameters::fresh::<B, _>(0, device, |builder| Network::build(builder, &self.settings)).weights();
+            Parameters::fresh::<Inner, _>(0, device, |builder| Network::build(builder, &self.settings))
+                .weights();
         network + self.table.len() * self.table.width()
     }
 
-    fn histories(&self, queries: &[Query<'_>]) -> (Histories, Tensor<B, 3>) {
+    fn histories(&self, queries: &[Query<'_>]) -> (Histories, Tensor<Inner, 3>) {
         let rows: Vec<(Vec<u32>, Vec<i64>)> = queries
             .iter()
             .map(|query| {
@@ -116,7 +117,7 @@ impl<'a, B: Fused> Neural<'a, B> {
     }
 
     /// What HMISR says of the users; none for other networks and in its first stage.
-    fn view(&self, queries: &[Query<'_>]) -> Option<(&Hmisr<B>, View<B>)> {
+    fn view(&self, queries: &[Query<'_>]) -> Option<(&Hmisr<Inner>, View<Inner>)> {
         let (Network::Hmisr(hmisr), true) = (&self.network, self.aggregates) else { return None };
         let (histories, embeddings) = self.histories(queries);
         let habits: Vec<Habits> =
@@ -125,7 +126,7 @@ impl<'a, B: Fused> Neural<'a, B> {
     }
 
     /// The users' vectors, `[queries, K, d]`, and K.
-    fn vectors(&self, queries: &[Query<'_>], view: Option<&View<B>>) -> Result<(Vec<f32>, usize)> {
+    fn vectors(&self, queries: &[Query<'_>], view: Option<&View<Inner>>) -> Result<(Vec<f32>, usize)> {
         let vectors = match view {
             Some(view) => view.vectors.clone(),
             None => {
@@ -160,14 +161,14 @@ impl<'a, B: Fused> Neural<'a, B> {
         let d = self.table.width();
         let data = TensorData::new(vectors.to_vec(), [vectors.len() / d, d]);
         let products =
-            Tensor::<B, 2>::from_data(data, &self.device).matmul(self.catalogue.clone().transpose());
+            Tensor::<Inner, 2>::from_data(data, &self.device).matmul(self.catalogue.clone().transpose());
         products.into_data().to_vec::<f32>().unwrap_or_default()
     }
 
     /// Puts what the aggregation says of the retrieved items above all others.
     fn aggregate(
         &self,
-        (hmisr, view): (&Hmisr<B>, &View<B>),
+        (hmisr, view): (&Hmisr<Inner>, &View<Inner>),
         queries: &[Query<'_>],
         products: &[f32],
         scores: &mut [f32],
@@ -222,7 +223,7 @@ fn newest(events: &[Event], most: usize) -> &[Event] {
     &events[events.len().saturating_sub(most)..]
 }
 
-impl<B: Fused> Scorer for Neural<'_, B> {
+impl Scorer for Neural<'_> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -282,9 +283,9 @@ impl<B: Fused> Scorer for Neural<'_, B> {
 
 /// A network's scores without what validation does not look at.
 #[derive(Debug)]
-pub(super) struct ScoresOnly<'a, B: Fused>(pub(super) Neural<'a, B>);
+pub(super) struct ScoresOnly<'a>(pub(super) Neural<'a>);
 
-impl<B: Fused> Scorer for ScoresOnly<'_, B> {
+impl Scorer for ScoresOnly<'_> {
     fn name(&self) -> &str {
         self.0.name()
     }

@@ -4,12 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hmisr_model::adam::Adam;
-use hmisr_model::backend::Fused;
+use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{
-    Architecture, Builder, Gradients, Histories, Learner, Network, Parameters, Table, Targets,
-};
+use hmisr_model::{Architecture, Gradients, Histories, Learner, Network, Parameters, Table, Targets};
 
 use super::habits::HabitsOf;
 use super::neural::{Neural, ScoresOnly};
@@ -46,20 +44,20 @@ pub enum Outcome {
 /// # Errors
 /// [`Error::Model`] where a loss or gradient is not finite: it names the step and the users of the
 /// batch; the folder keeps the last good weights.
-pub fn fit<B: Fused>(
+pub fn fit(
     run: &Run,
     split: &Split,
-    device: &B::Device,
+    device: &Device,
     stop: &AtomicBool,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
-    Fit::<B>::open(run, split, device)?.run(stop, watch)
+    Fit::open(run, split, device)?.run(stop, watch)
 }
 
-struct Fit<'a, B: Fused> {
+struct Fit<'a> {
     run: &'a Run,
     split: &'a Split,
-    device: &'a B::Device,
+    device: &'a Device,
     settings: &'a FitSettings,
     adam: Adam,
     parameters: Parameters,
@@ -69,8 +67,8 @@ struct Fit<'a, B: Fused> {
     validation: Vec<Case>,
 }
 
-impl<'a, B: Fused> Fit<'a, B> {
-    fn open(run: &'a Run, split: &'a Split, device: &'a B::Device) -> Result<Self> {
+impl<'a> Fit<'a> {
+    fn open(run: &'a Run, split: &'a Split, device: &'a Device) -> Result<Self> {
         let settings = run.settings();
         let model = &settings.model;
         if split.training().all(|(_, events)| events.len() < 2) {
@@ -83,7 +81,7 @@ impl<'a, B: Fused> Fit<'a, B> {
         }
         let progress = run.progress()?;
         let mut parameters =
-            Parameters::fresh::<B, _>(model.seed, device, |builder| Network::build(builder, model));
+            Parameters::fresh::<Inner, _>(model.seed, device, |builder| Network::build(builder, model));
         let table = match progress.epoch {
             0 => {
                 let mut table = Table::new(model.width, model.seed);
@@ -117,7 +115,11 @@ impl<'a, B: Fused> Fit<'a, B> {
                 return Ok(Outcome::Stopped);
             };
             let (hr, ndcg) = self.validate(stage)?;
-            let is_best = self.progress.best().is_none_or(|best| ndcg > best.ndcg);
+            // What the coarse stage reaches is the encoder's alone: the first epoch of both levels
+            // takes its place.
+            let is_best = self.progress.best().is_none_or(|best| {
+                ndcg > best.ndcg || (best.stage == Stage::Coarse && stage != Stage::Coarse)
+            });
             let progress = &mut self.progress;
             progress.epoch += 1;
             progress.stage_epoch += 1;
@@ -212,11 +214,11 @@ impl<'a, B: Fused> Fit<'a, B> {
         };
         let samples = is_hmisr.then(|| self.samples(batch, histories.len(), seed));
         let mut gradients = Gradients::new(&self.parameters, &self.table, whole);
-        let learner = Learner::<B> {
+        let learner = Learner::<Inner> {
             settings: model,
             parameters: &self.parameters,
             table: &self.table,
-            catalogue: whole.then(|| self.table.tensor::<B>(self.device)),
+            catalogue: whole.then(|| self.table.tensor::<Inner>(self.device)),
             negatives: settings.negatives,
             logits_bytes: settings.logits_bytes,
             device: self.device,
@@ -278,7 +280,7 @@ impl<'a, B: Fused> Fit<'a, B> {
     fn validate(&self, stage: Stage) -> Result<(f64, f64)> {
         let model = self.settings.model.clone();
         let (parameters, table) = (self.parameters.clone(), self.table.clone());
-        let neural = Neural::<B>::new(model, &parameters, table, self.split, self.device.clone(), stage);
+        let neural = Neural::new(model, &parameters, table, self.split, self.device.clone(), stage);
         let mut neural = ScoresOnly(neural);
         let options = EvaluateOptions { depth: 10, ..EvaluateOptions::default() };
         let answers = evaluate(self.split, &self.validation, &mut neural, options, |_, _| {})?;
@@ -329,13 +331,4 @@ impl Progress {
         let since = self.epoch - self.best_epoch;
         since.min(self.stage_epoch) >= patience
     }
-}
-
-/// Binds a network to a device for inference.
-pub(super) fn bind<B: Fused>(
-    settings: &hmisr_model::ModelSettings,
-    parameters: &Parameters,
-    device: &B::Device,
-) -> Network<B> {
-    Network::build(&mut Builder::new(&parameters.list, settings.seed, device), settings)
 }

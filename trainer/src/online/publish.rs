@@ -8,10 +8,9 @@ use tracing::warn;
 
 use super::run::Loop;
 use crate::Result;
-use crate::backend::Fused;
 use crate::snapshot::{Context, Manifest, Topic, publish};
 
-impl<B: Fused, S: Source> Loop<'_, B, S> {
+impl<S: Source> Loop<'_, S> {
     pub(super) fn publish_if_due(&mut self) -> Result<()> {
         let (_, examples, at) = self.published;
         let settings = self.trainer.settings();

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::journal::{Entry, Journal};
 use super::progress::Progress;
 use super::queue::Queue;
-use crate::backend::Fused;
+use crate::backend::Device;
 use crate::metrics::Metrics;
 use crate::prequential::Means;
 use crate::settings::Settings;
@@ -56,16 +56,16 @@ pub struct Summary {
 /// # Errors
 /// A snapshot, journal or offset that does not fit names its remedy. A sink whose outcome is
 /// unknown, or a non-finite loss, ends the run; a new run goes on from the last snapshot.
-pub fn run<'a, B: Fused, S: Source>(
+pub fn run<'a, S: Source>(
     settings: &Settings,
-    device: B::Device,
+    device: Device,
     source: S,
     sink: Option<&'a mut dyn Sink<Group = S::Group>>,
     metrics: &'a Metrics,
     progress: &'a Progress,
     stop: &AtomicBool,
 ) -> Result<Summary> {
-    let mut looped = Loop::<B, S>::restore(settings, device, source, sink, metrics, progress)?;
+    let mut looped = Loop::<S>::restore(settings, device, source, sink, metrics, progress)?;
     while !stop.load(Ordering::Relaxed) {
         looped.read()?;
         looped.replay()?;
@@ -85,12 +85,12 @@ pub fn run<'a, B: Fused, S: Source>(
     Ok(looped.summary())
 }
 
-pub(super) struct Loop<'a, B: Fused, S: Source> {
+pub(super) struct Loop<'a, S: Source> {
     pub(super) source: S,
     pub(super) sink: Option<&'a mut dyn Sink<Group = S::Group>>,
     pub(super) metrics: &'a Metrics,
     pub(super) progress: &'a Progress,
-    pub(super) trainer: Trainer<B>,
+    pub(super) trainer: Trainer,
     pub(super) queue: Queue,
     pub(super) journal: Journal,
     /// Journalled batches still to be learnt again.
@@ -107,10 +107,10 @@ pub(super) struct Loop<'a, B: Fused, S: Source> {
     pub(super) loss: f64,
 }
 
-impl<'a, B: Fused, S: Source> Loop<'a, B, S> {
+impl<'a, S: Source> Loop<'a, S> {
     fn restore(
         settings: &Settings,
-        device: B::Device,
+        device: Device,
         source: S,
         sink: Option<&'a mut dyn Sink<Group = S::Group>>,
         metrics: &'a Metrics,

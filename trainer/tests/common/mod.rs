@@ -294,7 +294,7 @@ pub fn value(registry: &prometheus::Registry, name: &str) -> f64 {
 pub fn run_over(settings: &Settings, source: Memory, progress: &Progress) -> hmisr_trainer::Result<Summary> {
     let (_, metrics) = metrics();
     let stop = Arc::clone(&source.at_end);
-    run::<backend::Inner, _>(settings, backend::device()?, source, None, &metrics, progress, &stop)
+    run(settings, backend::device()?, source, None, &metrics, progress, &stop)
 }
 
 /// The same with a sink and metrics.
@@ -306,7 +306,7 @@ pub fn run_with(
 ) -> hmisr_trainer::Result<Summary> {
     let stop = Arc::clone(&source.at_end);
     let progress = Progress::default();
-    run::<backend::Inner, _>(settings, backend::device()?, source, Some(sink), metrics, &progress, &stop)
+    run(settings, backend::device()?, source, Some(sink), metrics, &progress, &stop)
 }
 
 /// Every file of the newest snapshot but its manifest, which holds the time and the version.

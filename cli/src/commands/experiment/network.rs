@@ -42,7 +42,7 @@ pub fn train(
         told,
         failed: None,
     };
-    let outcome = fit::<Inner>(run, split, &device, stop, &mut watch);
+    let outcome = fit(run, split, &device, stop, &mut watch);
     watch.bar.finish_and_clear();
     match watch.failed {
         Some(failure) => Err(failure),
@@ -52,7 +52,7 @@ pub fn train(
 
 /// The best weights of a run, ready to answer.
 pub fn load<'a>(run: &Run, split: &'a Split, aggregates: bool) -> Result<Built<'a>, Failure> {
-    let neural = Neural::<Inner>::load(run, split, backend::device()?)?;
+    let neural = Neural::load(run, split, backend::device()?)?;
     let neural = if aggregates { neural } else { neural.without_aggregation() };
     Ok(Built {
         parameters: Some(neural.parameters()),
