@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::dataset;
-use hmisr_model::backend::{self, Inner};
+use hmisr_model::backend;
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, ModelSettings};
 use hmisr_offline::fit::{FitSettings, Neural, Outcome, Progress, Run, Watch, fit};

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use common::dataset;
 use hmisr_model::ModelSettings;
-use hmisr_model::backend::{self, Inner};
+use hmisr_model::backend;
 use hmisr_offline::fit::{FitSettings, Run, Watch, fit};
 use hmisr_offline::{Protocol, Split};
 use safetensors::SafeTensors;

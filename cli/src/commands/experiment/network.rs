@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use hmisr_model::backend::{self, Inner};
+use hmisr_model::backend;
 use hmisr_offline::Split;
 use hmisr_offline::fit::{Neural, Outcome, Progress, Run, Watch, fit};
 use indicatif::ProgressBar;
