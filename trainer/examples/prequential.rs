@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map_err(|_| "set HMISR_DATA_DIR to the folder that holds the data set's own, ml-1m")?;
     let ratings = ratings(&Path::new(&folder).join("ml-1m"))?;
     let (batch_examples, max_len) = (settings.batch_examples, settings.model.max_len);
-    let mut trainer = Trainer::<backend::Inner>::new(settings, backend::device()?)?;
+    let mut trainer = Trainer::new(settings, backend::device()?)?;
     let mut lives: HashMap<u32, Vec<(WireId, WireId, i64)>> = HashMap::new();
     let (mut batch, mut done, mut times) = (Vec::new(), 0usize, StepTimes::default());
     let (mut learning, mut passes, mut tokens, mut padding) = (0.0, 0, 0, 0);
