@@ -1,5 +1,6 @@
 //! Every network learns: users alternate between two rings of items, and the next item follows
 //! from the newest of the ring that the user is not in.
+#![allow(clippy::unwrap_used)]
 
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{self, Inner};

@@ -1,4 +1,5 @@
 //! What every network must keep to, by name: shapes, causality, padding, seeds.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 
