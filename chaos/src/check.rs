@@ -67,7 +67,8 @@ impl Check {
             let mut newest: Option<Stored> = None;
             for folder in job.stores() {
                 let path = folder.join(format!("partition-{number:05}"));
-                if path.exists() {
+                // A store that was killed while it was made holds nothing yet.
+                if path.join("CURRENT").exists() {
                     let stored = Stored::open(&path)?;
                     if newest.as_ref().is_none_or(|newest| newest.next_offset < stored.next_offset) {
                         newest = Some(stored);

@@ -95,7 +95,8 @@ fn stopped_is_as_whole(architecture: Architecture, stages: [usize; 3]) {
     assert!(stops >= 2, "{stops}");
     assert_eq!(progress(&stopped), progress(&whole));
     assert_eq!(progress(&whole).epoch, settings.epochs());
-    for name in ["state.safetensors", "best.safetensors", "items.json", "run.json"] {
+    let state = state(settings.epochs());
+    for name in [state.as_str(), "best.safetensors", "items.json", "run.json"] {
         assert!(read(&stopped, name) == read(&whole, name), "{name}");
     }
     // Done stays done.
@@ -112,8 +113,38 @@ fn sasrec_resumes() {
     stopped_is_as_whole(Architecture::Sasrec, [2, 2, 1]);
 }
 
+/// The file of an epoch's state.
+fn state(epoch: usize) -> String {
+    format!("state-{epoch}.safetensors")
+}
+
+#[test]
+fn a_crash_before_the_progress_is_written_costs_an_epoch() {
+    let (split, settings) = (split(24, 20), settings(Architecture::Sasrec, [1, 1, 1]));
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, crashed) = (folder.path().join("whole"), folder.path().join("crashed"));
+    go(&whole, &settings, &split, usize::MAX).unwrap();
+    let run = Run::open(&crashed, &settings, &split).unwrap();
+    let until = |epoch: usize| {
+        let stop = AtomicBool::new(false);
+        fit(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(epoch, &stop)).unwrap();
+    };
+    until(1);
+    let before = [state(1), "progress.json".to_owned()].map(|name| (name.clone(), read(&crashed, &name)));
+    until(2);
+    assert!(!crashed.join(state(1)).exists());
+    // As it was when the second epoch's weights were written and its progress was not.
+    for (name, bytes) in before {
+        std::fs::write(crashed.join(name), bytes).unwrap();
+    }
+    assert_eq!(go(&crashed, &settings, &split, usize::MAX).unwrap(), Outcome::Done);
+    for name in [state(3).as_str(), "best.safetensors"] {
+        assert!(read(&crashed, name) == read(&whole, name), "{name}");
+    }
+}
+
 fn tensor(folder: &Path, name: &str) -> Vec<u8> {
-    let bytes = read(folder, "state.safetensors");
+    let bytes = read(folder, &state(progress(folder).epoch));
     SafeTensors::deserialize(&bytes).unwrap().tensor(name).unwrap().data().to_vec()
 }
 
@@ -160,8 +191,8 @@ fn nan_ends_the_fit_and_keeps_the_last_good_weights() {
     let run = Run::open(folder.path(), &settings, &split).unwrap();
     let stop = AtomicBool::new(false);
     fit(&run, &split, &backend::device().unwrap(), &stop, &mut StopAfter(2, &stop)).unwrap();
-    poison(&folder.path().join("state.safetensors"), "coarse.basis");
-    let (before, best) = (read(folder.path(), "state.safetensors"), read(folder.path(), "best.safetensors"));
+    poison(&folder.path().join(state(2)), "coarse.basis");
+    let (before, best) = (read(folder.path(), &state(2)), read(folder.path(), "best.safetensors"));
     let error = go(folder.path(), &settings, &split, usize::MAX).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     let step = progress(folder.path()).step + 1;
@@ -171,9 +202,7 @@ fn nan_ends_the_fit_and_keeps_the_last_good_weights() {
         assert!(source.contains(part), "{part}: {source}");
     }
     assert!(!error.is_users());
-    assert!(
-        read(folder.path(), "state.safetensors") == before && read(folder.path(), "best.safetensors") == best
-    );
+    assert!(read(folder.path(), &state(2)) == before && read(folder.path(), "best.safetensors") == best);
     let mut best = Neural::load(&run, &split, backend::device().unwrap()).unwrap();
     evaluate(&split, &split.test, &mut best, EvaluateOptions::default(), |_, _| {}).unwrap();
 }

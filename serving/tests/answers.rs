@@ -39,7 +39,7 @@ fn diversity_weighs_as_the_user_wants_or_the_request_says() {
     let server = served(settings, Users::new(&[("42", &[item(3, 0)])]));
     let answer = |query: &str| server.get(&format!("/v1/recommend?user_id=42{query}")).json();
     let json = answer("");
-    assert_eq!((&json["lambda"], &json["diversity_score"]), (&0.2f32.into(), &DIVERSITY.into()));
+    assert_eq!((&json["lambda"], &json["diversity_score"]), (&0.2.into(), &0.5.into()));
     assert_eq!(answer("&lambda=0.75")["lambda"], 0.75);
     assert_eq!(answer("&lambda=0")["lambda"], 0.0);
     assert_eq!(server.get("/v1/recommend?user_id=42&lambda=-1").status, 400);

@@ -52,7 +52,7 @@ impl<'a> HabitsOf<'a> {
         FUTURE.contains(&rows.len()).then(|| self.entropy(rows))
     }
 
-    /// Entropy of the categories over its greatest value for so many events.
+    /// Entropy of the categories over ln min(C, 20) of C categories, at most 1.
     fn entropy(&self, rows: &[u32]) -> f32 {
         let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
         for row in rows {

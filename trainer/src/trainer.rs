@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
-use hmisr_model::hmisr::{Plan, Samples, Stage};
+use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, TableGradients, Targets};
 use hmisr_stream::contract::{Id, TrainingExample};
@@ -301,14 +301,15 @@ fn samples(
         samples.habits.push(habits.after(&chunk.rows[..=token]));
         samples.futures.push(habits.future(&chunk.rows[token + 1..]));
     };
-    for (nth, chunk) in pass.iter().enumerate() {
+    // Each chunk gives up to two.
+    for (nth, chunk) in pass.iter().enumerate().take(SAMPLED / 2) {
         let Some((token, example)) = chunk.targets.get(random.below(chunk.targets.len() as u32) as usize)
         else {
             continue;
         };
         add(nth, chunk, *token, prepared.targets[*example]);
-        if chunk.rows.len() > FOLLOWERS {
-            let token = chunk.rows.len() - 1 - FOLLOWERS;
+        let earlier = chunk.rows.len().checked_sub(1 + FOLLOWERS).filter(|earlier| earlier != token);
+        if let Some(token) = earlier {
             add(nth, chunk, token, chunk.rows[token + 1]);
         }
     }

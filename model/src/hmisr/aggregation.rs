@@ -8,7 +8,7 @@
 //!
 //! Beyond the seed, score_k begins as h_k·e + g_k with the interest's prior g_k, and the candidate's
 //! score is Σ α_k (h_k·e + g_k): with the network at rest, the interest that wants the candidate most
-//! speaks for it, and the ranking is that of the shared softmax.
+//! speaks for it. (The shared softmax ranks by ln Σ e^(h_k·e + g_k), which is this plus the entropy of α.)
 
 use burn::tensor::activation::{relu, sigmoid, softmax};
 use burn::tensor::backend::Backend;

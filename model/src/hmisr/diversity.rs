@@ -3,8 +3,8 @@
 //! σ(MLP(six features, the session's states)). The label is the normalised entropy of the
 //! categories of the user's *next* 20 interactions: from the history, as the seed has it, it would
 //! be its own input. Before the network has learned it, the seed's fixed blend of a long-term, a
-//! middle and a short-term part stands in; its sigmoids are centred, since un-centred they give at
-//! least 0.5 to everyone.
+//! middle and a short-term part stands in; its sigmoids are moved to the middle of their inputs' range, since
+//! at 0 they would give at least 0.5 to everyone.
 
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::backend::Backend;
@@ -56,7 +56,8 @@ impl<B: Fused> Diversity<B> {
 
     /// Scores `[rows, 1]` of `features` (see [`features`]) and `sessions` `[rows, d]`.
     pub(super) fn forward(&self, features: Tensor<B, 2>, sessions: Tensor<B, 2>) -> Tensor<B, 2> {
-        // Features lie in 0 to 1; brought near zero mean and unit spread.
+        // Most features lie in 0 to 1: near zero mean and unit spread, as z-scores would be, without
+        // statistics to keep; the first layer learns what is left.
         let features = features.sub_scalar(0.5).mul_scalar(3.0);
         let session = self.session.forward(sessions).tanh();
         sigmoid(self.output.forward(relu(self.hidden.forward(Tensor::cat(vec![features, session], 1)))))
@@ -82,7 +83,9 @@ pub(super) fn features<B: Backend>(
         unit.clone().matmul(unit.transpose()).sum_dim(2).sum_dim(1).reshape([rows, 1]);
     // The sum of all pairs holds each pair twice and K ones.
     let pairs = (k * (k.max(2) - 1)) as f32;
-    let distance = cosines.sub_scalar(k as f32).div_scalar(pairs).neg().add_scalar(1.0);
+    // One interest is at no distance from itself.
+    let alone = if k == 1 { 0.0 } else { 1.0 };
+    let distance = cosines.sub_scalar(k as f32).div_scalar(pairs).neg().add_scalar(1.0).mul_scalar(alone);
     let spread = mass.sub_scalar(1.0 / k as f32).square().mean_dim(1).sqrt();
     Tensor::cat(
         vec![

@@ -1,7 +1,8 @@
 //! Coarse ↔ fine (seed, "粗细粒度交互机制").
 //!
 //! Guidance attends over all coarse interests: over the one key that the seed names, attention is
-//! the identity. α_cf and β_fc are learned and begin at 0.1.
+//! the identity. α_cf is learned and begins at 0.1. What the fine level says back, c_k + β_fc · fine,
+//! is read by the DiversityScore, from which no gradient flows: β_fc stays at its 0.1.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};

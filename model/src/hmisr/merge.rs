@@ -14,10 +14,12 @@ pub struct Group {
     pub end: usize,
 }
 
-/// Groups of `events` embeddings `[events, d]`, oldest first, at most `max_len` of them.
+/// Groups of `events` embeddings `[events, d]`, oldest first, at most `max_len` (at least 2) of them.
 pub fn groups(embeddings: &[f32], d: usize, max_len: usize) -> Vec<Group> {
     let events = embeddings.len() / d.max(1);
-    let kept = events.min(max_len.div_ceil(2).max(max_len.min(1)));
+    // Two places at least: one for all that is older, and one for the newest.
+    let max_len = max_len.max(2);
+    let kept = events.min(max_len.div_ceil(2));
     let single = |at: usize| Group { start: at, end: at + 1 };
     if events <= max_len {
         return (0..events).map(single).collect();
@@ -84,12 +86,13 @@ mod tests {
         #[test]
         fn every_event_stands_in_one_group_in_order(
             values in prop::collection::vec(-1.0f32..1.0, 3..600),
-            max_len in 2usize..40,
+            max_len in 0usize..40,
         ) {
             let d = 3;
             let values = &values[..values.len() / d * d];
             let events = values.len() / d;
             let groups = groups(values, d, max_len);
+            let max_len = max_len.max(2);
             prop_assert_eq!(groups.len(), events.min(max_len));
             prop_assert_eq!(groups.first().map(|group| group.start), Some(0));
             prop_assert_eq!(groups.last().map(|group| group.end), Some(events));

@@ -30,5 +30,5 @@ mod vectors;
 
 pub use diversity::{Habits, blend};
 pub use losses::{LossWeights, Plan, Stage};
-pub use network::{Hmisr, Levels, Samples, Training, View};
+pub use network::{Hmisr, SAMPLED, Samples, Training, View};
 pub use settings::HmisrSettings;

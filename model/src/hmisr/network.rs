@@ -37,6 +37,9 @@ pub struct Hmisr<B: Backend> {
     aggregation: Aggregation<B>,
 }
 
+/// Interactions that the ranking losses look at in a pass, at most: their cost grows with the square.
+pub const SAMPLED: usize = 256;
+
 /// What a training step gives beside the histories.
 #[derive(Debug)]
 pub struct Training<B: Backend> {
@@ -71,7 +74,7 @@ pub struct Samples {
 
 /// Both levels at every position.
 #[derive(Debug)]
-pub struct Levels<B: Backend> {
+struct Levels<B: Backend> {
     /// H, `[histories, len, d]`.
     states: Tensor<B, 3>,
     assignment: Assignment<B>,
@@ -93,7 +96,7 @@ pub struct View<B: Backend> {
     users: Users<B>,
     /// Features of the DiversityScore, `[users, 6]`.
     pub features: Tensor<B, 2>,
-    /// Share of each interest in the members of the user's history, `[users, K]`.
+    /// Share of each interest in the user's history, `[users, K]`.
     pub mass: Tensor<B, 2>,
     /// The DiversityScore, `[users, 1]`.
     pub diversity: Tensor<B, 2>,
@@ -101,8 +104,6 @@ pub struct View<B: Backend> {
     pub priors: Tensor<B, 2>,
     /// User vectors, `[users, K, d]`, for retrieval.
     pub vectors: Tensor<B, 3>,
-    /// Stable interests, `[users, K, d]`.
-    pub interests: Tensor<B, 3>,
 }
 
 impl<B: Fused> Hmisr<B> {
@@ -278,10 +279,11 @@ impl<B: Fused> Hmisr<B> {
         let (own, shared) = (samples.targets.len(), samples.negatives.len());
         let n = own + shared;
         let scores = self.aggregation.scores(users, candidates, &self.coarse, true);
-        let stands_for = ((samples.items.max(2) - 1) as f32 / shared.max(1) as f32).max(1.0).ln();
         let mut bias = vec![HIDDEN; own * n];
         for (row, target) in samples.targets.iter().enumerate() {
             bias[row * n + row] = 0.0;
+            let counted = samples.negatives.iter().filter(|negative| *negative != target).count();
+            let stands_for = ((samples.items.max(2) - 1) as f32 / counted.max(1) as f32).ln();
             for (at, negative) in samples.negatives.iter().enumerate() {
                 if negative != target {
                     bias[row * n + own + at] = stands_for;
@@ -312,15 +314,7 @@ impl<B: Fused> Hmisr<B> {
         let vectors = rows3(&levels.vectors, positions);
         let priors = rows(&levels.priors, positions);
         let users = Users { vectors: vectors.clone(), priors: priors.clone(), diversity: diversity.clone() };
-        View {
-            priors,
-            users,
-            features,
-            mass,
-            diversity,
-            vectors,
-            interests: rows3(&levels.interests, positions),
-        }
+        View { priors, users, features, mass, diversity, vectors }
     }
 
     /// What the network says of each history's user, after its last event.
@@ -343,11 +337,6 @@ impl<B: Fused> Hmisr<B> {
     /// Scores `[users, items]` of `items` `[items, d]`.
     pub fn rank(&self, view: &View<B>, items: Tensor<B, 2>) -> Tensor<B, 2> {
         self.aggregation.scores(&view.users, items, &self.coarse, false)
-    }
-
-    /// To which interests items `[items, d]` belong, `[items, K]`.
-    pub fn categories(&self, items: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.coarse.assign(items)
     }
 }
 
@@ -376,7 +365,6 @@ impl<B: Backend> View<B> {
             mass: two(&self.mass),
             diversity: two(&self.diversity),
             vectors: three(&self.vectors),
-            interests: three(&self.interests),
         }
     }
 }

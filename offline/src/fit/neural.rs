@@ -23,7 +23,7 @@ const DOMINANT: usize = 3;
 
 /// A fitted network.
 ///
-/// It scores as it would serve. HMISR retrieves [`RETRIEVED`] items an interest, and its
+/// It scores as a server does. HMISR retrieves [`RETRIEVED`] items an interest, and its
 /// aggregation ranks those; all others follow in the order of their joint score.
 #[derive(Debug)]
 pub struct Neural<'a> {

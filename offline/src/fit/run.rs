@@ -5,11 +5,10 @@
 //! | `run.json` | settings, protocol, and what tells the data from others |
 //! | `items.json` | the items' ids, in row order |
 //! | `progress.json` | [`Progress`] after the newest whole epoch |
-//! | `state.safetensors` | weights and optimizer after it |
+//! | `state-N.safetensors` | weights and optimizer after epoch N, the one that the progress names |
 //! | `best.safetensors` | weights of the best epoch |
 //!
-//! Each is replaced whole. `progress.json` names the step of the state that it belongs to; a crash
-//! between the two costs an epoch, which is done again.
+//! Each is replaced whole, the progress last: after a crash the epoch before is in force.
 
 use std::fs;
 use std::io::Write;
@@ -117,10 +116,17 @@ impl Run {
             let path = self.path("best.safetensors");
             write(&path, &encode(&path, parameters, table, Parts::Weights)?)?;
         }
-        // The state first: progress that is behind its state is found out by the step.
-        let path = self.path("state.safetensors");
+        // Under a name of its own: until the progress names it, the one before is whole and in force.
+        let path = self.path(&state_name(progress.epoch));
         write(&path, &encode(&path, parameters, table, Parts::WithOptimizer)?)?;
-        write_json(&self.path("progress.json"), progress)
+        write_json(&self.path("progress.json"), progress)?;
+        let before = self.path(&state_name(progress.epoch - 1));
+        match fs::remove_file(&before) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(&before, "removing it", error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the newest state into `parameters`.
@@ -130,7 +136,7 @@ impl Run {
         parameters: &mut Parameters,
         items: usize,
     ) -> Result<Table> {
-        let table = self.read("state.safetensors", parameters, items, Parts::WithOptimizer)?;
+        let table = self.read(&state_name(progress.epoch), parameters, items, Parts::WithOptimizer)?;
         parameters.step = progress.step;
         Ok(table)
     }
@@ -150,6 +156,10 @@ impl Run {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+fn state_name(epoch: usize) -> String {
+    format!("state-{epoch}.safetensors")
 }
 
 const EXPECTED: &str =

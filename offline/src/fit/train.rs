@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
-use hmisr_model::hmisr::{Plan, Samples, Stage};
+use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Network, Parameters, Table, Targets};
 
@@ -51,6 +51,9 @@ pub fn fit(
     stop: &AtomicBool,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
+    if run.progress()?.done {
+        return Ok(Outcome::Done);
+    }
     Fit::open(run, split, device)?.run(stop, watch)
 }
 
@@ -160,7 +163,7 @@ impl<'a> Fit<'a> {
         let seed = SplitMix::keyed(model.seed, &(self.progress.epoch as u64).to_be_bytes()).next();
         let batches = batches(self.split, model.max_len, settings.batch_events, seed);
         let (count, mut targets) = (batches.len(), 0);
-        let (mut loss, mut auxiliary): (f64, Vec<(String, f64)>) = (0.0, Vec::new());
+        let (mut loss, mut auxiliary): (f64, Vec<(String, f64, usize)>) = (0.0, Vec::new());
         let total = (count * settings.epochs()) as u64;
         for (nth, batch) in batches.into_iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
@@ -171,16 +174,21 @@ impl<'a> Fit<'a> {
             loss += gradients.loss;
             targets += gradients.targets;
             for (name, value) in &gradients.auxiliary {
-                match auxiliary.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, sum)) => *sum += value,
-                    None => auxiliary.push(((*name).to_owned(), *value)),
+                let targets = gradients.targets;
+                match auxiliary.iter_mut().find(|(known, ..)| known == name) {
+                    Some((_, sum, count)) => {
+                        *sum += value;
+                        *count += targets;
+                    }
+                    None => auxiliary.push(((*name).to_owned(), *value, targets)),
                 }
             }
             watch.step(nth + 1, count, gradients.loss / gradients.targets.max(1) as f64);
         }
         let targets = targets.max(1) as f64;
-        auxiliary.iter_mut().for_each(|(_, sum)| *sum /= targets);
-        Ok(Some((loss / targets, auxiliary)))
+        // A batch may have nothing for a loss to look at.
+        let mean = |(name, sum, targets): (String, f64, usize)| (name, sum / targets.max(1) as f64);
+        Ok(Some((loss / targets, auxiliary.into_iter().map(mean).collect())))
     }
 
     fn step(&mut self, stage: Stage, batch: &[Window], seed: u64, steps: u64) -> Result<Summed> {
@@ -263,7 +271,7 @@ impl<'a> Fit<'a> {
             seed: random.next(),
             ..Samples::default()
         };
-        for (nth, window) in batch.iter().enumerate() {
+        for (nth, window) in batch.iter().enumerate().take(SAMPLED / hmisr.ranked_positions) {
             let train = self.split.train(window.user);
             for _ in 0..hmisr.ranked_positions {
                 let at = window.start + random.below((window.end - window.start) as u32) as usize;

@@ -50,6 +50,8 @@ pub struct Recommender {
 struct User {
     /// `[K, d]`.
     vectors: Vec<f32>,
+    /// What each vector's scores begin with, `[K]`.
+    priors: Vec<f32>,
     view: Option<View<Inner>>,
     diversity: Option<f32>,
 }
@@ -121,7 +123,7 @@ impl Recommender {
             self.scored(
                 item,
                 relevance,
-                user.view.as_ref().map(|_| best(&scores, self.items(), item)),
+                user.view.as_ref().map(|_| best(&scores, &user.priors, item)),
                 at + 1,
             )
         });
@@ -150,17 +152,19 @@ impl Recommender {
         if let Network::Hmisr(network) = &self.network {
             let habits = HabitsOf::new(&self.catalogue, self.head).after(&rows);
             let view = network.last(embeddings, &histories, &[habits]);
-            let diversity = match self.manifest.step >= UNLEARNED_STEPS {
-                true => floats(view.diversity.clone().into_data())?.first().copied(),
-                false => <[f32; 6]>::try_from(floats(view.features.clone().into_data())?).ok().map(blend),
-            };
+            let diversity =
+                match self.manifest.step >= UNLEARNED_STEPS && self.settings.hmisr.losses.diversity > 0.0 {
+                    true => floats(view.diversity.clone().into_data())?.first().copied(),
+                    false => <[f32; 6]>::try_from(floats(view.features.clone().into_data())?).ok().map(blend),
+                };
             let vectors = floats(view.vectors.clone().into_data())?;
-            return Ok(User { vectors, view: Some(view), diversity });
+            let priors = floats(view.priors.clone().into_data())?;
+            return Ok(User { vectors, priors, view: Some(view), diversity });
         }
         let dropout = Dropout::none();
         let input = Input { embeddings, histories: &histories, dropout: &dropout, training: None };
         let output = self.network.forward(input).vectors.narrow(0, len - 1, 1);
-        Ok(User { vectors: floats(output.into_data())?, view: None, diversity: None })
+        Ok(User { vectors: floats(output.into_data())?, priors: vec![0.0], view: None, diversity: None })
     }
 
     /// Inner products of each vector with all items, `[K, items]`.
@@ -192,7 +196,9 @@ impl Recommender {
     /// Candidates with their relevance, best first; ties by id.
     fn rank(&self, user: &User, scores: &[f32], candidates: Vec<u32>) -> Result<Vec<Candidate>> {
         let relevance = match (&self.network, &user.view) {
-            (Network::Hmisr(network), Some(view)) if !candidates.is_empty() => {
+            (Network::Hmisr(network), Some(view))
+                if !candidates.is_empty() && self.settings.hmisr.losses.ranking > 0.0 =>
+            {
                 let d = self.settings.width;
                 let rows: Vec<f32> = candidates.iter().flat_map(|row| self.weights(*row)).copied().collect();
                 let rows = Tensor::from_data(TensorData::new(rows, [candidates.len(), d]), &self.device);
@@ -200,7 +206,7 @@ impl Recommender {
             }
             _ => {
                 let mut scores = scores.to_vec();
-                let all = self.settings.architecture.together(&mut scores, &[], self.items().max(1));
+                let all = self.settings.architecture.together(&mut scores, &user.priors, self.items().max(1));
                 candidates.iter().map(|row| all[*row as usize]).collect()
             }
         };
@@ -263,10 +269,13 @@ impl Recommender {
     }
 }
 
-/// Which of the vectors scores an item highest. `scores` `[K, items]`.
-fn best(scores: &[f32], items: usize, item: u32) -> usize {
-    let of = scores.iter().skip(item as usize).step_by(items);
-    of.enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(k, _)| k)
+/// Which interest scores an item highest, its prior included; of equals the first. `scores`
+/// `[K, items]`.
+fn best(scores: &[f32], priors: &[f32], item: u32) -> usize {
+    let items = scores.len() / priors.len().max(1);
+    let of = scores.iter().skip(item as usize).step_by(items.max(1)).zip(priors);
+    let best = of.map(|(score, prior)| score + prior).enumerate();
+    best.reduce(|best, next| if next.1 > best.1 { next } else { best }).map_or(0, |(k, _)| k)
 }
 
 fn floats(data: TensorData) -> Result<Vec<f32>> {
