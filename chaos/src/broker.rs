@@ -42,7 +42,10 @@ impl Drop for Broker {
 }
 
 fn script(action: &str, dir: &Path, more: &[&str]) -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka");
+    // Cargo tells tests where they are; the program alone goes by where it was built.
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let path =
+        Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built)).join("../scripts/kafka");
     let output = Command::new(&path).arg(action).arg("--dir").arg(dir).args(more).output()?;
     if output.status.success() {
         return Ok(());

@@ -9,7 +9,7 @@ use common::{run, stdout};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../udfs/tests/golden").join(name)
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../udfs/tests/golden").join(name)
 }
 
 fn backfilled(settings: &[&str]) -> Vec<Value> {

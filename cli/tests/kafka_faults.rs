@@ -54,7 +54,9 @@ impl<'a> Job<'a> {
 
     /// Writes lines of the input as a producer would.
     fn feed(&self, input: &Path, lines: std::ops::Range<usize>) {
-        let mut producer = KafkaProducer::new(&KafkaSettings::new(self.brokers)).unwrap();
+        // A new leader may take its time where the brokers share a busy machine.
+        let settings = KafkaSettings { transaction_timeout_ms: 60_000, ..KafkaSettings::new(self.brokers) };
+        let mut producer = KafkaProducer::new(&settings).unwrap();
         let mut source = hmisr_feed::open(input, Format::Jsonl).unwrap();
         let mut number = 0;
         while let Some(line) = source.next() {

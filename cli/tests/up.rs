@@ -44,7 +44,7 @@ fn python_reads(snapshots: &Path) {
     let catalogue: Value =
         serde_json::from_slice(&std::fs::read(newest.join("catalogue.json")).unwrap()).unwrap();
     let item = catalogue[0]["id"].to_string();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/read_weights.py");
+    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../scripts/read_weights.py");
     let python =
         Command::new("python3").arg(script).arg(&newest).args(["--top", "3", "--item", &item]).output();
     let Ok(output) = python else {

@@ -34,7 +34,8 @@ fn identity() -> Identity {
 }
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    // Asked when the test runs: checkouts share one build folder, and with it what was built elsewhere.
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/fixtures")
 }
 
 fn apply(store: &mut PartitionStore, n: u32) {

@@ -54,7 +54,7 @@ pub fn data(name: &str) -> Option<PathBuf> {
         eprintln!("SKIPPED: {name} is looked for in HMISR_DATA_DIR, which is not set");
         return None;
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(data).join(name);
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..").join(data).join(name);
     if !path.exists() {
         eprintln!("SKIPPED: HMISR_DATA_DIR holds no {name}: {} is not there", path.display());
         return None;
