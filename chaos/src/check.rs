@@ -67,12 +67,10 @@ impl Check {
             let mut newest: Option<Stored> = None;
             for folder in job.stores() {
                 let path = folder.join(format!("partition-{number:05}"));
-                // A store that was killed while it was made holds nothing yet.
-                if path.join("CURRENT").exists() {
-                    let stored = Stored::open(&path)?;
-                    if newest.as_ref().is_none_or(|newest| newest.next_offset < stored.next_offset) {
-                        newest = Some(stored);
-                    }
+                if let Some(stored) = Stored::open(&path)?
+                    && newest.as_ref().is_none_or(|newest| newest.next_offset < stored.next_offset)
+                {
+                    newest = Some(stored);
                 }
             }
             let Some(newest) = newest else {
@@ -93,16 +91,20 @@ struct Stored {
 }
 
 impl Stored {
-    fn open(path: &Path) -> Result<Self> {
+    /// None where there is no store, or one that was killed while it was made and says of nobody
+    /// whose it is; where it should have been the newest, the partition has no store or an older one.
+    fn open(path: &Path) -> Result<Option<Self>> {
         let resources = Resources::new(settings::state());
-        let identity = Identity::of(path, &resources)?;
+        let Some(identity) = path.exists().then(|| Identity::of(path, &resources).ok()).flatten() else {
+            return Ok(None);
+        };
         let store = PartitionStore::open(path, &identity, &settings::features(), &resources)?;
         let mut users = BTreeMap::new();
         store.reader().for_each_user::<Failure>(|id, user| {
             users.insert(id, user.clone());
             Ok(())
         })?;
-        Ok(Self { next_offset: store.next_offset(), users })
+        Ok(Some(Self { next_offset: store.next_offset(), users }))
     }
 
     /// The number of users, all of them equal.
