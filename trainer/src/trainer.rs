@@ -183,6 +183,7 @@ impl Trainer {
         let State { parameters, table, catalogue, seen, batches, .. } = &self.state;
         let mut gradients = Gradients::new(parameters, table, whole);
         let head = head(evaluation.popularity.sorted());
+        let all = whole.then(|| table.tensor::<Inner>(&self.device));
         for (nth, pass) in passes.iter().enumerate() {
             let begun = Instant::now();
             let histories =
@@ -207,7 +208,7 @@ impl Trainer {
                 settings: &self.settings.model,
                 parameters,
                 table,
-                catalogue: whole.then(|| table.tensor::<Inner>(&self.device)),
+                catalogue: all.clone(),
                 negatives: learning.negatives,
                 logits_bytes: learning.logits_bytes,
                 device: &self.device,

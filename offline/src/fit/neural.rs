@@ -70,9 +70,7 @@ impl<'a> Neural<'a> {
     /// [`Error::Input`] where the run has none or they are not whole.
     pub fn load(run: &Run, split: &'a Split, device: Device) -> Result<Self> {
         let settings = run.settings().model.clone();
-        let mut parameters = Parameters::fresh::<Inner, _>(settings.seed, &device, |builder| {
-            Network::build(builder, &settings)
-        });
+        let mut parameters = Network::<Inner>::fresh(&settings, &device);
         let progress = run.progress()?;
         let Some(best) = progress.best() else {
             return Err(Error::input(run.folder(), "no epoch was done yet", "a run of at least one epoch"));
@@ -92,9 +90,7 @@ impl<'a> Neural<'a> {
     /// Trainable weights, the items' embeddings included.
     pub fn parameters(&self) -> usize {
         let device = &self.device;
-        let network =
-            Parameters::fresh::<Inner, _>(0, device, |builder| Network::build(builder, &self.settings))
-                .weights();
+        let network = Network::<Inner>::fresh(&self.settings, device).weights();
         network + self.table.len() * self.table.width()
     }
 

@@ -83,8 +83,7 @@ impl<'a> Fit<'a> {
             });
         }
         let progress = run.progress()?;
-        let mut parameters =
-            Parameters::fresh::<Inner, _>(model.seed, device, |builder| Network::build(builder, model));
+        let mut parameters = Network::<Inner>::fresh(model, device);
         let table = match progress.epoch {
             0 => {
                 let mut table = Table::new(model.width, model.seed);
