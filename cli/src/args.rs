@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hmisr_feed::Format;
+use hmisr_model::backend::Precision;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
 use crate::commands::eval::args::EvalArgs;
+use crate::commands::experiment::Size;
 use crate::commands::fit::FitArgs;
 use crate::failure::Failure;
 
@@ -406,15 +408,21 @@ pub struct BenchTrainArgs {
     /// Histories of a step.
     #[arg(long, default_value_t = 128, value_name = "N")]
     pub batch: usize,
+    /// Size of the network, and by default the length of a history and the width of embeddings.
+    #[arg(long, value_enum, default_value = "small")]
+    pub size: Size,
     /// Events of a history.
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub len: usize,
+    #[arg(long, value_name = "N")]
+    pub len: Option<usize>,
     /// Items of the catalogue.
     #[arg(long, default_value_t = 3_417, value_name = "N")]
     pub items: u32,
     /// Width of embeddings and network.
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    pub width: usize,
+    #[arg(long, value_name = "N")]
+    pub width: Option<usize>,
+    /// What products of matrices take their operands in: f32, or mixed (bfloat16, on a GPU alone).
+    #[arg(long, value_name = "NAME", default_value = "f32")]
+    pub precision: Precision,
     /// Where the loss is taken.
     #[arg(long, default_value = "all")]
     pub positions: Positions,
@@ -427,6 +435,9 @@ pub struct BenchTrainArgs {
     /// A Python that has PyTorch 2.
     #[arg(long, value_name = "PYTHON")]
     pub twin: Option<PathBuf>,
+    /// The twin's precision: f32, tf32 (as burn's products on tensor cores), or mixed; by default ours.
+    #[arg(long, requires = "twin", value_name = "NAME")]
+    pub twin_precision: Option<String>,
     /// Leave the attention's bias by elapsed time out of the twin; ours keeps it.
     #[arg(long, requires = "twin")]
     pub twin_without_time_bias: bool,

@@ -4,11 +4,10 @@
 //! `--no-default-features`.
 
 use burn::tensor::backend::BackendTypes;
+use serde::{Deserialize, Serialize};
 
-use crate::Result;
 pub use crate::fused::Fused;
-#[cfg(feature = "cuda")]
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
 /// The backend that holds tensors, without automatic differentiation.
 #[cfg(feature = "cuda")]
@@ -23,8 +22,81 @@ pub type Inner = burn::backend::Flex;
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "cuda")))]
 compile_error!("choose a backend: one of the features `flex`, `ndarray`, `cuda`");
 
-#[cfg(any(feature = "ndarray", feature = "cuda"))]
+#[cfg(all(feature = "ndarray", not(feature = "cuda")))]
 impl Fused for Inner {}
+
+/// What the products of matrices take their operands in; everything else is in f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Layers, attention and the softmax over the catalogue in bfloat16, as PyTorch's autocast does.
+    Mixed,
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "mixed" => Ok(Self::Mixed),
+            _ => Err(Error::new(ErrorKind::Configuration, format!("precision {text}: it is f32 or mixed"))),
+        }
+    }
+}
+
+/// Sets the precision of this process.
+///
+/// # Errors
+/// [`ErrorKind::Setting`] where the backend has only f32.
+pub fn set_precision(precision: Precision) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    cuda::MIXED.store(precision == Precision::Mixed, std::sync::atomic::Ordering::Relaxed);
+    match precision {
+        Precision::Mixed if NAME != "cuda" => Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "mixed precision needs a build with the feature `cuda`; this one computes on {NAME}, in f32"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use burn::tensor::backend::Backend;
+    use burn::tensor::{DType, Distribution, Tensor};
+
+    use super::{Fused, Inner};
+    use crate::dropout::Mask;
+
+    pub(super) static MIXED: AtomicBool = AtomicBool::new(false);
+
+    impl Fused for Inner {
+        fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
+            match MIXED.load(Ordering::Relaxed) {
+                true => a.cast(DType::BF16).matmul(b.cast(DType::BF16)).cast(DType::F32),
+                false => a.matmul(b),
+            }
+        }
+
+        /// Drawn on the device, from the mask's seed: making it on the host and sending it would take
+        /// longer than the layer that it falls on.
+        fn drop<const D: usize>(x: Tensor<Self, D>, mask: Mask) -> Tensor<Self, D> {
+            let (rate, seed) = mask.drawn();
+            let device = x.device();
+            Self::seed(&device, seed);
+            let drawn = Tensor::<Self, D>::random(x.dims(), Distribution::Uniform(0.0, 1.0), &device);
+            x * drawn.greater_equal_elem(rate).float().mul_scalar(1.0 / (1.0 - rate))
+        }
+    }
+}
 
 /// The device type of [`Inner`].
 pub type Device = <Inner as BackendTypes>::Device;

@@ -102,6 +102,12 @@ impl Mask {
         factors
     }
 
+    /// The share of values that it drops, and a seed of its own, for a backend that draws masks itself.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn drawn(&self) -> (f32, u64) {
+        (self.threshold as f32 / 65_536.0, self.random.at(0))
+    }
+
     /// The mask of a tensor.
     pub(crate) fn tensor<B: Backend, const D: usize>(
         &self,

@@ -1,14 +1,15 @@
 //! Softmax over the catalogue, by hand: loss and gradients from one pass over the logits.
 //!
 //! Automatic differentiation would keep the logits, their softmax and two gradients of the same
-//! size. Here a block of logits (`learning.logits_bytes`, and once more that for its copy on the
-//! device) is made, turned into its own gradient in place, used in two products, and dropped.
+//! size. Here a block of logits (`learning.logits_bytes`, and a few times that for what
+//! becomes of it) is made, turned into its own gradient, used in two products, and dropped.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::dot::dot;
 use crate::exp::exp_sum;
+use crate::fused::Fused;
 use crate::hard::hard_gradient;
 use crate::random::SplitMix;
 use crate::simd::vectorised;
@@ -25,8 +26,9 @@ pub struct Scores {
     pub priors: Vec<f32>,
 }
 
-/// [`Fused::full_softmax`](crate::fused::Fused::full_softmax) on any backend.
-pub(crate) fn full_softmax<B: Backend>(
+/// [`Fused::full_softmax`](crate::fused::Fused::full_softmax) in tensor operations: what has the
+/// size of the catalogue stays on the device.
+pub(crate) fn full_softmax<B: Fused>(
     hidden: &[f32],
     priors: &[f32],
     targets: &[u32],
@@ -35,49 +37,65 @@ pub(crate) fn full_softmax<B: Backend>(
     rows: &mut [f32],
 ) -> Scores {
     let [items, d] = catalogue.dims();
-    let interests = hidden.len() / d / targets.len().max(1);
+    let k = hidden.len() / d / targets.len().max(1);
     let device = catalogue.device();
-    let mut loss = 0.0;
-    let mut gradient = Vec::with_capacity(hidden.len());
-    let mut by_priors = Vec::with_capacity(priors.len());
-    let block = (block_bytes / 4 / (items * interests).max(1)).max(1);
-    let blocks = hidden.chunks((block * interests * d).max(1)).zip(targets.chunks(block));
-    for (at, (states, targets)) in blocks.enumerate() {
-        let data = TensorData::new(states.to_vec(), [targets.len() * interests, d]);
-        let states = Tensor::<B, 2>::from_data(data, &device);
-        let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
-        if let Ok(values) = logits.as_mut_slice::<f32>() {
-            let rows = values.chunks_exact_mut(items * interests).zip(targets);
-            for (nth, (row, target)) in rows.enumerate() {
-                add_priors(row, of_target(priors, at * block + nth, interests));
-                loss += into_gradient(row, items, *target as usize);
-                if !priors.is_empty() {
-                    by_priors.extend(row.chunks_exact(items).map(|row| row.iter().sum::<f32>()));
-                }
-            }
+    let matrix = |values: &[f32], shape: [usize; 2]| {
+        Tensor::<B, 2>::from_data(TensorData::new(values.to_vec(), shape), &device)
+    };
+    let mut scores = Scores {
+        loss: 0.0,
+        hidden: Vec::with_capacity(hidden.len()),
+        priors: Vec::with_capacity(priors.len()),
+    };
+    let mut by_rows = Tensor::<B, 2>::zeros([items, d], &device);
+    let block = (block_bytes / 4 / (items * k).max(1)).max(1);
+    for (at, (states, targets)) in
+        hidden.chunks((block * k * d).max(1)).zip(targets.chunks(block)).enumerate()
+    {
+        let n = targets.len();
+        let states = matrix(states, [n * k, d]);
+        let places: Vec<i32> = targets.iter().map(|target| *target as i32).collect();
+        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [n]), &device);
+        let own_rows = catalogue.clone().select(0, places).reshape([n, 1, d]);
+        let each = states.clone().reshape([n, k, d]);
+        let mut own = (each.clone() * own_rows.clone()).sum_dim(2).reshape([n, k]);
+        let mut logits = B::product(states.clone(), catalogue.clone().transpose());
+        if !priors.is_empty() {
+            let priors = matrix(&priors[at * block * k..][..n * k], [n, k]);
+            logits = logits + priors.clone().reshape([n * k, 1]);
+            own = own + priors;
         }
-        let errors = Tensor::<B, 2>::from_data(logits, &device);
-        append(&mut gradient, errors.clone().matmul(catalogue.clone()));
-        add(rows, errors.transpose().matmul(states));
+        let (shares, all) = shares(logits.reshape([n, k * items]));
+        let (answers, answer) = self::shares(own);
+        let losses = (all - answer).into_data();
+        scores.loss += losses.iter::<f32>().map(f64::from).sum::<f64>();
+        let shares = shares.reshape([n * k, items]);
+        // Of the softmax less the responsibilities at the target; the latter apart, since a device adds
+        // at indices one by one.
+        let answers = answers.reshape([n, k, 1]);
+        let at_targets = (answers.clone() * own_rows).reshape([n * k, d]);
+        append(&mut scores.hidden, B::product(shares.clone(), catalogue.clone()) - at_targets);
+        by_rows = by_rows + B::product(shares.clone().transpose(), states);
+        let answered = (answers.clone() * each).sum_dim(1).reshape([n, d]).into_data();
+        for (target, by) in targets.iter().zip(answered.as_slice::<f32>().unwrap_or_default().chunks_exact(d))
+        {
+            let start = *target as usize * d;
+            rows[start..start + d].iter_mut().zip(by).for_each(|(sum, value)| *sum -= value);
+        }
+        if !priors.is_empty() {
+            append(&mut scores.priors, shares.sum_dim(1) - answers.reshape([n * k, 1]));
+        }
     }
-    Scores { loss, hidden: gradient, priors: by_priors }
+    add(rows, by_rows);
+    scores
 }
 
-/// Turns a target's logits `[interests, items]` into softmax minus responsibilities at the target;
-/// returns the cross-entropy.
-fn into_gradient(row: &mut [f32], items: usize, target: usize) -> f64 {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut answers: Vec<f32> = row.iter().skip(target).step_by(items).copied().collect();
-    let own = responsibilities(&mut answers);
-    let sum = vectorised(|| exp_sum(row, max));
-    let inverse = 1.0 / sum;
-    for value in row.iter_mut() {
-        *value *= inverse;
-    }
-    for (value, answer) in row.iter_mut().skip(target).step_by(items).zip(answers) {
-        *value -= answer;
-    }
-    f64::from(sum.ln() + max - own)
+/// The softmax of rows, and ln Σ e^score `[rows, 1]`.
+fn shares<B: Backend>(scores: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let max = scores.clone().max_dim(1);
+    let parts = (scores - max.clone()).exp();
+    let sum = parts.clone().sum_dim(1);
+    (parts / sum.clone(), sum.log() + max)
 }
 
 /// A target's priors; empty where there are none.
@@ -227,11 +245,9 @@ pub(crate) fn add<B: Backend>(to: &mut [f32], tensor: Tensor<B, 2>) {
 mod tests {
     use burn::backend::Autodiff;
     use burn::tensor::activation::log_softmax;
-    use burn::tensor::{Int, Tensor};
 
     use super::*;
     use crate::backend::{self, Inner};
-    use crate::fused::Fused;
 
     const D: usize = 8;
     const INTERESTS: usize = 3;

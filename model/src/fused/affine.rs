@@ -7,21 +7,20 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::backend::Backend;
 
 use super::{Fused, primitive, register, tensor};
 
-pub(super) fn forward<B: Backend>(
+pub(super) fn forward<B: Fused>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
     bias: Tensor<B, 2>,
     rectify: bool,
 ) -> Tensor<B, 2> {
-    let output = x.matmul(weight) + bias;
+    let output = B::product(x, weight) + bias;
     if rectify { relu(output) } else { output }
 }
 
-pub(super) fn backward<B: Backend>(
+pub(super) fn backward<B: Fused>(
     by_output: Tensor<B, 2>,
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
@@ -31,8 +30,8 @@ pub(super) fn backward<B: Backend>(
         Some(output) => by_output.mask_fill(output.lower_equal_elem(0.0), 0.0),
         None => by_output,
     };
-    let by_x = by_output.clone().matmul(weight.transpose());
-    let by_weight = x.transpose().matmul(by_output.clone());
+    let by_x = B::product(by_output.clone(), weight.transpose());
+    let by_weight = B::product(x.transpose(), by_output.clone());
     [by_x, by_weight, by_output.sum_dim(0)]
 }
 

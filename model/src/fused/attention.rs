@@ -7,11 +7,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{Fused, primitive, register, tensor};
 use crate::encoder::HIDDEN;
-use crate::time::{BUCKETS, FUTURE, Pairs};
+use crate::time::{BUCKETS, Pairs};
 
 /// Queries (scaled), keys and values, `[sequences, heads, len, each]`.
 struct Parts<B: Backend> {
@@ -42,36 +42,30 @@ fn join<B: Backend>(split: Tensor<B, 4>) -> Tensor<B, 2> {
     split.swap_dims(1, 2).reshape([sequences * len, heads * each])
 }
 
-/// Where each pair's bias stands in a flat table of one row of `BUCKETS + 1` per head, in the order
-/// of the scores `[sequences, heads, len, len]`, so that adding it walks straight.
-fn places<B: Backend>(pairs: &Pairs, heads: usize, device: &B::Device) -> Tensor<B, 1, Int> {
-    let mut places = Vec::with_capacity(pairs.buckets.len() * heads);
-    for sequence in pairs.buckets.chunks_exact((pairs.len * pairs.len).max(1)) {
-        for head in 0..heads as i32 {
-            places.extend(sequence.iter().map(|bucket| bucket + head * (FUTURE + 1)));
-        }
-    }
-    let count = places.len();
-    Tensor::from_data(TensorData::new(places, [count]), device)
+/// What each pair's elapsed time adds to its score, `[sequences, heads, len, len]`. The causal mask
+/// is one more bucket, so that no mask is built or applied beside the bias.
+fn bias<B: Backend>(time_bias: Tensor<B, 2>, pairs: &Pairs) -> Tensor<B, 4> {
+    let (heads, device) = (time_bias.dims()[0], time_bias.device());
+    let hidden = Tensor::full([heads, 1], HIDDEN, &device);
+    let table = Tensor::cat(vec![time_bias, hidden], 1).transpose();
+    let places = TensorData::new(pairs.buckets.to_vec(), [pairs.buckets.len()]);
+    let by_pair = table.select(0, Tensor::<B, 1, Int>::from_data(places, &device));
+    by_pair.reshape([pairs.count, pairs.len, pairs.len, heads]).permute([0, 3, 1, 2])
 }
 
-pub(super) fn forward<B: Backend>(
+pub(super) fn forward<B: Fused>(
     mixed: Tensor<B, 2>,
     time_bias: Tensor<B, 2>,
     pairs: &Pairs,
 ) -> (Tensor<B, 2>, Tensor<B, 4>) {
-    let (heads, device) = (time_bias.dims()[0], time_bias.device());
-    let shape = [pairs.count, heads, pairs.len, pairs.len];
-    // The causal mask is one more bucket, so that no mask is built or applied beside the bias.
-    let hidden = Tensor::full([heads, 1], HIDDEN, &device);
-    let table = Tensor::cat(vec![time_bias, hidden], 1).reshape([heads * (BUCKETS + 1), 1]);
-    let bias = table.select(0, places(pairs, heads, &device)).reshape(shape);
+    let shape = [pairs.count, time_bias.dims()[0], pairs.len, pairs.len];
+    let bias = bias(time_bias, pairs);
     let Parts { queries, keys, values } = Parts::of(mixed, shape);
-    let weights = softmax(queries.matmul(keys.transpose()) + bias, 3);
-    (join(weights.clone().matmul(values)), weights)
+    let weights = softmax(B::product(queries, keys.transpose()) + bias, 3);
+    (join(B::product(weights.clone(), values)), weights)
 }
 
-pub(super) fn backward<B: Backend>(
+pub(super) fn backward<B: Fused>(
     by_output: Tensor<B, 2>,
     mixed: Tensor<B, 2>,
     weights: Tensor<B, 4>,
@@ -80,22 +74,19 @@ pub(super) fn backward<B: Backend>(
     let Parts { queries, keys, values } = Parts::of(mixed, weights.dims());
     let [sequences, heads, len, each] = queries.dims();
     let by_context = by_output.reshape([sequences, len, heads, each]).swap_dims(1, 2);
-    let by_values = weights.clone().transpose().matmul(by_context.clone());
-    let by_weights = by_context.matmul(values.transpose());
+    let by_values = B::product(weights.clone().transpose(), by_context.clone());
+    let by_weights = B::product(by_context, values.transpose());
     let along = (by_weights.clone() * weights.clone()).sum_dim(3);
     let by_scores = (by_weights - along) * weights;
-    let by_queries = by_scores.clone().matmul(keys).mul_scalar(scale(each));
-    let by_keys = by_scores.clone().transpose().matmul(queries);
+    let by_queries = B::product(by_scores.clone(), keys).mul_scalar(scale(each));
+    let by_keys = B::product(by_scores.clone().transpose(), queries);
     let parts = [by_queries, by_keys, by_values].map(|part| part.swap_dims(1, 2));
     let by_mixed = Tensor::cat(parts.to_vec(), 2).reshape([sequences * len, 3 * heads * each]);
-    let device = by_mixed.device();
-    let (places, by_bias) = (places(pairs, heads, &device), by_scores.reshape([-1, 1]));
-    let by_table = Tensor::zeros([heads * (BUCKETS + 1), 1], &device).select_assign(
-        0,
-        places,
-        by_bias,
-        IndexingUpdateOp::Add,
-    );
+    // A sum by bucket, as a product with ones where a pair is of the bucket: adding to a table at
+    // indices goes one by one on a device.
+    let each_pair = by_scores.reshape([sequences, heads, len * len]);
+    let of_bucket = B::one_hot(&pairs.buckets, BUCKETS + 1, &by_mixed.device());
+    let by_table = each_pair.matmul(of_bucket.reshape([sequences, len * len, BUCKETS + 1])).sum_dim(0);
     [by_mixed, by_table.reshape([heads, BUCKETS + 1]).narrow(1, 0, BUCKETS)]
 }
 

@@ -16,7 +16,7 @@ use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
 pub(crate) use self::norm::NORM_EPSILON;
 use crate::dropout::Mask;
@@ -26,6 +26,21 @@ use crate::time::Pairs;
 
 /// A backend with the models' compound operations. The defaults are tensor operations.
 pub trait Fused: Backend {
+    /// A product of matrices, of the last two dimensions. A backend may take its operands in a
+    /// shorter format.
+    fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
+        a.matmul(b)
+    }
+
+    /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`.
+    fn one_hot(classes: &[i32], count: usize, device: &Self::Device) -> Tensor<Self, 2> {
+        let rows = classes.len();
+        let classes = TensorData::new(classes.to_vec(), [rows, 1]);
+        let classes = Tensor::<Self, 2, Int>::from_data(classes, device).expand([rows, count]);
+        let columns = Tensor::<Self, 1, Int>::arange(0..count as i64, device).reshape([1, count]);
+        classes.equal(columns.expand([rows, count])).float()
+    }
+
     /// Normalises the rows of `x` `[rows, d]`; `scale` and `shift` are `[1, d]`.
     fn norm(x: Tensor<Self, 2>, scale: Tensor<Self, 2>, shift: Tensor<Self, 2>) -> Tensor<Self, 2> {
         norm::forward(x, scale, shift)
@@ -127,6 +142,10 @@ pub trait Fused: Backend {
 }
 
 impl<B: Fused> Fused for Autodiff<B> {
+    fn one_hot(classes: &[i32], count: usize, device: &Self::Device) -> Tensor<Self, 2> {
+        Tensor::from_inner(B::one_hot(classes, count, device))
+    }
+
     fn norm(x: Tensor<Self, 2>, scale: Tensor<Self, 2>, shift: Tensor<Self, 2>) -> Tensor<Self, 2> {
         norm::tracked(x, scale, shift)
     }
@@ -177,7 +196,6 @@ pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> B::
 #[cfg(test)]
 mod tests {
     use burn::tensor::activation::{relu, softmax};
-    use burn::tensor::{Int, TensorData};
 
     use super::*;
     use crate::backend::{self, Inner};

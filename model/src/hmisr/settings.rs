@@ -16,6 +16,9 @@ pub struct HmisrSettings {
     pub member_share: f32,
     /// Temperature of the contrast.
     pub contrast_temperature: f32,
+    /// How much of what the encoder said when the user was last in an interest the interest's vector
+    /// begins with, in the place of what it says now.
+    pub own_state: f32,
     /// The fine level's intents.
     pub intent: bool,
     /// The exchange between the levels.
@@ -34,6 +37,7 @@ impl Default for HmisrSettings {
             temperature: 0.1,
             member_share: 1.5,
             contrast_temperature: 0.07,
+            own_state: 0.5,
             intent: true,
             exchange: true,
             ranked_positions: 1,
@@ -48,6 +52,7 @@ impl HmisrSettings {
         within("model.hmisr.temperature", self.temperature, 0.01, 10.0)?;
         within("model.hmisr.member_share", self.member_share, 1.0, 100.0)?;
         within("model.hmisr.contrast_temperature", self.contrast_temperature, 0.01, 10.0)?;
+        within("model.hmisr.own_state", self.own_state, 0.0, 1.0)?;
         within("model.hmisr.ranked_positions", self.ranked_positions, 1, 64)?;
         within("model.hmisr.ranked_negatives", self.ranked_negatives, 1, 65_536)?;
         self.losses.validate()

@@ -9,12 +9,13 @@
 //! Without it the interests would have to learn anew what the next-item loss has taught the states,
 //! and for the interest that the newest event belongs to nothing is better than that state.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
 
 use super::coarse::repeat_rows;
 use super::intent::Members;
+use crate::fused::Fused;
 use crate::parameters::{Builder, Initial};
 
 /// The parts' weights.
@@ -42,13 +43,13 @@ const FADING: f32 = -0.448_6;
 /// The prior's weights to begin with: the interest of the newest event speaks first.
 const PRIOR: f32 = 0.3;
 
-impl<B: Backend> Vectors<B> {
-    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
+impl<B: Fused> Vectors<B> {
+    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize, own_state: f32) -> Self {
         Self {
             freshness: builder.vector("freshness", 1, Initial::Constant(FRESH)),
             fading: builder.vector("fading", 1, Initial::Constant(FADING)),
             interest: builder.weight("interest", [d, d / 2], Initial::Glorot),
-            newest: builder.weight("newest", [d, d], Initial::Identity(0.5)),
+            newest: builder.weight("newest", [d, d], Initial::Identity(own_state)),
             output: builder.weight("output", [d, d], Initial::Uniform(0.02)),
             prior: builder.vector("prior", 3, Initial::Constant(PRIOR)),
         }
@@ -94,21 +95,23 @@ impl<B: Backend> Vectors<B> {
         Tensor::cat(vec![stable, moving], 1).reshape([positions, k, d])
     }
 
-    /// The vectors, `[positions, K, d]`, of `states` `[positions, d]` and `fine`
-    /// `[positions, K, d]`.
+    /// The vectors, `[positions, K, d]`, of `states` `[positions, d]` of histories of `len`
+    /// positions and `fine` `[positions, K, d]`.
     pub(super) fn forward(
         &self,
         states: &Tensor<B, 2>,
         fine: Tensor<B, 3>,
         members: &Members,
+        len: usize,
     ) -> Tensor<B, 3> {
         let [positions, k, d] = fine.dims();
-        let device = states.device();
-        let place = |(at, newest): (usize, &Option<usize>)| newest.unwrap_or(at / k) as i64;
-        let places: Vec<i64> = members.newest.iter().enumerate().map(place).collect();
-        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [positions * k]), &device);
+        let count = positions / len.max(1);
+        // Picked by a product: the gradient of a look-up adds rows one by one on a device.
+        let place = |(at, newest): (usize, &Option<usize>)| (newest.unwrap_or(at / k) % len) as i32;
+        let places: Vec<i32> = members.newest.iter().enumerate().map(place).collect();
+        let places = B::one_hot(&places, len, &states.device()).reshape([count, len * k, len]);
         let moved = states.clone().matmul(self.newest.clone());
-        let then = moved.clone().select(0, places);
+        let then = places.matmul(moved.clone().reshape([count, len, d])).reshape([positions * k, d]);
         let here = repeat_rows(states.clone() - moved, k);
         let fine = fine.reshape([positions * k, d]).matmul(self.output.clone());
         (here + then + fine).reshape([positions, k, d])
@@ -124,7 +127,7 @@ mod tests {
     #[test]
     fn a_fresh_intent_weighs_seven_tenths_and_an_old_one_three() {
         let device = backend::device().unwrap();
-        let build = |builder: &mut Builder<'_, Inner>| Vectors::build(builder, 4);
+        let build = |builder: &mut Builder<'_, Inner>| Vectors::build(builder, 4, 0.5);
         let parameters = Parameters::fresh(1, &device, build);
         let vectors = build(&mut Builder::new(&parameters.list, 1, &device));
         let days = Tensor::from_floats([[0.0, 30.0, 300.0]], &device);

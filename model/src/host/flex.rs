@@ -28,6 +28,14 @@ fn made<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> 
 }
 
 impl Fused for Flex {
+    fn one_hot(classes: &[i32], count: usize, _: &Self::Device) -> Tensor<Self, 2> {
+        let mut values = vec![0.0; classes.len() * count];
+        for (row, class) in values.chunks_exact_mut(count.max(1)).zip(classes) {
+            row[*class as usize] = 1.0;
+        }
+        made(values, [classes.len(), count])
+    }
+
     fn norm(x: Tensor<Self, 2>, scale: Tensor<Self, 2>, shift: Tensor<Self, 2>) -> Tensor<Self, 2> {
         let shape = x.dims();
         let [x, scale, shift] = [x, scale, shift].map(Values::of);

@@ -1,5 +1,6 @@
 //! What is fitted, and for how long.
 
+use hmisr_model::backend::Precision;
 use hmisr_model::hmisr::Stage;
 use hmisr_model::settings::within;
 use hmisr_model::{Architecture, ModelSettings};
@@ -13,6 +14,8 @@ use crate::error::{Error, Result};
 pub struct FitSettings {
     /// The network.
     pub model: ModelSettings,
+    /// What products of matrices take their operands in.
+    pub precision: Precision,
     /// Events of a step, padding included.
     pub batch_events: usize,
     /// Learning rate at its height (AdamW).
@@ -44,6 +47,7 @@ impl Default for FitSettings {
     fn default() -> Self {
         Self {
             model: ModelSettings::default(),
+            precision: Precision::F32,
             batch_events: 6_400,
             rate: 1e-3,
             weight_decay: 1e-5,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hmisr_model::adam::Adam;
-use hmisr_model::backend::{Device, Inner};
+use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Network, Parameters, Table, Targets};
@@ -54,6 +54,10 @@ pub fn fit(
     if run.progress()?.done {
         return Ok(Outcome::Done);
     }
+    backend::set_precision(run.settings().precision).map_err(|error| Error::Model {
+        model: run.settings().model.architecture.to_string(),
+        source: error.into(),
+    })?;
     Fit::open(run, split, device)?.run(stop, watch)
 }
 

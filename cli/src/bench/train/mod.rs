@@ -35,7 +35,7 @@ struct Report {
     examples_per_s: f64,
     /// Where the step's time goes.
     parts_ms: serde_json::Value,
-    /// 1,024³ products of matrices: the ceiling.
+    /// Products of square matrices: the ceiling.
     product_gflops: f64,
     /// The most memory that was resident, of the process.
     peak_rss_bytes: u64,
@@ -57,14 +57,16 @@ struct TwinReport {
 }
 
 pub fn run(args: &BenchTrainArgs) -> Result<(), Failure> {
+    let size = args.size.model();
     let settings = ModelSettings {
         architecture: args.model.parse()?,
-        width: args.width,
-        max_len: args.len,
+        width: args.width.unwrap_or(size.width),
+        max_len: args.len.unwrap_or(size.max_len),
         seed: args.seed,
-        ..ModelSettings::default()
+        ..size
     };
     settings.validate()?;
+    backend::set_precision(args.precision)?;
     if args.batch == 0 || args.steps == 0 || args.rounds == 0 || args.items < 2 {
         return Err(Failure::user("--batch, --steps and --rounds must be 1 or more, and --items 2 or more"));
     }
@@ -89,6 +91,11 @@ fn measure(
     mut twin: Option<Twin>,
 ) -> Result<Report, Failure> {
     let (model, device) = (settings.architecture, backend::device()?);
+    let setting = json!({
+        "items": args.items, "batch": args.batch, "len": settings.max_len, "width": settings.width,
+        "layers": settings.layers, "precision": args.precision, "positions": args.positions,
+        "steps": args.steps * args.rounds, "rounds": args.rounds,
+    });
     let mut trainee = Trainee::new(settings, args, backend::device()?);
     for _ in 0..WARM_UP {
         trainee.step()?;
@@ -130,10 +137,7 @@ fn measure(
         model,
         backend: backend::NAME,
         threads: std::thread::available_parallelism()?.get(),
-        setting: json!({
-            "items": args.items, "batch": args.batch, "len": args.len, "width": args.width,
-            "positions": args.positions, "steps": args.steps * args.rounds, "rounds": args.rounds,
-        }),
+        setting,
         step_ms: tenth(step_ms),
         examples_per_s: (args.batch as f64 / step_ms * 1e3).round(),
         parts_ms: json!({
@@ -151,7 +155,7 @@ fn print(report: &Report) {
     println!("{} on {}, {} threads: {}", report.model, report.backend, report.threads, report.setting);
     println!("a step        {:>8.1} ms, {:.0} examples/s", report.step_ms, report.examples_per_s);
     println!("its parts, ms {}", report.parts_ms);
-    println!("products      {:>8.0} GFLOP/s of 1,024³", report.product_gflops);
+    println!("products      {:>8.0} GFLOP/s of {SIZE}³", report.product_gflops);
     println!("memory        {:>8.0} MB at most", report.peak_rss_bytes as f64 / 1e6);
     if let Some(twin) = &report.twin {
         println!(
@@ -166,9 +170,11 @@ fn print(report: &Report) {
     }
 }
 
-/// Speed of a 1,024³ product, GFLOP/s.
+/// Rows and columns of the products that show the ceiling: enough to fill the device.
+const SIZE: usize = if cfg!(feature = "cuda") { 4_096 } else { 1_024 };
+
+/// Speed of a product of two square matrices, GFLOP/s.
 fn product(device: &Device) -> f64 {
-    const SIZE: usize = 1_024;
     let matrix = |value: f32| Tensor::<Inner, 2>::full([SIZE, SIZE], value, device);
     let (a, b) = (matrix(0.5), matrix(0.25));
     let times = (0..5).map(|_| {

@@ -17,8 +17,8 @@ use crate::failure::Failure;
 /// Batches that take turns, so that none is made while time is taken.
 const BATCHES: usize = 4;
 const LEARNING_RATE: f32 = 1e-3;
-/// As the fits'.
-const LOGITS_BYTES: usize = 16 << 20;
+/// Largest block of logits: as the fits' on a CPU; a GPU has memory for a step's.
+const LOGITS_BYTES: usize = if cfg!(feature = "cuda") { 1 << 30 } else { 16 << 20 };
 
 struct Batch {
     histories: Vec<(Vec<u32>, Vec<i64>)>,
@@ -92,7 +92,7 @@ impl Trainee {
 }
 
 fn batch(settings: &ModelSettings, args: &BenchTrainArgs, random: &mut SplitMix) -> Batch {
-    let len = args.len;
+    let len = settings.max_len;
     let (mut histories, mut targets) = (Vec::new(), Targets::default());
     for nth in 0..args.batch {
         let mut rows: Vec<u32> = (0..=len).map(|_| random.below(args.items)).collect();
@@ -128,7 +128,7 @@ fn samples(
     let mut samples = Samples {
         negatives: (0..hmisr.ranked_negatives).map(|_| random.below(args.items)).collect(),
         items: args.items as usize,
-        back: 1 + random.below((args.len as u32 / 4).max(1)) as usize,
+        back: 1 + random.below((settings.max_len as u32 / 4).max(1)) as usize,
         seed: random.next(),
         ..Samples::default()
     };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use hmisr_model::ModelSettings;
+use hmisr_model::backend::{self, Precision};
 use serde::Deserialize;
 
 use crate::args::BenchTrainArgs;
@@ -32,10 +33,15 @@ pub struct Twin {
 impl Twin {
     /// Starts the script with the sizes of `settings`; `python` has torch.
     pub fn start(python: &Path, args: &BenchTrainArgs, settings: &ModelSettings) -> Result<Self, Failure> {
-        let sizes: [(&str, String); 10] = [
+        let own = if args.precision == Precision::Mixed { "mixed" } else { "f32" };
+        let precision = args.twin_precision.clone().unwrap_or_else(|| own.to_owned());
+        let device = if backend::NAME == "cuda" { "cuda" } else { "cpu" };
+        let sizes: [(&str, String); 12] = [
+            ("--device", device.to_owned()),
+            ("--precision", precision),
             ("--items", args.items.to_string()),
             ("--batch", args.batch.to_string()),
-            ("--len", args.len.to_string()),
+            ("--len", settings.max_len.to_string()),
             ("--steps", args.steps.to_string()),
             ("--positions", args.positions.to_string()),
             ("--width", settings.width.to_string()),

@@ -8,4 +8,4 @@ mod settings;
 pub use answers::{Built, CaseOptions, Questions, stored};
 pub use data::DataArgs;
 pub use network::{load, train};
-pub use settings::FitOptions;
+pub use settings::{FitOptions, Size};

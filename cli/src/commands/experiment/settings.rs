@@ -16,6 +16,16 @@ pub enum Size {
     Full,
 }
 
+impl Size {
+    /// The sizes of a network.
+    pub fn model(self) -> ModelSettings {
+        match self {
+            Self::Small => ModelSettings::default(),
+            Self::Full => ModelSettings::full(),
+        }
+    }
+}
+
 /// What is set of a fit; all else comes from the size of the data and from `--set`.
 #[derive(Debug, Args)]
 pub struct FitOptions {
@@ -42,12 +52,8 @@ impl FitOptions {
         events: usize,
         set: &[String],
     ) -> Result<FitSettings, Failure> {
-        let size = match self.size {
-            Size::Small => ModelSettings::default(),
-            Size::Full => ModelSettings::full(),
-        };
         let mut settings = FitSettings::for_events(events);
-        settings.model = ModelSettings { architecture, seed, ..size };
+        settings.model = ModelSettings { architecture, seed, ..self.size.model() };
         if let Some(epochs) = self.epochs {
             settings.stages = [epochs / 3, epochs / 3, epochs - 2 * (epochs / 3)];
         }
