@@ -23,6 +23,8 @@ pub(super) struct Intent<B: Backend> {
 /// Which events are members of an interest, and when it had its newest.
 #[derive(Debug)]
 pub(super) struct Members {
+    /// Positions of a history.
+    pub(super) len: usize,
     /// `[positions, K]`: 1 for a member.
     pub(super) taken: Vec<f32>,
     /// `[positions, K]`: flat position of the newest member up to a position; none before the
@@ -33,7 +35,7 @@ pub(super) struct Members {
 impl Members {
     /// An event is a member where α_ik > share/K, or of its strongest interest where none is.
     pub(super) fn new(alpha: &[f32], k: usize, len: usize, share: f32) -> Self {
-        let mut members = Self { taken: vec![0.0; alpha.len()], newest: vec![None; alpha.len()] };
+        let mut members = Self { len, taken: vec![0.0; alpha.len()], newest: vec![None; alpha.len()] };
         for (position, row) in alpha.chunks_exact(k).enumerate() {
             let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let least = (share / k as f32).min(max);

@@ -119,7 +119,8 @@ impl<B: Fused> Hmisr<B> {
             interest: builder.part("interest", |part| Interest::build(part, d)),
             exchange: builder.part("exchange", Exchange::build),
             intent: builder.part("intent", |part| Intent::build(part, d, d - d / 2)),
-            vectors: builder.part("vectors", |part| Vectors::build(part, d, hmisr.own_state)),
+            vectors: builder
+                .part("vectors", |part| Vectors::build(part, d, settings.interests, hmisr.own_state)),
             contrast: builder.part("contrast", |part| Contrast::build(part, d - d / 2)),
             diversity: builder.part("diversity", |part| Diversity::build(part, d)),
             aggregation: builder.part("aggregation", |part| Aggregation::build(part, d)),
@@ -175,8 +176,10 @@ impl<B: Fused> Hmisr<B> {
             true => self.exchange.refine(&assignment.interests, fine.clone()),
             false => assignment.interests.clone(),
         };
-        let vectors = self.vectors.forward(&flat, fine, &members, len);
-        let priors = self.vectors.priors(alpha, assignment.mass.clone(), idle_days);
+        let basis = self.settings.along_basis.then(|| self.coarse.basis());
+        let vectors = self.vectors.forward(&flat, fine, &members, basis);
+        let speaks = self.settings.state_prior.then_some(&flat);
+        let priors = self.vectors.priors(speaks, alpha, assignment.mass.clone(), idle_days);
         Levels { states, assignment, interests, intents, refined, vectors, priors }
     }
 

@@ -19,6 +19,10 @@ pub struct HmisrSettings {
     /// How much of what the encoder said when the user was last in an interest the interest's vector
     /// begins with, in the place of what it says now.
     pub own_state: f32,
+    /// The encoder's state has a say in the priors.
+    pub state_prior: bool,
+    /// Vectors lean along their interest's basis vector.
+    pub along_basis: bool,
     /// The fine level's intents.
     pub intent: bool,
     /// The exchange between the levels.
@@ -38,6 +42,8 @@ impl Default for HmisrSettings {
             member_share: 1.5,
             contrast_temperature: 0.07,
             own_state: 0.5,
+            state_prior: true,
+            along_basis: true,
             intent: true,
             exchange: true,
             ranked_positions: 1,

@@ -33,6 +33,10 @@ pub(super) struct Vectors<B: Backend> {
     output: Tensor<B, 2>,
     /// Weights of the prior's three parts, `[1, 3]`.
     prior: Tensor<B, 2>,
+    /// What the encoder's state adds to the priors, `[d, K]`.
+    gate: Tensor<B, 2>,
+    /// How far a vector begins along its interest's basis vector, `[1, 1]`.
+    along: Tensor<B, 2>,
 }
 
 /// logit(0.7).
@@ -44,7 +48,7 @@ const FADING: f32 = -0.448_6;
 const PRIOR: f32 = 0.3;
 
 impl<B: Fused> Vectors<B> {
-    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize, own_state: f32) -> Self {
+    pub(super) fn build(builder: &mut Builder<'_, B>, d: usize, k: usize, own_state: f32) -> Self {
         Self {
             freshness: builder.vector("freshness", 1, Initial::Constant(FRESH)),
             fading: builder.vector("fading", 1, Initial::Constant(FADING)),
@@ -52,6 +56,8 @@ impl<B: Fused> Vectors<B> {
             newest: builder.weight("newest", [d, d], Initial::Identity(own_state)),
             output: builder.weight("output", [d, d], Initial::Uniform(0.02)),
             prior: builder.vector("prior", 3, Initial::Constant(PRIOR)),
+            gate: builder.weight("gate", [d, k], Initial::ZERO),
+            along: builder.vector("along", 1, Initial::ZERO),
         }
     }
 
@@ -62,17 +68,23 @@ impl<B: Fused> Vectors<B> {
     }
 
     /// What each vector's scores begin with, `[positions, K]`: how much the newest event belongs to
-    /// the interest, the interest's mass, and how long it has been idle. Vectors that share a
-    /// softmax need it: without it an old interest would speak as loudly as the present one.
+    /// the interest, the interest's mass, how long it has been idle, and what the state says of it.
+    /// Vectors that share a softmax need it: without it an old interest would speak as loudly as the
+    /// present one. (With the state it is the gate of a mixture of softmaxes, Yang et al., ICLR 2018.)
     pub(super) fn priors(
         &self,
+        states: Option<&Tensor<B, 2>>,
         alpha: Tensor<B, 2>,
         mass: Tensor<B, 2>,
         idle_days: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let weight = |part: usize| self.prior.clone().narrow(1, part, 1);
         let log = |share: Tensor<B, 2>| share.add_scalar(1e-4).log();
-        log(alpha) * weight(0) + log(mass) * weight(1) - idle_days.log1p() * weight(2)
+        let prior = log(alpha) * weight(0) + log(mass) * weight(1) - idle_days.log1p() * weight(2);
+        match states {
+            Some(states) => prior + states.clone().matmul(self.gate.clone()),
+            None => prior,
+        }
     }
 
     /// Interest and intent side by side, `[positions, K, d]`; zeros in the place of intents that
@@ -95,16 +107,17 @@ impl<B: Fused> Vectors<B> {
         Tensor::cat(vec![stable, moving], 1).reshape([positions, k, d])
     }
 
-    /// The vectors, `[positions, K, d]`, of `states` `[positions, d]` of histories of `len`
-    /// positions and `fine` `[positions, K, d]`.
+    /// The vectors, `[positions, K, d]`, of `states` `[positions, d]`, `fine` `[positions, K, d]`
+    /// and the coarse `basis` `[d, K]`.
     pub(super) fn forward(
         &self,
         states: &Tensor<B, 2>,
         fine: Tensor<B, 3>,
         members: &Members,
-        len: usize,
+        basis: Option<Tensor<B, 2>>,
     ) -> Tensor<B, 3> {
         let [positions, k, d] = fine.dims();
+        let len = members.len;
         let count = positions / len.max(1);
         // Picked by a product: the gradient of a look-up adds rows one by one on a device.
         let place = |(at, newest): (usize, &Option<usize>)| (newest.unwrap_or(at / k) % len) as i32;
@@ -114,7 +127,12 @@ impl<B: Fused> Vectors<B> {
         let then = places.matmul(moved.clone().reshape([count, len, d])).reshape([positions * k, d]);
         let here = repeat_rows(states.clone() - moved, k);
         let fine = fine.reshape([positions * k, d]).matmul(self.output.clone());
-        (here + then + fine).reshape([positions, k, d])
+        let vectors = (here + then + fine).reshape([positions, k * d]);
+        let vectors = match basis {
+            Some(basis) => vectors + (basis.transpose() * self.along.clone()).reshape([1, k * d]),
+            None => vectors,
+        };
+        vectors.reshape([positions, k, d])
     }
 }
 
@@ -127,7 +145,7 @@ mod tests {
     #[test]
     fn a_fresh_intent_weighs_seven_tenths_and_an_old_one_three() {
         let device = backend::device().unwrap();
-        let build = |builder: &mut Builder<'_, Inner>| Vectors::build(builder, 4, 0.5);
+        let build = |builder: &mut Builder<'_, Inner>| Vectors::build(builder, 4, 2, 0.5);
         let parameters = Parameters::fresh(1, &device, build);
         let vectors = build(&mut Builder::new(&parameters.list, 1, &device));
         let days = Tensor::from_floats([[0.0, 30.0, 300.0]], &device);
