@@ -1,5 +1,7 @@
 //! Re-ranking a list of candidates for diversity.
 
+use serde::{Deserialize, Serialize};
+
 /// An item that may be shown, and how well it fits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
@@ -9,41 +11,61 @@ pub struct Candidate {
     pub relevance: f32,
 }
 
-/// Maximal marginal relevance (Carbonell and Goldstein, 1998; seed, "re-ranking"): the first `k`
-/// candidates' indices, best first.
+/// How far a candidate is from those picked before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distance {
+    /// From the most similar one: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998;
+    /// seed, "re-ranking").
+    Nearest,
+    /// From all, on average: the greedy search of max-sum diversification (Gollapudi and Sharma, WWW
+    /// 2009). It raises what intra-list diversity measures, the mean over pairs, for less relevance
+    /// (docs/results).
+    #[default]
+    Mean,
+}
+
+/// Re-ranks for diversity: the first `k` candidates' indices, best first.
 ///
 /// The first pick is the most relevant. Each next one has the greatest
-/// (1 − λ)·relevance + λ·min over the picked j of (1 − sim(i, j)), with relevance scaled linearly to
-/// 0 … 1 over the candidates. Ties go to the smaller item. `similarity` takes two items and gives 0
-/// to 1. λ is clamped to 0 … 1; at 0 the order is that of relevance.
+/// (1 − λ)·relevance + λ·distance, with relevance scaled linearly to 0 … 1 over the candidates and
+/// the distance of one pair 1 − sim(i, j). Ties go to the smaller item. `similarity` takes two items
+/// and gives 0 to 1. λ is clamped to 0 … 1; at 0 the order is that of relevance.
 ///
 /// Costs n·k similarities for n candidates.
 ///
 /// ```
-/// use hmisr_model::rerank::{Candidate, mmr};
+/// use hmisr_model::rerank::{Candidate, Distance, rerank};
 ///
 /// let candidate = |item, relevance| Candidate { item, relevance };
 /// let candidates = [candidate(1, 3.0), candidate(2, 2.9), candidate(10, 2.0)];
 /// let same_tens = |one: u32, other: u32| if one / 10 == other / 10 { 1.0 } else { 0.0 };
-/// assert_eq!(mmr(&candidates, 0.0, 3, same_tens), [0, 1, 2]);
-/// assert_eq!(mmr(&candidates, 0.5, 3, same_tens), [0, 2, 1]);
+/// assert_eq!(rerank(&candidates, 0.0, 3, Distance::Nearest, same_tens), [0, 1, 2]);
+/// assert_eq!(rerank(&candidates, 0.5, 3, Distance::Nearest, same_tens), [0, 2, 1]);
 /// ```
-pub fn mmr(
+pub fn rerank(
     candidates: &[Candidate],
     lambda: f32,
     k: usize,
+    kind: Distance,
     mut similarity: impl FnMut(u32, u32) -> f32,
 ) -> Vec<usize> {
     let lambda = lambda.clamp(0.0, 1.0);
     let relevance = scaled(candidates);
     // Before the first pick the distance is the same for all, so relevance decides.
+    // The least, or the sum.
     let mut distance = vec![0.0_f32; candidates.len()];
     let mut left: Vec<usize> = (0..candidates.len()).collect();
     let mut picked: Vec<usize> = Vec::with_capacity(k.min(candidates.len()));
     while picked.len() < k && !left.is_empty() {
         let first = picked.is_empty();
-        let value = |at: usize| {
-            if first { relevance[at] } else { (1.0 - lambda) * relevance[at] + lambda * distance[at] }
+        let divisor = match kind {
+            Distance::Nearest => 1.0,
+            Distance::Mean => picked.len() as f32,
+        };
+        let value = |at: usize| match first {
+            true => relevance[at],
+            false => (1.0 - lambda) * relevance[at] + lambda * (distance[at] / divisor),
         };
         let mut best = 0;
         for next in 1..left.len() {
@@ -56,7 +78,11 @@ pub fn mmr(
         let pick = left.swap_remove(best);
         for &at in &left {
             let apart = 1.0 - similarity(candidates[at].item, candidates[pick].item);
-            distance[at] = if first { apart } else { distance[at].min(apart) };
+            distance[at] = match kind {
+                Distance::Nearest if !first => distance[at].min(apart),
+                Distance::Nearest => apart,
+                Distance::Mean => distance[at] + apart,
+            };
         }
         picked.push(pick);
     }

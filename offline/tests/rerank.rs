@@ -4,7 +4,7 @@
 mod common;
 
 use common::dataset;
-use hmisr_model::rerank::{Candidate, mmr};
+use hmisr_model::rerank::{Candidate, Distance, rerank};
 use hmisr_offline::measures::{
     self, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto, select_lambda,
 };
@@ -12,7 +12,13 @@ use hmisr_offline::{CaseResult, PerCase, Protocol, Split};
 use proptest::prelude::*;
 
 /// The definition, with every distance computed anew.
-fn slow(candidates: &[Candidate], lambda: f32, k: usize, sim: impl Fn(u32, u32) -> f32) -> Vec<usize> {
+fn slow(
+    candidates: &[Candidate],
+    lambda: f32,
+    k: usize,
+    kind: Distance,
+    sim: impl Fn(u32, u32) -> f32,
+) -> Vec<usize> {
     let all: Vec<f32> = candidates.iter().map(|candidate| candidate.relevance).collect();
     let (low, high) =
         (all.iter().copied().fold(f32::MAX, f32::min), all.iter().copied().fold(f32::MIN, f32::max));
@@ -21,7 +27,11 @@ fn slow(candidates: &[Candidate], lambda: f32, k: usize, sim: impl Fn(u32, u32) 
     while picked.len() < k.min(candidates.len()) {
         let value = |at: usize| {
             let apart = picked.iter().map(|&p| 1.0 - sim(candidates[at].item, candidates[p].item));
-            match apart.reduce(f32::min) {
+            let apart = match kind {
+                Distance::Nearest => apart.reduce(f32::min),
+                Distance::Mean => apart.reduce(|sum, one| sum + one).map(|sum| sum / picked.len() as f32),
+            };
+            match apart {
                 None => relevance(at),
                 Some(apart) => (1.0 - lambda) * relevance(at) + lambda * apart,
             }
@@ -49,7 +59,9 @@ proptest! {
             .collect();
         let lambda = f32::from(lambda) / 10.0;
         let sim = |one: u32, other: u32| 1.0 / (1.0 + (one % 5).abs_diff(other % 5) as f32);
-        prop_assert_eq!(mmr(&candidates, lambda, k, sim), slow(&candidates, lambda, k, sim));
+        for kind in [Distance::Nearest, Distance::Mean] {
+            prop_assert_eq!(rerank(&candidates, lambda, k, kind, sim), slow(&candidates, lambda, k, kind, sim));
+        }
     }
 }
 
@@ -72,24 +84,27 @@ fn answered() -> (Split, PerCase) {
 fn a_candidate_moves_to_its_new_place() {
     let (split, answers) = answered();
     let items = |answers: &PerCase| answers.results[0].top.iter().map(|one| one.0).collect::<Vec<_>>();
-    let found = measures::mmr(&split, &answers, Lambda::Fixed(0.5));
+    let found = measures::rerank(&split, &answers, Distance::Nearest, Lambda::Fixed(0.5));
     assert_eq!(found.model, "m+mmr");
     assert_eq!(items(&found), [0, 3, 4, 1, 2]);
     assert_eq!(found.results[0].rank, Some(2.0));
     assert_eq!(found.results[0].top[1], (3, 8.0));
-    assert_eq!(items(&measures::mmr(&split, &answers, Lambda::Fixed(0.0))), items(&answers));
-    let personal = measures::mmr(&split, &answers, Lambda::Personal(1.0));
+    assert_eq!(
+        items(&measures::rerank(&split, &answers, Distance::Nearest, Lambda::Fixed(0.0))),
+        items(&answers)
+    );
+    let personal = measures::rerank(&split, &answers, Distance::Nearest, Lambda::Personal(1.0));
     assert_eq!(personal.results, found.results, "1.0 × 0.5");
     let mut far = answers.clone();
     far.results[0].rank = None;
-    assert_eq!(measures::mmr(&split, &far, Lambda::Fixed(0.5)).results[0].rank, None);
+    assert_eq!(measures::rerank(&split, &far, Distance::Nearest, Lambda::Fixed(0.5)).results[0].rank, None);
 }
 
 #[test]
 fn the_curve_trades_accuracy_for_diversity() {
     let (split, answers) = answered();
     let tail = long_tail(&split, 0.8);
-    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], false);
+    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], Distance::Nearest, false).points;
     let table = UserTable::new(&split.data, &tail, &answers);
     assert_eq!(curve[0].ndcg, table.mean(table.column("NDCG@10").unwrap()));
     assert_eq!(curve[0].ild, intra_list_diversity(&split.data, &answers.results[0].top, 10));

@@ -1,6 +1,6 @@
 //! Accuracy against diversity, by re-ranking.
 
-use hmisr_model::rerank::{self, Candidate};
+use hmisr_model::rerank::{self, Candidate, Distance};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +17,11 @@ pub enum Lambda {
     Personal(f32),
 }
 
-/// Re-ranks the candidates of every case by MMR with the category cosine for similarity.
+/// Re-ranks the candidates of every case with the category cosine for similarity.
 ///
 /// A target among the candidates gets its place in the new order for a rank; any other keeps its
 /// rank, which is beyond the candidates. The new list's scores are the old ones, item by item.
-pub fn mmr(split: &Split, answers: &PerCase, lambda: Lambda) -> PerCase {
+pub fn rerank(split: &Split, answers: &PerCase, distance: Distance, lambda: Lambda) -> PerCase {
     let rerank = |result: &CaseResult| {
         let lambda = match lambda {
             Lambda::Fixed(lambda) => lambda,
@@ -29,7 +29,7 @@ pub fn mmr(split: &Split, answers: &PerCase, lambda: Lambda) -> PerCase {
         };
         let candidates: Vec<Candidate> =
             result.top.iter().map(|&(item, relevance)| Candidate { item, relevance }).collect();
-        let order = rerank::mmr(&candidates, lambda, candidates.len(), |one, other| {
+        let order = rerank::rerank(&candidates, lambda, candidates.len(), distance, |one, other| {
             split.data.category_cosine(one, other) as f32
         });
         let top: Vec<(u32, f32)> = order.into_iter().map(|at| result.top[at]).collect();
@@ -38,7 +38,34 @@ pub fn mmr(split: &Split, answers: &PerCase, lambda: Lambda) -> PerCase {
         CaseResult { rank: result.rank.map(|old| place.unwrap_or(old)), top, ..result.clone() }
     };
     let results = answers.results.par_iter().map(rerank).collect();
-    PerCase { model: format!("{}+mmr", answers.model), seconds: answers.seconds, results }
+    PerCase { model: format!("{}+{}", answers.model, suffix(distance)), seconds: answers.seconds, results }
+}
+
+/// What a model's name gets where it is re-ranked: `mmr`, or `msd` for max-sum diversification.
+pub fn suffix(distance: Distance) -> &'static str {
+    match distance {
+        Distance::Nearest => "mmr",
+        Distance::Mean => "msd",
+    }
+}
+
+/// A curve of accuracy against diversity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// How the lists were re-ranked.
+    pub distance: Distance,
+    /// λ is multiplied with the model's diversity score of the user.
+    pub personal: bool,
+    /// One point a λ.
+    pub points: Vec<ParetoPoint>,
+}
+
+impl Curve {
+    /// What tells it from the model's other curves.
+    pub fn name(&self, model: &str) -> String {
+        let personal = if self.personal { ", personal λ" } else { "" };
+        format!("{model}+{}{personal}", suffix(self.distance))
+    }
 }
 
 /// One point of the curve.
@@ -60,17 +87,18 @@ pub fn pareto(
     tail: &[bool],
     answers: &PerCase,
     lambdas: &[f32],
+    distance: Distance,
     personal: bool,
-) -> Vec<ParetoPoint> {
+) -> Curve {
     let point = |&lambda: &f32| {
         let kind = if personal { Lambda::Personal(lambda) } else { Lambda::Fixed(lambda) };
-        let table = UserTable::new(&split.data, tail, &mmr(split, answers, kind));
+        let table = UserTable::new(&split.data, tail, &rerank(split, answers, distance, kind));
         let mean = |measure: &str| {
             table.column(&format!("{measure}@{LIST}")).map_or(f64::NAN, |column| table.mean(column))
         };
         ParetoPoint { lambda, hr: mean("HR"), ndcg: mean("NDCG"), ild: mean("ILD") }
     };
-    lambdas.iter().map(point).collect()
+    Curve { distance, personal, points: lambdas.iter().map(point).collect() }
 }
 
 /// The greatest ILD@10 that a curve reaches at this NDCG@10 or a higher one, linear between its

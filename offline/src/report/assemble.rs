@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use super::{Measures, ModelReport};
 use crate::error::{Error, Result};
 use crate::evaluate::{Answers, PerCase};
-use crate::measures::{Lambda, adaptation, mmr, pareto, related_similarity, select_lambda};
+use hmisr_model::rerank::Distance;
+
+use crate::measures::{Curve, Lambda, adaptation, pareto, related_similarity, rerank, select_lambda, suffix};
 use crate::split::{CaseSet, Split};
 
 /// The values of λ on the curve of accuracy against diversity.
 pub const LAMBDAS: [f32; 11] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9];
 
+/// The ways to re-rank.
+const DISTANCES: [Distance; 2] = [Distance::Nearest, Distance::Mean];
+
 /// What is made of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AssembleOptions {
-    /// Re-rank by MMR over [`LAMBDAS`], for curves.
+    /// Re-rank over [`LAMBDAS`], for curves.
     pub pareto: bool,
     /// Add each model re-ranked with one λ: the one of the greatest ILD@10 whose NDCG@10 on the
     /// validation cases is at most this share lower. Where the model gives diversity scores, λ is
@@ -57,7 +62,11 @@ pub fn assemble(split: &Split, answers: &[Answers], options: AssembleOptions) ->
         if of_model().any(|one| one.set == CaseSet::Test) {
             let model = Model { split, measures: &measures, name, answers: of_model().collect() };
             reports.push(model.report(options)?);
-            reports.extend(options.mmr_loss.map(|loss| model.reranked(loss)).transpose()?);
+            if let Some(loss) = options.mmr_loss {
+                for distance in DISTANCES {
+                    reports.push(model.reranked(distance, loss)?);
+                }
+            }
         }
     }
     Ok(reports)
@@ -81,12 +90,6 @@ impl Model<'_> {
         let successive = self.of(CaseSet::Successive);
         let first = test.values().next().copied();
         let adapted = self.of(CaseSet::Adaptation);
-        let curve = |personal: bool| {
-            let first = first.filter(|_| options.pareto && (!personal || self.scores()));
-            first
-                .map(|one| pareto(self.split, self.measures.tail(), one, &LAMBDAS, personal))
-                .unwrap_or_default()
-        };
         let fits = self.answers.iter().filter(|one| one.set == CaseSet::Test).map(|one| one.fit_seconds);
         Ok(ModelReport {
             name: self.name.to_owned(),
@@ -94,16 +97,24 @@ impl Model<'_> {
             successive: (!successive.is_empty()).then(|| self.measures.of(&successive)).transpose()?,
             adaptation: adapted.values().next().map(|one| adaptation(self.split, one)),
             related: first.and_then(related_similarity),
-            pareto: curve(false),
-            pareto_personal: curve(true),
+            pareto: first.filter(|_| options.pareto).map(|one| self.curves(one)).unwrap_or_default(),
             lambda: None,
             parameters: self.answers.iter().find_map(|one| one.parameters),
             fit_seconds: fits.sum::<f64>() / test.len() as f64,
         })
     }
 
-    /// The model with MMR, λ selected by the validation cases of each seed.
-    fn reranked(&self, loss: f64) -> Result<ModelReport> {
+    /// Accuracy against diversity, re-ranked in each way, also with personal λ where there are scores.
+    fn curves(&self, answers: &PerCase) -> Vec<Curve> {
+        let personal = if self.scores() { &[false, true][..] } else { &[false] };
+        let ways = DISTANCES.iter().flat_map(|way| personal.iter().map(move |personal| (*way, *personal)));
+        let curve =
+            |(way, personal)| pareto(self.split, self.measures.tail(), answers, &LAMBDAS, way, personal);
+        ways.map(curve).collect()
+    }
+
+    /// The model re-ranked, λ selected by the validation cases of each seed.
+    fn reranked(&self, distance: Distance, loss: f64) -> Result<ModelReport> {
         let validation = self.of(CaseSet::Validation);
         let personal = self.scores();
         let mut lambdas = BTreeMap::new();
@@ -118,26 +129,28 @@ impl Model<'_> {
                     ),
                 });
             };
-            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, personal);
-            lambdas.insert(*seed, select_lambda(&curve, loss).map_or(0.0, |point| point.lambda));
+            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, distance, personal);
+            lambdas.insert(*seed, select_lambda(&curve.points, loss).map_or(0.0, |point| point.lambda));
         }
-        let rerank = |set| -> BTreeMap<u64, PerCase> {
+        let reranked = |set| -> BTreeMap<u64, PerCase> {
             let lambda = |seed| {
                 let value = lambdas.get(&seed).copied().unwrap_or(0.0);
                 if personal { Lambda::Personal(value) } else { Lambda::Fixed(value) }
             };
-            self.of(set).into_iter().map(|(seed, one)| (seed, mmr(self.split, one, lambda(seed)))).collect()
+            self.of(set)
+                .into_iter()
+                .map(|(seed, one)| (seed, rerank(self.split, one, distance, lambda(seed))))
+                .collect()
         };
-        let (test, adapted) = (rerank(CaseSet::Test), rerank(CaseSet::Adaptation));
+        let (test, adapted) = (reranked(CaseSet::Test), reranked(CaseSet::Adaptation));
         let test_of = test.iter().map(|(seed, one)| (*seed, one)).collect();
         Ok(ModelReport {
-            name: format!("{}+mmr", self.name),
+            name: format!("{}+{}", self.name, suffix(distance)),
             test: self.measures.of(&test_of)?,
             successive: None,
             adaptation: adapted.values().next().map(|one| adaptation(self.split, one)),
             related: None,
             pareto: Vec::new(),
-            pareto_personal: Vec::new(),
             lambda: Some(lambdas),
             parameters: None,
             fit_seconds: 0.0,

@@ -3,13 +3,16 @@
 use std::fmt::Write;
 
 use super::{Compared, Measured, ModelReport, Report, compare};
-use crate::measures::Fit;
+use crate::measures::{Fit, ild_at_ndcg};
 use crate::split::{LEAST_FUTURE_EVENTS, Protocol};
 
 const MAIN: [&str; 8] =
     ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "entropy@10", "coverage@10", "Gini@10", "tail@10"];
 const ACCURACY: [&str; 9] =
     ["HR@5", "HR@20", "HR@50", "NDCG@5", "NDCG@20", "NDCG@50", "MRR@5", "MRR@20", "MRR@50"];
+
+/// Shares of the greatest NDCG@10 at which curves are compared.
+const SHARES: [f64; 5] = [1.0, 0.98, 0.95, 0.9, 0.85];
 
 /// What a comparison is judged by.
 const COMPARED: [&str; 2] = ["NDCG@10", "ILD@10"];
@@ -30,6 +33,7 @@ impl Report {
         );
         self.adaptation(&mut text);
         self.related(&mut text);
+        self.trade(&mut text);
         self.per_seed(&mut text);
         self.fits(&mut text);
         text
@@ -139,6 +143,30 @@ impl Report {
             let (related_pairs, distinct_pairs) = (found.related_pairs, found.distinct_pairs);
             let _ =
                 writeln!(text, "| {name} | {related} | {related_pairs} | {distinct} | {distinct_pairs} |");
+        }
+    }
+
+    /// ILD@10 of every curve where its NDCG@10 is a share of the best model's before re-ranking.
+    fn trade(&self, text: &mut String) {
+        let curves =
+            || self.models.iter().flat_map(|model| model.pareto.iter().map(move |curve| (model, curve)));
+        let first = curves().filter_map(|(_, curve)| curve.points.first()).map(|point| point.ndcg);
+        let Some(most) = first.reduce(f64::max) else { return };
+        let levels = SHARES.map(|share| share * most);
+        let _ = writeln!(
+            text,
+            "\n## Diversity at equal accuracy\n\nThe greatest ILD@10 of each model's lists, re-ranked by the nearest \
+             item picked (mmr) or by all of them (msd), at NDCG@10 no lower than a share of the greatest that any \
+             model has without re-ranking; the first seed.\n"
+        );
+        let head: Vec<String> =
+            SHARES.iter().zip(levels).map(|(share, ndcg)| format!("{share:.2}: {ndcg:.4}")).collect();
+        let _ = writeln!(text, "| re-ranked | {} |\n|---|{}", head.join(" | "), "---|".repeat(levels.len()));
+        for (model, curve) in curves() {
+            let at = levels.map(|ndcg| {
+                ild_at_ndcg(&curve.points, ndcg).map_or("–".to_owned(), |ild| format!("{ild:.4}"))
+            });
+            let _ = writeln!(text, "| {} | {} |", curve.name(&model.name), at.join(" | "));
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::data::Notes;
-use crate::measures::{Adaptation, ParetoPoint, RelatedSimilarity, UserTable, paired};
+use crate::measures::{Adaptation, Curve, RelatedSimilarity, UserTable, paired};
 use crate::split::{Case, Protocol, Split};
 
 pub use assemble::{AssembleOptions, LAMBDAS, assemble};
@@ -118,12 +118,9 @@ pub struct ModelReport {
     /// Similarity of related and of distinct interests, of the first seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<RelatedSimilarity>,
-    /// Accuracy against diversity under MMR, of the first seed.
+    /// Accuracy against diversity, re-ranked in each way, of the first seed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pareto: Vec<ParetoPoint>,
-    /// The same with λ times the model's diversity score of the user.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pareto_personal: Vec<ParetoPoint>,
+    pub pareto: Vec<Curve>,
     /// λ by seed where the model is re-ranked, or what multiplies its diversity score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<BTreeMap<u64, f32>>,

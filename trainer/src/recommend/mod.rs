@@ -14,7 +14,7 @@ use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::dot::dot;
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{View, blend};
-use hmisr_model::rerank::{Candidate, mmr};
+use hmisr_model::rerank::{Candidate, Distance, rerank};
 use hmisr_model::{Architecture, Histories, Input, ModelSettings, Network};
 use hmisr_stream::contract::Id;
 
@@ -117,7 +117,8 @@ impl Recommender {
             (Lambda::Personal { most }, Some(diversity)) => most * diversity,
             (Lambda::Personal { .. }, None) => 0.0,
         };
-        let picked = mmr(&ranked, lambda, k, |one, other| self.similarity(one, other));
+        let similarity = |one, other| self.similarity(one, other);
+        let picked = rerank(&ranked, lambda, k, Distance::default(), similarity);
         let items = picked.into_iter().map(|at| {
             let Candidate { item, relevance } = ranked[at];
             self.scored(

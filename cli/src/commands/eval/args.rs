@@ -33,10 +33,11 @@ pub struct EvalArgs {
     /// The cases.
     #[command(flatten)]
     pub cases: CaseOptions,
-    /// Re-rank by MMR at several λ: the curve of accuracy against diversity.
+    /// Re-rank at several λ, by maximal marginal relevance and by max-sum diversification: the curves
+    /// of accuracy against diversity.
     #[arg(long)]
     pub pareto: bool,
-    /// Also show each model re-ranked by MMR with the λ that gives the most diverse lists whose
+    /// Also show each model re-ranked in these ways with the λ that gives the most diverse lists whose
     /// NDCG@10 on the validation cases is at most this share lower, such as 0.02.
     #[arg(long, value_name = "SHARE")]
     pub mmr_loss: Option<f64>,

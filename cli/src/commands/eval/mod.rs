@@ -51,7 +51,7 @@ pub fn run(args: EvalArgs, set: &[String]) -> Result<(), Failure> {
     };
     let mut markdown = report.markdown();
     if args.ablate {
-        let ablated = |name: &str| name == "hmisr" || (name.starts_with(WITHOUT) && !name.ends_with("+mmr"));
+        let ablated = |name: &str| name == "hmisr" || (name.starts_with(WITHOUT) && !name.contains('+'));
         if let Some(table) = report.comparison("hmisr", ablated) {
             markdown.push_str(&format!(
                 "\n## Ablation\n\nHMISR with one part or loss switched off, against the whole.\n\n{table}"
@@ -86,10 +86,7 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
     // Ablations would hide the models.
     let drawn = |name: &str| !name.starts_with(WITHOUT);
     for model in report.models.iter().filter(|model| drawn(&model.name) && !model.pareto.is_empty()) {
-        curves.push((model.name.clone(), model.pareto.clone()));
-        if !model.pareto_personal.is_empty() {
-            curves.push((format!("{}, personal λ", model.name), model.pareto_personal.clone()));
-        }
+        curves.extend(model.pareto.iter().map(|curve| (curve.name(&model.name), curve.points.clone())));
     }
     if !curves.is_empty() {
         pareto_curves(&folder.join("pareto.svg"), &curves)?;
