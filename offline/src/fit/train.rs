@@ -291,7 +291,7 @@ impl<'a> Fit<'a> {
     fn validate(&self, stage: Stage) -> Result<(f64, f64)> {
         let model = self.settings.model.clone();
         let (parameters, table) = (self.parameters.clone(), self.table.clone());
-        let neural = Neural::new(model, &parameters, table, self.split, *self.device, stage);
+        let neural = Neural::new(model, &parameters, table, self.split, Device::clone(self.device), stage);
         let mut neural = ScoresOnly(neural);
         let options = EvaluateOptions { depth: 10, ..EvaluateOptions::default() };
         let answers = evaluate(self.split, &self.validation, &mut neural, options, |_, _| {})?;
