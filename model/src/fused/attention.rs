@@ -82,11 +82,12 @@ pub(super) fn backward<B: Fused>(
     let by_keys = B::product(by_scores.clone().transpose(), queries);
     let parts = [by_queries, by_keys, by_values].map(|part| part.swap_dims(1, 2));
     let by_mixed = Tensor::cat(parts.to_vec(), 2).reshape([sequences * len, 3 * heads * each]);
-    // A sum by bucket, as a product with ones where a pair is of the bucket: adding to a table at
-    // indices goes one by one on a device.
-    let each_pair = by_scores.reshape([sequences, heads, len * len]);
+    // A sum by bucket, as products with ones where a pair is of the bucket, a query's pairs at a time:
+    // adding to a table at indices goes one by one on a device, and so does one long sum.
+    let by_query = by_scores.swap_dims(1, 2).reshape([sequences * len, heads, len]);
     let of_bucket = B::one_hot(&pairs.buckets, BUCKETS + 1, &by_mixed.device());
-    let by_table = each_pair.matmul(of_bucket.reshape([sequences, len * len, BUCKETS + 1])).sum_dim(0);
+    let by_table = by_query.matmul(of_bucket.reshape([sequences * len, len, BUCKETS + 1]));
+    let by_table = by_table.reshape([sequences * len, heads * (BUCKETS + 1)]).sum_dim(0);
     [by_mixed, by_table.reshape([heads, BUCKETS + 1]).narrow(1, 0, BUCKETS)]
 }
 

@@ -41,7 +41,7 @@ impl Default for HmisrSettings {
             temperature: 0.1,
             member_share: 1.5,
             contrast_temperature: 0.07,
-            own_state: 0.5,
+            own_state: 1.0,
             state_prior: true,
             along_basis: true,
             intent: true,
