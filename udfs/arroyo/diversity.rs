@@ -8,7 +8,7 @@ serde_json = "1"
 */
 
 use arroyo_udf_plugin::udf;
-use diversity::{Diversity, Totals};
+use diversity::Totals;
 use window::{WindowFeatures, WindowRow, RECENT};
 
 /// The diversity features of a window of one user's events, as JSON text with the fields of a
@@ -144,7 +144,7 @@ mod window {
 
     use serde::Serialize;
 
-    use crate::{Diversity, Totals};
+    use crate::Totals;
 
     /// N of `recent_diversity` unless the settings say another.
     pub const RECENT: usize = 10;

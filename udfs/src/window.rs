@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::{Diversity, Totals};
+use crate::Totals;
 
 /// N of `recent_diversity` unless the settings say another.
 pub const RECENT: usize = 10;

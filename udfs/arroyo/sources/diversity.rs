@@ -6,7 +6,7 @@ serde_json = "1"
 */
 
 use arroyo_udf_plugin::udf;
-use diversity::{Diversity, Totals};
+use diversity::Totals;
 use window::{WindowFeatures, WindowRow, RECENT};
 
 /// The diversity features of a window of one user's events, as JSON text with the fields of a

@@ -1,5 +1,6 @@
 //! Loads a built UDF and calls it as Arroyo's workers do (`arroyo-udf-host`).
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use arroyo_udf_plugin::arrow::array::{ArrayData, ArrayRef, make_array};
@@ -13,8 +14,8 @@ type Run = unsafe extern "C-unwind" fn(FfiArrays) -> RunResult;
 /// A UDF's library, loaded.
 pub struct Udf {
     run: Run,
-    /// Holds `run`; never unloaded before it.
-    _library: Library,
+    /// Never unloaded: a result is freed by the library's code, and may outlive this.
+    _library: ManuallyDrop<Library>,
 }
 
 /// The library could not be loaded, or is no UDF.
@@ -49,7 +50,7 @@ impl Udf {
         // SAFETY: `__run` is what the attribute `udf` of arroyo-udf-plugin 0.2 exports, and the types
         // are those of the same release.
         let run = *unsafe { library.get::<Run>(b"__run\0") }.map_err(failed)?;
-        Ok(Self { run, _library: library })
+        Ok(Self { run, _library: ManuallyDrop::new(library) })
     }
 
     /// Calls the function: a scalar one for each row, an aggregate once for all.
@@ -57,8 +58,8 @@ impl Udf {
     /// # Errors
     /// [`CallError`] where it panicked or returned no array.
     pub fn call(&self, columns: Vec<ArrayData>) -> Result<ArrayRef, CallError> {
-        // SAFETY: the library is loaded as long as `self` is, the columns are owned by the callee from
-        // here on, and it catches its own panics.
+        // SAFETY: the library stays loaded, the columns are the callee's from here on, and it catches its
+        // own panics.
         match unsafe { (self.run)(FfiArrays::from_vec(columns)) } {
             // SAFETY: both halves were exported together by the callee's `to_ffi` and are taken once.
             RunResult::Ok(FfiArraySchema(array, schema)) => Ok(make_array(unsafe { from_ffi(array, &schema) }?)),

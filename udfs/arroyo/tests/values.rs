@@ -3,7 +3,7 @@
 
 mod support;
 
-use arroyo_udf_plugin::arrow::array::{Array, ArrayData};
+use arroyo_udf_plugin::arrow::array::ArrayData;
 use hmisr_features::{FeatureSettings, Id, RECENT, UserState, Visit, WindowFeatures, WindowRow};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -138,5 +138,4 @@ fn a_million_rows() {
     let given = call(&rows);
     assert_eq!(given, native(&rows));
     assert_streaming(&rows, &given);
-    assert!(columns(&rows)[0].len() == 1_000_000);
 }
