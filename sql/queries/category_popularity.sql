@@ -25,6 +25,6 @@ FROM (
     FROM events
     WHERE valid_ts
   ) AS visits
-  WHERE category IS NOT NULL
+  WHERE category IS NOT NULL AND user_id IS NOT NULL AND item_id IS NOT NULL
   GROUP BY 1, 2
 ) AS windows;

@@ -24,6 +24,7 @@ FROM (
     SELECT
       event_time,
       id_text(user_id) AS user_id,
+      id_text(item_id) AS item_id,
       CAST("partition" AS BIGINT) AS partition_id,
       "offset" AS offset_id,
       id63(category) AS category,
@@ -31,6 +32,6 @@ FROM (
     FROM events
     WHERE valid_ts
   ) AS visits
-  WHERE user_id IS NOT NULL
+  WHERE user_id IS NOT NULL AND item_id IS NOT NULL
   GROUP BY 1, 2
 ) AS windows;
