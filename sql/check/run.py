@@ -2,7 +2,7 @@
 
 Reads a job from standard input:
   {"libraries": {"diversity": PATH, "id63": PATH, "id_text": PATH},
-   "tables": {NAME: {"columns": {NAME: TYPE}, "rows": [[...], ...]}}, "query": SQL}
+   "tables": {NAME: {"columns": [[NAME, TYPE], ...], "rows": [[...], ...]}}, "query": SQL}
 and writes one JSON object a row. The UDFs are called through their built libraries, as Arroyo's workers call
 them. `udfs/arroyo/tests/windows.rs` is its one caller.
 """
@@ -109,10 +109,9 @@ def context(job):
     window = aggregate(library["diversity"])
     context.register_udaf(datafusion.udaf(window, columns, text, states, "immutable", "diversity"))
     for name, table in job["tables"].items():
-        columns = list(zip(*table["rows"])) or [()] * len(table["columns"])
-        types = [TYPES[type_] for type_ in table["columns"].values()]
-        arrays = [pa.array(values, type_) for values, type_ in zip(columns, types)]
-        batch = pa.record_batch(arrays, list(table["columns"]))
+        values = list(zip(*table["rows"])) or [()] * len(table["columns"])
+        columns = [pa.array(column, TYPES[type_]) for column, (_, type_) in zip(values, table["columns"])]
+        batch = pa.record_batch(columns, [column for column, _ in table["columns"]])
         context.register_record_batches(name, [[batch]])
     return context
 

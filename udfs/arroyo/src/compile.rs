@@ -72,22 +72,27 @@ pub fn build(text: &str, edition: Edition, scratch: &Path, target: &Path) -> Res
     if let Some(lock) = lock {
         write(&package.join("Cargo.lock"), lock)?;
     }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(&cargo)
-        .args(["build", "--release", "--target-dir"])
-        .arg(target)
-        .current_dir(&package)
-        .output()
-        .map_err(|error| BuildError::Io(PathBuf::from(cargo), error))?;
-    if !output.status.success() {
-        return Err(BuildError::Compiler(String::from_utf8_lossy(&output.stderr).into_owned()));
-    }
+    // Every text is package `udf`, and cargo tells them apart by times alone: nothing of the one before may
+    // be left.
+    cargo(&["clean", "--release", "--package", "udf"], &package, target)?;
+    cargo(&["build", "--release"], &package, target)?;
     let built = target.join("release/libudf.so");
     // Under a name of its own until it is whole.
     let partial = scratch.join(format!("{}.partial", std::process::id()));
     let copied = fs::copy(&built, &partial).and_then(|_| fs::rename(&partial, &library));
     copied.map_err(|error| BuildError::Io(built, error))?;
     Ok(library)
+}
+
+fn cargo(arguments: &[&str], package: &Path, target: &Path) -> Result<(), BuildError> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command.args(arguments).arg("--target-dir").arg(target).current_dir(package);
+    let output = command.output().map_err(|error| BuildError::Io(PathBuf::from(cargo), error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Compiler(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 fn manifest(mut dependencies: Table, edition: Edition) -> String {
