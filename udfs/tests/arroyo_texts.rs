@@ -37,7 +37,8 @@ fn deployable_texts_are_those_of_the_source() {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect();
     files.sort();
     files
 }
@@ -45,7 +46,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 /// A source with each module that stands in a file of its own put in its place.
 fn bundle(source: &Path) -> String {
     let name = source.file_name().unwrap().to_str().unwrap();
-    let mut text = format!("// Made by 'make udfs' from udfs/arroyo/sources/{name}: change that, not this.\n\n");
+    let mut text =
+        format!("// Made by 'make udfs' from udfs/arroyo/sources/{name}: change that, not this.\n\n");
     let mut module = None;
     for line in fs::read_to_string(source).unwrap().lines() {
         if let Some(path) = line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]")) {
@@ -57,7 +59,8 @@ fn bundle(source: &Path) -> String {
             continue;
         };
         let declaration = line.strip_suffix(';').filter(|line| line.starts_with("mod "));
-        let declaration = declaration.unwrap_or_else(|| panic!("{name}: no module stands after #[path]: {line}"));
+        let declaration =
+            declaration.unwrap_or_else(|| panic!("{name}: no module stands after #[path]: {line}"));
         text += &format!("{declaration} {{\n");
         for line in fs::read_to_string(&file).unwrap().lines() {
             assert!(!line.starts_with("mod "), "{}: a module within a module: {line}", file.display());

@@ -64,7 +64,8 @@ fn an_unknown_mark_makes_the_tail_ratio_unknown() {
 
 #[test]
 fn names_are_those_of_the_record() {
-    let fields = |value: serde_json::Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let fields =
+        |value: serde_json::Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
     let mut expected = fields(serde_json::to_value(Diversity::default()).unwrap());
     expected.push("recent_diversity".to_owned());
     expected.sort();
@@ -75,8 +76,26 @@ fn names_are_those_of_the_record() {
 fn ids_of_json_are_ids() {
     let long = format!("\"{}\"", "x".repeat(129));
     for json in [
-        "0", "42", "\"42\"", "\"042\"", "9223372036854775807", "9223372036854775808", "042", "-1", "1.5", "1e3",
-        "true", "null", "", "\"", "\"\"", "[1]", "{}", "\"ü7\"", "\"a b\"", &long,
+        "0",
+        "42",
+        "\"42\"",
+        "\"042\"",
+        "9223372036854775807",
+        "9223372036854775808",
+        "042",
+        "-1",
+        "1.5",
+        "1e3",
+        "true",
+        "null",
+        "",
+        "\"",
+        "\"\"",
+        "[1]",
+        "{}",
+        "\"ü7\"",
+        "\"a b\"",
+        &long,
     ] {
         let id = serde_json::from_str::<Id>(json).ok();
         assert_eq!(json_id(json).map(str::to_owned), id.map(|id| id.to_string()), "{json}");

@@ -49,7 +49,11 @@ fn fields<T: Serialize + DeserializeOwned>(example: &Value) -> Vec<Field> {
         let kinds = tried.iter().filter(|(_, value)| with(name, value.clone())).map(|(kind, _)| *kind);
         let mut without = object.clone();
         without.remove(name);
-        Field { name: name.clone(), kinds: kinds.collect(), required: !takes(&without) && !with(name, Value::Null) }
+        Field {
+            name: name.clone(),
+            kinds: kinds.collect(),
+            required: !takes(&without) && !with(name, Value::Null),
+        }
     };
     object.keys().map(field).collect()
 }
@@ -172,7 +176,10 @@ fn no_table_is_left_untested() {
     assert_eq!(names, tested);
     for table in tables(&sql()) {
         assert_eq!(table.options["bootstrap_servers"], "${BROKERS}", "{}", table.name);
-        assert_eq!((table.options["connector"].as_str(), table.options["format"].as_str()), ("kafka", "json"));
+        assert_eq!(
+            (table.options["connector"].as_str(), table.options["format"].as_str()),
+            ("kafka", "json")
+        );
     }
 }
 

@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sqlparser::ast::{
-    ColumnOption, CreateTable, Expr, Insert, SqlOption, Statement, TableConstraint, Value,
-};
+use sqlparser::ast::{ColumnOption, CreateTable, Expr, Insert, SqlOption, Statement, TableConstraint, Value};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
@@ -142,7 +140,9 @@ fn table_of(create: CreateTable) -> Table {
         for option in column.options {
             match option.option {
                 ColumnOption::NotNull => read.not_null = true,
-                ColumnOption::Default(Expr::Value(Value::SingleQuotedString(key))) => read.metadata = Some(key),
+                ColumnOption::Default(Expr::Value(Value::SingleQuotedString(key))) => {
+                    read.metadata = Some(key)
+                }
                 ColumnOption::Generated { generation_expr, .. } => read.generated = generation_expr,
                 other => panic!("{}.{}: {other} is not expected", table.name, read.name),
             }
@@ -154,14 +154,20 @@ fn table_of(create: CreateTable) -> Table {
             panic!("{}: {constraint} is not expected", table.name);
         };
         let column = name.value.strip_prefix(WATERMARK).unwrap_or_else(|| panic!("{}: {name}", table.name));
-        assert!(table.watermark.replace((column.to_owned(), *expr)).is_none(), "{}: two watermarks", table.name);
+        assert!(
+            table.watermark.replace((column.to_owned(), *expr)).is_none(),
+            "{}: two watermarks",
+            table.name
+        );
     }
     table
 }
 
 fn option(option: SqlOption) -> (String, String) {
     match option {
-        SqlOption::KeyValue { key, value: Expr::Value(Value::SingleQuotedString(value)) } => (key.value, value),
+        SqlOption::KeyValue { key, value: Expr::Value(Value::SingleQuotedString(value)) } => {
+            (key.value, value)
+        }
         other => panic!("WITH ({other}): a string is expected"),
     }
 }

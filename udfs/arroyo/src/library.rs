@@ -62,7 +62,9 @@ impl Udf {
         // own panics.
         match unsafe { (self.run)(FfiArrays::from_vec(columns)) } {
             // SAFETY: both halves were exported together by the callee's `to_ffi` and are taken once.
-            RunResult::Ok(FfiArraySchema(array, schema)) => Ok(make_array(unsafe { from_ffi(array, &schema) }?)),
+            RunResult::Ok(FfiArraySchema(array, schema)) => {
+                Ok(make_array(unsafe { from_ffi(array, &schema) }?))
+            }
             RunResult::Err => Err(CallError::Panicked),
         }
     }

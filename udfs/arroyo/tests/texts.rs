@@ -10,7 +10,8 @@ use support::{TEXTS, built, integers, text};
 fn every_text_is_in_the_list() {
     let folder = std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut texts: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
+    let mut texts: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
     texts.sort();
     assert_eq!(texts, TEXTS);
 }
@@ -60,7 +61,10 @@ fn a_text_that_arroyo_does_not_take_is_refused_before_it_is_compiled() {
     assert!(matches!(parse("fn f() {"), InvalidDefinition::Syntax(_)));
     assert!(matches!(parse(&id63.replace("#[udf]", "")), InvalidDefinition::Functions(0)));
     assert!(matches!(parse(&[id63.clone(), id63.clone()].concat()), InvalidDefinition::Functions(2)));
-    assert!(matches!(parse("#[udf] fn f(a: Vec<i64>, b: i64) -> i64 { b }"), InvalidDefinition::MixedArguments(_)));
+    assert!(matches!(
+        parse("#[udf] fn f(a: Vec<i64>, b: i64) -> i64 { b }"),
+        InvalidDefinition::MixedArguments(_)
+    ));
     assert!(matches!(parse("#[udf] fn f(a: String) -> i64 { 1 }"), InvalidDefinition::Signature(_)));
     let headers = format!("/*\n[dependencies]\n*/\n{id63}");
     assert!(matches!(parse(&headers), InvalidDefinition::Headers(2)));

@@ -41,7 +41,11 @@ fn assert_streaming(rows: &[Row], json: &str) {
     let mut user = UserState::default();
     for event in &events {
         let category = Id::text(&format!("category {}", event.category)).unwrap();
-        user.push(&settings, 0, &Visit { item: Id::from(1), category, ts: 0, tail: event.tail == Some(true) });
+        user.push(
+            &settings,
+            0,
+            &Visit { item: Id::from(1), category, ts: 0, tail: event.tail == Some(true) },
+        );
     }
     let features = user.features(&settings);
     let given: Value = serde_json::from_str(json).unwrap();

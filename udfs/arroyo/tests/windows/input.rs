@@ -26,7 +26,8 @@ impl Visit {
 pub fn golden() -> Vec<Visit> {
     let lines = include_str!("../../../tests/golden/features-a.jsonl").lines();
     let records = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let visits: Vec<Visit> = records.filter(|record| record.get("dead_letter").is_none()).map(visit).collect();
+    let visits: Vec<Visit> =
+        records.filter(|record| record.get("dead_letter").is_none()).map(visit).collect();
     assert!(visits.len() > 100);
     visits
 }

@@ -64,9 +64,8 @@ fn generated(table: &Table) -> String {
 fn hops(rows: &str, slide: &Expr, width: &Expr) -> String {
     let (slide_s, width_s) = (seconds(slide), seconds(width));
     assert!(width_s % slide_s == 0, "{width} is no multiple of {slide}");
-    let back: Vec<String> = (0..width_s / slide_s)
-        .map(|step| format!("(INTERVAL '{} seconds')", step * slide_s))
-        .collect();
+    let back: Vec<String> =
+        (0..width_s / slide_s).map(|step| format!("(INTERVAL '{} seconds')", step * slide_s)).collect();
     format!(
         "SELECT *, date_bin({slide}, event_time, {EPOCH}) - back AS window_start \
          FROM {rows} CROSS JOIN (VALUES {}) AS steps (back)",
