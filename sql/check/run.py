@@ -2,8 +2,8 @@
 
 Reads a job from standard input:
   {"libraries": {"diversity": PATH, "id63": PATH, "id_text": PATH},
-   "tables": {NAME: {"columns": [[NAME, TYPE], ...], "rows": [[...], ...]}}, "query": SQL}
-and writes one JSON object a row. The UDFs are called through their built libraries, as Arroyo's workers call
+   "tables": {NAME: {"columns": [[NAME, TYPE, NOT_NULL], ...], "rows": [[...], ...]}}, "query": SQL}
+and writes the columns, {NAME: [TYPE, NULLABLE], ...}, then one JSON object a row. The UDFs are called through their built libraries, as Arroyo's workers call
 them. `udfs/arroyo/tests/windows.rs` is its one caller.
 """
 
@@ -110,9 +110,9 @@ def context(job):
     context.register_udaf(datafusion.udaf(window, columns, text, states, "immutable", "diversity"))
     for name, table in job["tables"].items():
         values = list(zip(*table["rows"])) or [()] * len(table["columns"])
-        columns = [pa.array(column, TYPES[type_]) for column, (_, type_) in zip(values, table["columns"])]
-        batch = pa.record_batch(columns, [column for column, _ in table["columns"]])
-        context.register_record_batches(name, [[batch]])
+        fields = [pa.field(field, TYPES[type_], not not_null) for field, type_, not_null in table["columns"]]
+        arrays = [pa.array(column, field.type) for column, field in zip(values, fields)]
+        context.register_record_batches(name, [[pa.record_batch(arrays, schema=pa.schema(fields))]])
     return context
 
 
@@ -123,7 +123,9 @@ def plain(column):
 
 def main():
     job = json.load(sys.stdin)
-    for batch in context(job).sql(job["query"]).collect():
+    frame = context(job).sql(job["query"])
+    print(json.dumps({field.name: [str(field.type), field.nullable] for field in frame.schema()}))
+    for batch in frame.collect():
         columns = [plain(column).to_pylist() for column in batch.columns]
         for row in zip(*columns):
             print(json.dumps(dict(zip(batch.schema.names, row))))
