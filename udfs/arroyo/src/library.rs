@@ -61,9 +61,10 @@ impl Udf {
         // SAFETY: the library stays loaded, the columns are the callee's from here on, and it catches its
         // own panics.
         match unsafe { (self.run)(FfiArrays::from_vec(columns)) } {
-            // SAFETY: both halves were exported together by the callee's `to_ffi` and are taken once.
             RunResult::Ok(FfiArraySchema(array, schema)) => {
-                Ok(make_array(unsafe { from_ffi(array, &schema) }?))
+                // SAFETY: both halves were exported together by the callee's `to_ffi` and are taken once.
+                let data = unsafe { from_ffi(array, &schema) }?;
+                Ok(make_array(data))
             }
             RunResult::Err => Err(CallError::Panicked),
         }

@@ -1,4 +1,5 @@
 //! The UDFs of ids, built and called as Arroyo builds and calls them, agree with `hmisr-features`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod support;
 

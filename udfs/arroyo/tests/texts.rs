@@ -1,4 +1,5 @@
 //! Arroyo takes the texts, of every edition that it compiles them as, and says what is wrong with others.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod support;
 

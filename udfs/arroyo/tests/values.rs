@@ -1,5 +1,6 @@
 //! The UDF `diversity`, built and called as Arroyo builds and calls it, has the values of the
 //! streaming job.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod support;
 

@@ -3,6 +3,7 @@
 //!
 //! `scripts/setup --tests` installs DataFusion for Python; where it cannot be had, this says so and
 //! tests the rewriting alone.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 #[path = "../../../../stream/tests/arroyo_sql/statements.rs"]
 mod statements;
@@ -154,8 +155,9 @@ fn watermarks_hold_whatever_times_come() {
     let Some(python) = python() else { return };
     const MAX_TS: i64 = 7_258_118_399_999;
     let absurd = [i64::MIN, -1, 0, 1, 59_999, 60_000, 1_704_067_200_000, MAX_TS, MAX_TS + 1, i64::MAX];
+    let row = input::repeated(&input::random(22, 1, 1)).remove(0);
     let times = |ts: i64, record_ts: i64| {
-        let mut row = input::raw(&input::random(22, 1, 1))[0].clone();
+        let mut row = row.clone();
         row.extend([("ts".to_owned(), json!(ts)), ("record_ts".to_owned(), json!(record_ts))]);
         row
     };
