@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("arroyo")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("arroyo")
 }
 
 #[test]

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sqlparser::ast::{Expr, Function, Statement, TableFactor, visit_expressions, visit_relations};
-use statements::{Column, Query, Table, parse, queries, tables};
+use statements::{Column, Query, Table, parse, queries, table_of, tables};
 
 fn sql() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../sql")
 }
 
 fn table(name: &str) -> Table {
@@ -77,15 +77,20 @@ fn written(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| column.metadata.is_none() && column.generated.is_none())
 }
 
-fn assert_column(table: &Table, column: &Column, fields: &[Field], sink: bool) {
+/// What is wrong with a column, if anything is.
+fn check(table: &Table, column: &Column, fields: &[Field], sink: bool) -> Result<(), String> {
     let place = format!("{}.{}", table.name, column.name);
-    let field = fields.iter().find(|field| field.name == column.name);
-    let field = field.unwrap_or_else(|| panic!("{place}: the message has no such field"));
+    let Some(field) = fields.iter().find(|field| field.name == column.name) else {
+        return Err(format!("{place}: the message has no such field"));
+    };
     let types = types(field, sink);
-    assert!(types.contains(&column.data_type.as_str()), "{place}: {}, expected {types:?}", column.data_type);
-    if !sink {
-        assert_eq!(column.not_null, field.required, "{place}: NOT NULL");
+    if !types.contains(&column.data_type.as_str()) {
+        return Err(format!("{place} is {}, expected one of {types:?}", column.data_type));
     }
+    if !sink && column.not_null != field.required {
+        return Err(format!("{place}: NOT NULL is {}, expected {}", column.not_null, field.required));
+    }
+    Ok(())
 }
 
 /// A source's columns are fields of its message; it need not read all.
@@ -93,7 +98,7 @@ fn assert_source<T: Serialize + DeserializeOwned>(name: &str, topic: &str, examp
     let table = table(name);
     let fields = fields::<T>(example);
     for column in written(&table) {
-        assert_column(&table, column, &fields, false);
+        check(&table, column, &fields, false).unwrap();
     }
     assert_eq!(table.options["type"], "source");
     assert_eq!(table.options["topic"], topic);
@@ -106,7 +111,7 @@ fn assert_sink<T: Serialize + DeserializeOwned>(name: &str, key: &str, example: 
     let table = table(name);
     let fields = fields::<T>(example);
     for column in &table.columns {
-        assert_column(&table, column, &fields, true);
+        check(&table, column, &fields, true).unwrap();
     }
     let columns: BTreeSet<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(columns, fields.iter().map(|field| field.name.as_str()).collect());
@@ -127,6 +132,13 @@ fn windowed() -> Value {
     })
 }
 
+fn feature_record() -> Value {
+    json!({
+        "user_id": 1, "item_id": 1, "category": 1, "tail": true, "ts": 1, "partition": 0, "offset": 0,
+        "lifetime": diversity(), "window": diversity(), "recent_diversity": 0.5,
+    })
+}
+
 fn diversity() -> Value {
     json!({"events": 1, "entropy": 0.5, "evenness": 0.5, "switch_rate": 0.5, "tail_ratio": 0.5})
 }
@@ -141,14 +153,7 @@ fn sources_have_the_messages_columns() {
             "request_id": "r", "event_id": "e", "is_tail": true,
         }),
     );
-    assert_source::<FeatureRecord>(
-        "user_features",
-        topic::USER_FEATURES,
-        &json!({
-            "user_id": 1, "item_id": 1, "category": 1, "tail": true, "ts": 1, "partition": 0, "offset": 0,
-            "lifetime": diversity(), "window": diversity(), "recent_diversity": 0.5,
-        }),
-    );
+    assert_source::<FeatureRecord>("user_features", topic::USER_FEATURES, &feature_record());
 }
 
 #[test]
@@ -259,11 +264,22 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
-fn a_column_of_another_type_is_found() {
-    let fields = fields::<WindowedFeatures>(&windowed());
-    let field = |name: &str| fields.iter().find(|field| field.name == name).unwrap();
-    assert_eq!(types(field("user_id"), true), ["TEXT"]);
-    assert_eq!(types(field("events"), true), ["INT", "BIGINT"]);
-    assert_eq!(types(field("entropy"), true), ["DOUBLE"]);
-    assert!(field("entropy").required && !field("tail_ratio").required);
+fn a_column_that_differs_is_named() {
+    let fields = fields::<FeatureRecord>(&feature_record());
+    let checked = |columns: &str| {
+        let Statement::CreateTable(create) = parse(&format!("CREATE TABLE t ({columns})")).unwrap() else {
+            panic!("{columns}")
+        };
+        let table = table_of(create);
+        check(&table, &table.columns[0], &fields, false)
+    };
+    assert_eq!(checked("user_id JSON NOT NULL"), Ok(()));
+    for (column, said) in [
+        ("user JSON NOT NULL", "t.user: the message has no such field"),
+        ("user_id BIGINT NOT NULL", "t.user_id is BIGINT, expected one of [\"JSON\"]"),
+        ("ts DOUBLE NOT NULL", "t.ts is DOUBLE, expected one of [\"INT\", \"BIGINT\"]"),
+        ("tail BOOLEAN", "t.tail: NOT NULL is false, expected true"),
+    ] {
+        assert_eq!(checked(column).unwrap_err(), said);
+    }
 }

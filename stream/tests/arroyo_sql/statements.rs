@@ -122,7 +122,7 @@ fn table(file: &Path) -> Table {
     table
 }
 
-fn table_of(create: CreateTable) -> Table {
+pub fn table_of(create: CreateTable) -> Table {
     let mut table = Table {
         name: create.name.to_string(),
         columns: Vec::new(),

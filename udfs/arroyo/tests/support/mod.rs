@@ -12,7 +12,7 @@ use hmisr_arroyo_udfs::{BuildError, Edition, Udf, build};
 pub const TEXTS: [&str; 3] = ["diversity", "id63", "id_text"];
 
 pub fn text(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.rs"));
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join(format!("{name}.rs"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -28,7 +28,7 @@ use support::{TEXTS, built, text};
 const HOUR_MS: i64 = 3_600_000;
 
 fn sql() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../sql")
 }
 
 /// The Python that has DataFusion, where there is one.
