@@ -53,8 +53,11 @@ fn features(windows: Windows<'_>) -> Rows {
         tail: visit.tail,
     };
     let of = |visits: Vec<&Visit>| {
-        let features = WindowFeatures::of(visits.iter().map(row).collect(), RECENT);
-        serde_json::to_value(features).unwrap()
+        let once: BTreeMap<i64, &Visit> = visits.iter().map(|visit| (visit.offset, *visit)).collect();
+        let features = WindowFeatures::of(once.values().map(row).collect(), RECENT);
+        let mut features = serde_json::to_value(features).unwrap();
+        features["records"] = json!(visits.len());
+        features
     };
     windows.into_iter().map(|(key, visits)| (key, of(visits))).collect()
 }

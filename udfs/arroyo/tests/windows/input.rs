@@ -94,10 +94,15 @@ fn row(visit: &Visit) -> Map<String, Value> {
     row.as_object().unwrap().clone()
 }
 
-/// Rows of `user_features`: every seventh event comes twice, as after a restart, and the order is lost.
-pub fn repeated(visits: &[Visit]) -> Vec<Map<String, Value>> {
-    let again = visits.iter().step_by(7);
-    visits.iter().rev().chain(again).map(row).collect()
+/// Every seventh event twice, as after a restart, and the order lost.
+pub fn repeated(visits: Vec<Visit>) -> Vec<Visit> {
+    let again: Vec<Visit> = visits.iter().step_by(7).cloned().collect();
+    visits.into_iter().rev().chain(again).collect()
+}
+
+/// Rows of `user_features`.
+pub fn rows(visits: &[Visit]) -> Vec<Map<String, Value>> {
+    visits.iter().map(row).collect()
 }
 
 /// Every other event without a mark.

@@ -28,7 +28,7 @@ use support::{TEXTS, built, text};
 const HOUR_MS: i64 = 3_600_000;
 
 fn sql() -> PathBuf {
-    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../sql")
+    Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../sql")
 }
 
 /// The Python that has DataFusion, where there is one.
@@ -39,7 +39,9 @@ fn python() -> Option<PathBuf> {
     if python.exists() {
         return Some(python);
     }
-    eprintln!(
+    // Past the harness, which keeps what a test prints.
+    let _ = writeln!(
+        std::io::stderr(),
         "\n*** SKIPPED: {} is not there, so nothing checks what the SQL of sql/ means. Run scripts/setup --tests.\n",
         python.display()
     );
@@ -110,8 +112,8 @@ fn assert_same(given: &Rows, expected: &Rows) {
 #[test]
 fn hours() {
     let Some(python) = python() else { return };
-    for visits in [input::golden(), input::random(17, 2_000, 5 * 24 * HOUR_MS)] {
-        let given = windows(&python, "user_features_hourly", "user_features", &input::repeated(&visits));
+    for visits in [input::golden(), input::random(17, 2_000, 5 * 24 * HOUR_MS)].map(input::repeated) {
+        let given = windows(&python, "user_features_hourly", "user_features", &input::rows(&visits));
         assert_same(&given, &expected::hops(&visits, HOUR_MS, HOUR_MS));
     }
 }
@@ -119,16 +121,16 @@ fn hours() {
 #[test]
 fn days_by_the_minute() {
     let Some(python) = python() else { return };
-    let visits = input::random(18, 40, 30 * HOUR_MS);
-    let given = windows(&python, "user_features_daily", "user_features", &input::repeated(&visits));
+    let visits = input::repeated(input::random(18, 40, 30 * HOUR_MS));
+    let given = windows(&python, "user_features_daily", "user_features", &input::rows(&visits));
     assert_same(&given, &expected::hops(&visits, 60_000, 24 * HOUR_MS));
 }
 
 #[test]
 fn sessions() {
     let Some(python) = python() else { return };
-    for visits in [input::golden(), input::random(19, 1_500, 5 * 24 * HOUR_MS)] {
-        let given = windows(&python, "user_features_sessions", "user_features", &input::repeated(&visits));
+    for visits in [input::golden(), input::random(19, 1_500, 5 * 24 * HOUR_MS)].map(input::repeated) {
+        let given = windows(&python, "user_features_sessions", "user_features", &input::rows(&visits));
         assert_same(&given, &expected::sessions(&visits, HOUR_MS / 2));
     }
 }
@@ -155,7 +157,7 @@ fn watermarks_hold_whatever_times_come() {
     let Some(python) = python() else { return };
     const MAX_TS: i64 = 7_258_118_399_999;
     let absurd = [i64::MIN, -1, 0, 1, 59_999, 60_000, 1_704_067_200_000, MAX_TS, MAX_TS + 1, i64::MAX];
-    let row = input::repeated(&input::random(22, 1, 1)).remove(0);
+    let row = input::rows(&input::random(22, 1, 1)).remove(0);
     let times = |ts: i64, record_ts: i64| {
         let mut row = row.clone();
         row.extend([("ts".to_owned(), json!(ts)), ("record_ts".to_owned(), json!(record_ts))]);
