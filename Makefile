@@ -14,7 +14,7 @@ NODES ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test chaos simulate lint setup kafka kafka-stop
+.PHONY: help up build test chaos simulate lint setup udfs kafka kafka-stop
 
 help: ## this list
 	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
@@ -51,6 +51,11 @@ lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 	@cd proofs && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
+	@cd udfs/arroyo && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
+	@rustfmt --check --edition 2021 udfs/arroyo/sources/*.rs
+
+udfs: setup ## write the UDF texts for Arroyo anew, after a change of the maths
+	@HMISR_REGENERATE=1 cargo test --release --workspace --test arroyo_texts
 
 setup: ## install what the build needs (apt)
 	@scripts/setup

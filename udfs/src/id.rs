@@ -8,12 +8,11 @@ use std::sync::Arc;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::id63::{MAX_ID_BYTES, canonical_decimal};
 use crate::varint::{Reader, put};
 
 /// The largest integer identifier, 2⁶³ − 1.
 pub const MAX_INT_ID: u64 = i64::MAX as u64;
-/// The longest string identifier, in bytes of UTF-8.
-pub const MAX_ID_BYTES: usize = 128;
 
 /// An integer from 0 to 2⁶³ − 1, or a string of 1 to 128 bytes.
 ///
@@ -175,14 +174,6 @@ fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
             return &digits[at..];
         }
     }
-}
-
-fn canonical_decimal(text: &str) -> Option<u64> {
-    let canonical = text == "0" || !text.starts_with('0');
-    if !canonical || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok().filter(|&value| value <= MAX_INT_ID)
 }
 
 const INT: u8 = 0;

@@ -24,15 +24,19 @@
 
 mod diversity;
 mod id;
+mod id63;
 mod partition;
 mod popularity;
 mod settings;
 mod user;
 pub mod varint;
+mod window;
 
 pub use diversity::{Diversity, Totals};
-pub use id::{Id, IdError, MAX_ID_BYTES, MAX_INT_ID};
+pub use id::{Id, IdError, MAX_INT_ID};
+pub use id63::{MAX_ID_BYTES, id63, json_id};
 pub use partition::{Late, PartitionState};
 pub use popularity::{ItemCount, Popularity};
 pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};
 pub use user::{Category, Features, Interaction, UserState, Visit};
+pub use window::{RECENT, WindowFeatures, WindowRow};

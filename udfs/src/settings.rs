@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::RECENT;
+
 /// Changes whenever the same events and settings would give other numbers.
 pub const MATHS_VERSION: u32 = 2;
 
@@ -35,7 +37,7 @@ impl Default for FeatureSettings {
     fn default() -> Self {
         Self {
             window: 200,
-            recent: 10,
+            recent: RECENT,
             popularity_epoch: 10_000,
             head_share: 0.8,
             half_life_events: 10_000_000,

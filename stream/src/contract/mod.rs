@@ -9,6 +9,7 @@ mod letter;
 mod owner;
 pub mod topic;
 mod user_view;
+mod windowed;
 
 pub use announcement::SnapshotAnnouncement;
 pub use dead_letter::{DeadLetter, Reason};
@@ -19,3 +20,4 @@ pub use hmisr_features::{Diversity, Id};
 pub use letter::{Letter, REPLAYED_FROM};
 pub use owner::{Owners, PartitionOwner};
 pub use user_view::{UserView, VisitView};
+pub use windowed::{CategoryPopularity, WindowedFeatures};
