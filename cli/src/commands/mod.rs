@@ -4,7 +4,7 @@ pub mod backfill;
 pub mod config;
 pub mod dlq;
 pub mod eval;
-mod experiment;
+pub mod experiment;
 pub mod fit;
 pub mod owners;
 pub mod pipeline;
