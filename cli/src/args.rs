@@ -7,6 +7,7 @@ use hmisr_feed::Format;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
+use crate::commands::bridge::BridgeArgs;
 use crate::commands::eval::args::EvalArgs;
 use crate::commands::fit::FitArgs;
 use crate::failure::Failure;
@@ -44,6 +45,15 @@ pub enum Command {
     Train(TrainArgs),
     /// Serve recommendations from the newest snapshot, swapped in while it runs.
     Serve(ServeArgs),
+    /// Copy another topic into `events`: fields renamed, keyed by user, each record exactly once.
+    ///
+    /// A record that is no event becomes a dead letter. How far the copy came is committed with what was
+    /// written, so the next run goes on there, whatever ended this one. Fields are told by name or by
+    /// JSON pointer, here or in the settings file's [bridge]:
+    ///
+    /// hmisr bridge --brokers kafka:9092 --from clicks --field user_id=/user/id --field item_id=sku
+    /// --field ts=event_time --time-unit s --default action=click
+    Bridge(BridgeArgs),
     /// Compute the features of a file of events: one JSON line for each.
     Backfill(BackfillArgs),
     /// Fit a network to a data set, by stages, and measure it on the held-out part.

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod backfill;
+pub mod bridge;
 pub mod config;
 pub mod dlq;
 pub mod eval;
@@ -62,6 +63,7 @@ mod tests {
     fn every_metric_is_documented_and_nothing_else() {
         let registry = prometheus::Registry::new();
         hmisr_feed::FeedMetrics::new(&registry).unwrap();
+        hmisr_feed::BridgeMetrics::new(&registry).unwrap();
         hmisr_pipeline::PipelineMetrics::new(&registry).unwrap();
         hmisr_state::StateMetrics::new(&registry).unwrap();
         hmisr_trainer::Metrics::new(&registry).unwrap();
