@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Fields};
 use hmisr_stream::contract::{Event, Letter, Reason, topic};
 use hmisr_stream::memory::{Broker, Call, Effect, Fault, MemorySink, MemorySource, Timeouts};
-use hmisr_stream::{ErrorKind, Outgoing, Result, partition_for_key};
+use hmisr_stream::{ErrorKind, Header, Outgoing, Result, partition_for_key};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -22,7 +22,24 @@ fn settings() -> BridgeSettings {
     }
 }
 
-/// A broker with `records` of another shape, by round robin over two partitions; every tenth is none.
+fn click(number: i64, payload: Vec<u8>) -> Outgoing {
+    let partition = i32::from(number % 2 == 1);
+    Outgoing { topic: CLICKS, partition, key: None, payload: Some(payload), headers: Vec::new() }
+}
+
+/// A record of another shape; every tenth is none.
+fn record(number: i64) -> Outgoing {
+    let payload = match number % 10 {
+        9 => format!("rubbish {number}"),
+        _ => format!(
+            r#"{{"user": {{"id": {}}}, "sku": {number}, "category": 1, "action": "click", "ts": {number}}}"#,
+            number % 7
+        ),
+    };
+    click(number, payload.into_bytes())
+}
+
+/// A broker with such `records`, by round robin over two partitions.
 fn broker(records: i64) -> Broker {
     let hour = Duration::from_secs(3_600);
     let broker = Broker::new(Timeouts { session: hour, transaction: hour });
@@ -30,17 +47,7 @@ fn broker(records: i64) -> Broker {
     broker.create_topic(topic::EVENTS, 3);
     broker.create_topic(topic::DEAD_LETTERS, 3);
     for number in 0..records {
-        let payload = match number % 10 {
-            9 => format!("rubbish {number}"),
-            _ => format!(
-                r#"{{"user": {{"id": {}}}, "sku": {number}, "category": 1, "action": "click", "ts": {number}}}"#,
-                number % 7
-            ),
-        };
-        let partition = i32::from(number % 2 == 1);
-        let payload = Some(payload.into_bytes());
-        let record = Outgoing { topic: CLICKS, partition, key: None, payload, headers: Vec::new() };
-        broker.append(&[record]).unwrap();
+        broker.append(&[record(number)]).unwrap();
     }
     broker
 }
@@ -55,6 +62,15 @@ fn run(broker: &Broker, stop: &AtomicBool, metrics: &BridgeMetrics) -> Result<Co
     connection.cut();
     broker.evict(&settings.group, true);
     copied
+}
+
+/// An instance among others, which leaves the group when it stops.
+fn instance(broker: &Broker, transactional_id: &str, stop: &AtomicBool) -> Copied {
+    let connection = broker.connect();
+    let settings = BridgeSettings { transactional_id: transactional_id.into(), ..settings() };
+    let sink = || MemorySink::new(&connection, &settings.transactional_id);
+    let source = MemorySource::new(&connection, CLICKS, &settings.group).unwrap();
+    Bridge::new(&settings, source, &sink, &metrics()).run(stop, false).unwrap()
 }
 
 fn metrics() -> BridgeMetrics {
@@ -146,6 +162,80 @@ fn each_record_is_copied_once_whatever_goes_wrong() {
         }
         assert_copied(&broker, 300, seed);
     }
+}
+
+#[test]
+fn instances_share_the_partitions_and_one_that_was_left_behind_writes_nothing() {
+    let broker = broker(0);
+    let (first, second) = (AtomicBool::new(false), AtomicBool::new(false));
+    let read = || broker.read(topic::EVENTS).len() + broker.read(topic::DEAD_LETTERS).len();
+    let copied = std::thread::scope(|scope| {
+        let one = scope.spawn(|| instance(&broker, "one", &first));
+        let two = scope.spawn(|| instance(&broker, "two", &second));
+        for number in 0..2_000 {
+            broker.append(&[record(number)]).unwrap();
+            if number % 100 == 50 {
+                // The group goes on without a member, which does not know of it.
+                broker.evict(&settings().group, number % 200 == 50);
+            }
+            if number % 20 == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if number == 1_500 {
+                first.store(true, Ordering::Relaxed);
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while read() < 2_000 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        second.store(true, Ordering::Relaxed);
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    assert_copied(&broker, 2_000, 0);
+    assert_eq!(copied.0.events + copied.1.events, 1_800);
+}
+
+#[test]
+fn a_run_to_the_end_does_not_run_after_an_end_that_moves() {
+    let (broker, metrics) = (broker(1_000), metrics());
+    let (done, number) = (AtomicBool::new(false), AtomicI64::new(1_000));
+    let (copied, grown) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                broker.append(&[record(number.fetch_add(1, Ordering::Relaxed))]).unwrap();
+            }
+        });
+        let copied = run(&broker, &AtomicBool::new(false), &metrics).unwrap();
+        let grown = number.load(Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        (copied, grown)
+    });
+    let all = copied.events + copied.dead_letters["malformed"];
+    assert!((1_000..=grown as u64).contains(&all), "{all} of {grown}");
+}
+
+#[test]
+fn headers_go_along_and_too_many_of_them_make_a_dead_letter() {
+    let broker = broker(0);
+    let with = |headers: Vec<Header>| Outgoing { headers, ..record(0) };
+    let trace = vec![Header::new("traceparent", "00-1-2-01"), Header::new("traceparent", "again")];
+    broker.append(&[with(trace.clone()), with(vec![Header::new("large", vec![b'x'; 900_000])])]).unwrap();
+    // A record may be large: what an event takes of it is not.
+    let pad = "x".repeat(2_000_000);
+    let large = format!(
+        r#"{{"user": {{"id": 1}}, "sku": 2, "category": 1, "action": "click", "ts": 3, "pad": "{pad}"}}"#
+    );
+    broker.append(&[click(1, large.into_bytes())]).unwrap();
+    let metrics = metrics();
+    let copied = run(&broker, &AtomicBool::new(false), &metrics).unwrap();
+    assert_eq!((copied.events, copied.dead_letters["too_large"]), (2, 1));
+    let events = broker.read(topic::EVENTS);
+    assert!(events.iter().any(|record| record.headers == trace));
+    assert!(events.iter().all(|record| record.payload.as_ref().unwrap().len() < 100));
+    let letters = broker.read(topic::DEAD_LETTERS);
+    assert!(Letter::read(&letters[0]).unwrap().message.contains("900000"));
 }
 
 #[test]

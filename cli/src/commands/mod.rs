@@ -7,6 +7,7 @@ pub mod dlq;
 pub mod eval;
 mod experiment;
 pub mod fit;
+pub mod forget;
 pub mod owners;
 pub mod pipeline;
 pub mod serve;

@@ -33,7 +33,7 @@ impl BridgeMetrics {
             )?,
             lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
         };
-        for reason in [Reason::Malformed, Reason::Invalid] {
+        for reason in [Reason::Malformed, Reason::Invalid, Reason::TooLarge] {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
         registry.register(Box::new(metrics.events.clone()))?;

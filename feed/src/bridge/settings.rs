@@ -35,7 +35,8 @@ pub enum TimeUnit {
     Us,
     /// Nanoseconds since 1970.
     Ns,
-    /// A text such as `2026-01-31T08:30:00.250Z`, with `Z` or no zone: UTC (RFC 3339).
+    /// A text such as `2026-01-31T08:30:00.250Z` or `2026-01-31 09:30:00+01:00` (RFC 3339); UTC where it
+    /// names no zone.
     Rfc3339,
     /// The record's own timestamp on Kafka; `fields.ts` is not looked at.
     Record,
@@ -134,8 +135,10 @@ impl BridgeSettings {
         if self.topic == topic::EVENTS {
             return refuse("topic", "`events` is what is written; name the topic that is read");
         }
-        if self.group.is_empty() || self.transactional_id.is_empty() {
-            return refuse("group", "group and transactional_id are names, not empty");
+        for (setting, name) in [("group", &self.group), ("transactional_id", &self.transactional_id)] {
+            if name.is_empty() {
+                return refuse(setting, "must be a name, not empty");
+            }
         }
         for (name, place) in self.fields.all() {
             if place.split('/').skip(1).any(|step| step.replace("~0", "").replace("~1", "").contains('~')) {
