@@ -118,5 +118,5 @@ fn blocks_are_told_apart() {
     let found: Vec<(usize, String, Option<String>)> =
         blocks(guide).into_iter().map(|block| (block.line, block.commands, block.prints)).collect();
     let printed = Some("printed".to_owned());
-    assert_eq!(found, [(2, "one".to_owned(), printed), (15, "three\nfour".to_owned(), None)]);
+    assert_eq!(found, [(2, "one".to_owned(), printed), (17, "three\nfour".to_owned(), None)]);
 }
