@@ -35,7 +35,9 @@ fn produce(brokers: &str, numbers: std::ops::Range<usize>) {
         let payload = match number % 100 {
             99 => format!(r#"{{"user": {{}}, "sku": "s{number}", "action": "buy", "ts": {number}}}"#),
             _ => {
-                format!(r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {number}.5}}"#)
+                format!(
+                    r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {number}.5}}"#
+                )
             }
         };
         let key = user.to_string().into_bytes();
