@@ -106,7 +106,7 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
     let mut newest = [-1; 97];
     for record in &events {
         let event = Event::decode(record.payload.as_deref().unwrap()).unwrap();
-        let number = event.item_id.to_string()[1..].parse().unwrap();
+        let number: usize = event.item_id.to_string()[1..].parse().unwrap();
         assert_eq!((event.ts, event.category.to_string().as_str()), (number as i64 * 1_000 + 500, "all"));
         assert_eq!(record.key.as_deref(), Some(event.user_id.to_string().as_bytes()));
         assert_eq!(record.headers, [Header::new("trace", number.to_string())]);
