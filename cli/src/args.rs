@@ -8,9 +8,11 @@ use hmisr_model::backend::Precision;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
+use crate::commands::bridge::BridgeArgs;
 use crate::commands::eval::args::EvalArgs;
 use crate::commands::experiment::Size;
 use crate::commands::fit::FitArgs;
+use crate::commands::forget::ForgetArgs;
 use crate::failure::Failure;
 
 /// Diversity features, sequence windows and an online recommender from a stream of user events.
@@ -46,6 +48,21 @@ pub enum Command {
     Train(TrainArgs),
     /// Serve recommendations from the newest snapshot, swapped in while it runs.
     Serve(ServeArgs),
+    /// Copy another topic into `events`: fields renamed, keyed by user, each record exactly once.
+    ///
+    /// A record that is no event becomes a dead letter. How far the copy came is committed with what was
+    /// written, so the next run goes on there, whatever ended this one. Fields are told by name or by
+    /// JSON pointer, here or in the settings file's [bridge]:
+    ///
+    /// hmisr bridge --brokers kafka:9092 --from clicks --field user_id=/user/id --field item_id=sku
+    /// --field ts=event_time --time-unit s --default action=click
+    Bridge(BridgeArgs),
+    /// Ask for users to be forgotten: a tombstone for each goes to `events`.
+    ///
+    /// The job then deletes the user's state, and writes tombstones to `user-features` and
+    /// `training-examples`. Events that come later begin the user anew. docs/runbooks.md says what is
+    /// left where, and for how long.
+    Forget(ForgetArgs),
     /// Compute the features of a file of events: one JSON line for each.
     Backfill(BackfillArgs),
     /// Fit a network to a data set, by stages, and measure it on the held-out part.
@@ -321,6 +338,28 @@ impl std::str::FromStr for PartitionOffset {
     }
 }
 
+/// A topic and its partitions, as in `clicks=3`.
+#[derive(Debug, Clone)]
+pub struct TopicPartitions {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: i32,
+}
+
+impl std::str::FromStr for TopicPartitions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('=').and_then(|(name, partitions)| {
+            Some(Self { name: name.to_owned(), partitions: partitions.parse().ok()? })
+        });
+        parsed
+            .filter(|it| !it.name.is_empty() && it.partitions > 0)
+            .ok_or_else(|| "expected topic=partitions, such as clicks=3".to_owned())
+    }
+}
+
 /// Commands about topics.
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
@@ -329,6 +368,9 @@ pub enum TopicsCommand {
         /// Kafka brokers, host:port[,…].
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
+        /// A topic of yours beside them, such as clicks=3 with three partitions; repeatable.
+        #[arg(long = "also", value_name = "TOPIC=PARTITIONS")]
+        also: Vec<TopicPartitions>,
     },
     /// Check that the topics are as the job needs them, and name the rights that its parts need.
     ///

@@ -39,6 +39,8 @@ pub struct Config {
     pub kafka: KafkaSettings,
     /// Where `hmisr up` takes events from.
     pub feed: hmisr_feed::Settings,
+    /// What `hmisr bridge` copies.
+    pub bridge: hmisr_feed::BridgeSettings,
     /// The trainer.
     pub trainer: hmisr_trainer::Settings,
     /// The HTTP server.
@@ -113,6 +115,7 @@ impl Config {
         self.kafka.validate()?;
         self.log.validate().map_err(Failure::user)?;
         self.feed.validate()?;
+        self.bridge.validate()?;
         self.trainer.validate()?;
         self.serving.validate().map_err(|error| Failure::user(error.to_string()))?;
         if !(1..=100_000).contains(&self.topics.partitions) {

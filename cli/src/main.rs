@@ -49,6 +49,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pipeline(args) => commands::pipeline::run(config, args),
         Command::Train(args) => commands::train::run(config, args),
         Command::Serve(args) => commands::serve::run(config, args),
+        Command::Bridge(args) => commands::bridge::run(config, args),
+        Command::Forget(args) => commands::forget::run(config, args),
         Command::Backfill(args) => commands::backfill::run(config, args),
         Command::Fit(args) => commands::fit::run(*args, &cli.set),
         Command::Eval(args) => commands::eval::run(*args, &cli.set),

@@ -16,6 +16,14 @@ pub enum FeedError {
         /// The range.
         expected: &'static str,
     },
+    /// A setting of the bridge that cannot work.
+    #[error("bridge.{setting}: {problem}")]
+    Bridge {
+        /// The setting's path below `bridge`.
+        setting: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A file or folder that is not there, or that is not what was expected.
     #[error("{}: {problem}; expected {expected}", path.display())]
     Input {

@@ -6,8 +6,10 @@
 //!   a backfill.
 //! * [`Feeder`]: writes a source into the topic `events`, goes on exactly where it stopped, and
 //!   waits for those who read.
+//! * [`Bridge`]: copies another topic of Kafka into `events`, field by field as [`BridgeSettings`] says.
 //! * [`FeedIdentity`]: what a data folder was fed from, so that another source is refused.
 
+mod bridge;
 mod error;
 mod feeder;
 mod files;
@@ -19,6 +21,7 @@ mod pace;
 mod progress;
 mod settings;
 
+pub use bridge::{Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields, Mapping, TimeUnit};
 pub use error::FeedError;
 pub use feeder::{EventWriter, Fed, Feeder};
 pub use files::{Format, MAX_LINE_BYTES, open};

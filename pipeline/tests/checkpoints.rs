@@ -68,6 +68,8 @@ struct Machine {
     settings: StateSettings,
     clock: Arc<Clock>,
     registry: Registry,
+    /// Turns of the engine after everything was processed.
+    idle: usize,
 }
 
 impl Machine {
@@ -88,7 +90,7 @@ impl Machine {
             checkpoints: format!("file://{}", bench.folder.path().join("checkpoints").display()),
             ..StateSettings::default()
         };
-        Self { bench, settings, clock: Arc::default(), registry: Registry::new() }
+        Self { bench, settings, clock: Arc::default(), registry: Registry::new(), idle: 0 }
     }
 
     /// Processes all input and stops in order.
@@ -111,6 +113,9 @@ impl Machine {
         let ends = self.bench.log.ends(topic::EVENTS).unwrap();
         let is_done = |done: BTreeMap<i32, i64>| (0..).zip(&ends).all(|(at, end)| done.get(&at) == Some(end));
         while !is_done(progress.next_offsets()) {
+            engine.step(&mut new_sink)?;
+        }
+        for _ in 0..self.idle {
             engine.step(&mut new_sink)?;
         }
         engine.run(&AtomicBool::new(true), new_sink)?;
@@ -225,6 +230,22 @@ fn a_group_that_lost_its_offsets_does_not_begin_anew_where_checkpoints_are() {
     let source = forgetful(&machine);
     machine.run_over(source).unwrap();
     assert_eq!(machine.bench.contents(topic::USER_FEATURES).len(), written);
+}
+
+#[test]
+fn a_job_that_has_had_no_event_leaves_no_checkpoint_and_starts_again() {
+    let (mut machine, stream) = (Machine::new(2), events(2, 100));
+    machine.settings.checkpoint_interval_s = 1;
+    machine.idle = 40;
+    machine.run().unwrap();
+    assert_eq!(machine.count("checkpoints_total"), 0.0);
+    // Neither the group nor the store has anything: with a checkpoint this would be refused.
+    machine.lose_disk();
+    machine.run().unwrap();
+    machine.bench.send(&stream);
+    let state = machine.run().unwrap();
+    assert!(!machine.manifests(0).is_empty() && !machine.manifests(1).is_empty());
+    assert_undisturbed(&machine, &state, &stream, 2);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! One file a command.
 
 pub mod backfill;
+pub mod bridge;
 pub mod config;
 pub mod dlq;
 pub mod eval;
 pub mod experiment;
 pub mod fit;
+pub mod forget;
 pub mod owners;
 pub mod pipeline;
 pub mod serve;
@@ -62,6 +64,7 @@ mod tests {
     fn every_metric_is_documented_and_nothing_else() {
         let registry = prometheus::Registry::new();
         hmisr_feed::FeedMetrics::new(&registry).unwrap();
+        hmisr_feed::BridgeMetrics::new(&registry).unwrap();
         hmisr_pipeline::PipelineMetrics::new(&registry).unwrap();
         hmisr_state::StateMetrics::new(&registry).unwrap();
         hmisr_trainer::Metrics::new(&registry).unwrap();

@@ -29,7 +29,7 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState))?.router();
+    let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState("trainer")))?.router();
     let server = HttpServer::start(router, settings, stop)?;
     println!(
         "training over {} into {}; metrics on {}/metrics",
@@ -44,12 +44,13 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A trainer keeps no users.
-struct NoState;
+/// A part that keeps no users, by its name.
+pub struct NoState(pub &'static str);
 
 impl UserLookup for NoState {
     fn user(&self, _: &Id) -> Result<Option<UserView>, LookupError> {
-        Err(LookupError::new("a trainer answers no look-ups; ask a pipeline or a server"))
+        let part = self.0;
+        Err(LookupError::new(format!("a {part} answers no look-ups; ask a pipeline or a server")))
     }
 
     fn ready(&self) -> Result<(), LookupError> {

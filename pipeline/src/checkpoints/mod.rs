@@ -45,6 +45,8 @@ struct Owned {
     at: Duration,
     /// Since when the store has been ahead of its newest checkpoint.
     behind_since: Option<Duration>,
+    /// Whether nothing was committed to the store yet.
+    is_new: bool,
 }
 
 impl Checkpoints {
@@ -131,7 +133,8 @@ impl Checkpoints {
         // What a predecessor left there holds on to tables that are deleted by now.
         scratch(&self.folder, ".checkpoint", number)?;
         place.uploader.begin(number, restored);
-        let owned = Owned { checkpoints, at: self.world.now(), behind_since: None };
+        let is_new = store.is_new()?;
+        let owned = Owned { checkpoints, at: self.world.now(), behind_since: None, is_new };
         place.owned.insert(number, owned);
         Ok(store)
     }
@@ -140,7 +143,7 @@ impl Checkpoints {
     /// most. A failure is counted and does not hold the job up.
     ///
     /// # Errors
-    /// Only the world's.
+    /// The world's, and where a store cannot be read.
     pub(crate) fn turn<'a>(&mut self, stores: impl Iterator<Item = (i32, &'a PartitionStore)>) -> Result<()> {
         let Some(place) = &mut self.place else { return Ok(()) };
         place.uploader.check()?;
@@ -148,6 +151,12 @@ impl Checkpoints {
         let (mut oldest, mut made) = (Duration::ZERO, false);
         for (number, store) in stores {
             let Some(owned) = place.owned.get_mut(&number) else { continue };
+            if owned.is_new {
+                // There is nothing to keep, and a checkpoint that no committed offset goes with would
+                // pass for what a lost group has left.
+                owned.is_new = store.is_new()?;
+                continue;
+            }
             if place.uploader.newest(number) == Some(store.next_offset()) {
                 (owned.at, owned.behind_since) = (now, None);
                 continue;

@@ -53,7 +53,7 @@ pub struct FeatureVector {
 ///   WireId user = 1; WireId item = 2; WireId category = 3;
 ///   float label = 4; float weight = 5; int64 ts = 6;
 ///   repeated WireId history_items = 7; repeated WireId history_categories = 8;
-///   repeated int64 history_ts_deltas = 9; // sint64: ts minus the next newer event's ts
+///   repeated sint64 history_ts_deltas = 9; // ts minus the next newer event's ts
 ///   FeatureVector features = 10;
 /// }
 /// ```

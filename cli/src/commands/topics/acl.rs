@@ -36,6 +36,14 @@ pub fn rights(config: &Config) -> Vec<Right> {
         rights.push(Right { part, resource, name: name.to_owned(), pattern, operations });
     };
     add("events", "topic", topic::EVENTS, WRITE);
+    if !config.bridge.topic.is_empty() {
+        add("bridge", "topic", &config.bridge.topic, READ);
+        for name in [topic::EVENTS, topic::DEAD_LETTERS] {
+            add("bridge", "topic", name, WRITE);
+        }
+        add("bridge", "group", &config.bridge.group, READ);
+        add("bridge", "transactional-id", &config.bridge.transactional_id, WRITE);
+    }
     add("pipeline", "topic", topic::EVENTS, READ);
     for name in [topic::USER_FEATURES, topic::TRAINING_EXAMPLES, topic::DEAD_LETTERS] {
         add("pipeline", "topic", name, WRITE);

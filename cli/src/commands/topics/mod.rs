@@ -13,12 +13,25 @@ use crate::transport::{Kafka, Transport};
 
 pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
     match command {
-        TopicsCommand::Create { brokers } => {
+        TopicsCommand::Create { brokers, also } => {
             let kafka = at(config.kafka, brokers);
             Kafka(kafka.clone()).create_topics(&config.topics)?;
-            list(&kafka, config.topics.partitions)
+            let replication = config.topics.replication;
+            let also: Vec<TopicSpec> = also
+                .into_iter()
+                .map(|topic| TopicSpec { replication, ..TopicSpec::new(topic.name, topic.partitions) })
+                .collect();
+            Admin::new(&kafka)?.create_topics(&also)?;
+            let names = also.into_iter().map(|spec| spec.name);
+            list(
+                &kafka,
+                standard_topics(config.topics.partitions).into_iter().map(|spec| spec.name).chain(names),
+            )
         }
-        TopicsCommand::List { brokers } => list(&at(config.kafka, brokers), config.topics.partitions),
+        TopicsCommand::List { brokers } => {
+            let names = standard_topics(config.topics.partitions).into_iter().map(|spec| spec.name);
+            list(&at(config.kafka, brokers), names)
+        }
         TopicsCommand::Check { brokers, principal, json } => {
             config.kafka = at(config.kafka, brokers);
             check(&config, principal.as_deref(), json)
@@ -34,12 +47,12 @@ pub fn at(kafka: KafkaSettings, brokers: Option<String>) -> KafkaSettings {
     }
 }
 
-fn list(kafka: &KafkaSettings, partitions: i32) -> Result<(), Failure> {
+fn list(kafka: &KafkaSettings, names: impl Iterator<Item = String>) -> Result<(), Failure> {
     let admin = Admin::new(kafka)?;
-    for spec in standard_topics(partitions) {
-        match admin.describe(&spec.name)? {
+    for name in names {
+        match admin.describe(&name)? {
             Some(topic) => println!("{:<20} {:>5} partitions", topic.name, topic.partitions),
-            None => println!("{:<20} missing; `hmisr topics create` makes it", spec.name),
+            None => println!("{name:<20} missing; `hmisr topics create` makes it"),
         }
     }
     Ok(())

@@ -1,0 +1,312 @@
+//! The loop: read, map, write, commit.
+//!
+//! The records of one poll make one transaction: events, dead letters and the group's next offsets are
+//! there together or not at all. What took no effect is read again from the committed offsets.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hmisr_stream::contract::{DeadLetter, Reason, topic};
+use hmisr_stream::{
+    Error, ErrorKind, Header, Limits, Outgoing, Polled, Record, Result, Sink, Source, partition_for_key,
+};
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::{BridgeMetrics, BridgeSettings, Mapping};
+use crate::MAX_EVENT_BYTES;
+
+/// Records of one transaction.
+const LIMITS: Limits = Limits { records: 5_000, bytes: 8 << 20 };
+/// Longest wait of a poll, so that a stop is seen in time.
+const POLL: Duration = Duration::from_millis(100);
+/// Failures in a row before the run ends.
+const PATIENCE: u32 = 10;
+/// Failures further apart are not in a row, whether or not there was anything to commit between.
+const IN_A_ROW: Duration = Duration::from_secs(10 * 60);
+/// Half of the pause after the first of them; it doubles with each, so giving up takes 10 s and the
+/// brokers' timeouts.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The longest part of a pause in which a stop is not seen.
+const SLICE: Duration = Duration::from_millis(50);
+/// How long a partition may wait for its committed offset, which is not known while an instance that
+/// owned it has a transaction open: 15 minutes at most, by Kafka's default `transaction.max.timeout.ms`.
+const WAIT: Duration = Duration::from_secs(16 * 60);
+/// Between two lines that tell how far it is.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Copied {
+    /// Records that became events.
+    pub events: u64,
+    /// Records that became dead letters, by reason.
+    pub dead_letters: BTreeMap<&'static str, u64>,
+}
+
+/// Copies a topic into `events`.
+pub struct Bridge<'a, S, K> {
+    source: S,
+    sink: Option<K>,
+    make_sink: &'a dyn Fn() -> Result<K>,
+    mapping: Mapping,
+    metrics: &'a BridgeMetrics,
+    /// The next offset of every partition that is read.
+    positions: BTreeMap<i32, i64>,
+    /// Partitions to be sought to the committed offset before anything more of them is copied, and
+    /// since when.
+    waiting: BTreeMap<i32, Instant>,
+    /// Where each partition ended when it was first seen.
+    ends: BTreeMap<i32, i64>,
+    failures: u32,
+    failed_at: Instant,
+    copied: Copied,
+}
+
+impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
+    /// Over a source that was not polled yet. `make_sink` is asked again where the outcome of a
+    /// transaction is unknown.
+    pub fn new(
+        settings: &BridgeSettings,
+        source: S,
+        make_sink: &'a dyn Fn() -> Result<K>,
+        metrics: &'a BridgeMetrics,
+    ) -> Self {
+        Self {
+            source,
+            sink: None,
+            make_sink,
+            mapping: Mapping::new(settings),
+            metrics,
+            positions: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            failures: 0,
+            failed_at: Instant::now(),
+            copied: Copied::default(),
+        }
+    }
+
+    /// Runs until `stop`; with `until_end` also until every partition was owned and read to where it
+    /// ended when it was first seen.
+    ///
+    /// # Errors
+    /// A topic that is missing, a second run of the same transactional id, and offsets that the log
+    /// does not hold name their remedy; brokers that stay away end it after some tries.
+    pub fn run(mut self, stop: &AtomicBool, until_end: bool) -> Result<Copied> {
+        let mut told = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            match self.turn(until_end) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => self.pause(error, stop)?,
+            }
+            if told.elapsed() >= TOLD {
+                told = Instant::now();
+                let letters: u64 = self.copied.dead_letters.values().sum();
+                info!(
+                    events = self.copied.events,
+                    dead_letters = letters,
+                    lag = self.metrics.lag.get(),
+                    partitions = format!("{} of {}", self.positions.len(), self.source.topic().partitions),
+                    "bridged"
+                );
+            }
+        }
+        Ok(self.copied)
+    }
+
+    /// After a failure that may pass: waits, longer with each in a row.
+    fn pause(&mut self, error: Error, stop: &AtomicBool) -> Result<()> {
+        if self.failed_at.elapsed() > IN_A_ROW {
+            self.failures = 0;
+        }
+        (self.failures, self.failed_at) = (self.failures + 1, Instant::now());
+        if !is_passing(error.kind()) || self.failures > PATIENCE {
+            return Err(error);
+        }
+        warn!(%error, failures = self.failures, "the bridge tries again from the last commit");
+        let pause = PAUSE * (1 << self.failures);
+        while self.failed_at.elapsed() < pause && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(SLICE.min(pause));
+        }
+        Ok(())
+    }
+
+    /// One poll and what it brought; whether that was the end.
+    fn turn(&mut self, until_end: bool) -> Result<bool> {
+        // Before the committed offsets are asked for: a new sink settles what the old one left open.
+        if self.sink.is_none() {
+            self.sink = Some((self.make_sink)()?);
+        }
+        self.seek_waiting()?;
+        match self.source.poll(LIMITS, POLL)? {
+            Polled::Assigned(partitions) => {
+                let now = Instant::now();
+                self.waiting.extend(partitions.into_iter().map(|partition| (partition, now)));
+                Ok(false)
+            }
+            Polled::Revoked(partitions) => {
+                self.positions.retain(|partition, _| !partitions.contains(partition));
+                self.waiting.retain(|partition, _| !partitions.contains(partition));
+                Ok(false)
+            }
+            Polled::Records(mut records) => {
+                // What comes of a partition before it was sought back comes again.
+                records.retain(|record| self.positions.contains_key(&record.partition));
+                if !records.is_empty() {
+                    self.copy(&records).inspect_err(|error| self.undo(error))?;
+                }
+                self.show_lag();
+                Ok(until_end && self.is_at_end(records.is_empty())?)
+            }
+        }
+    }
+
+    /// Seeks partitions that wait for it. One that cannot be sought yet holds up no polling, and with
+    /// it neither the group's membership nor the news that the partition is someone else's by now.
+    fn seek_waiting(&mut self) -> Result<()> {
+        while let Some((&partition, &since)) = self.waiting.first_key_value() {
+            match self.seek_back(partition) {
+                Ok(()) => drop(self.waiting.remove(&partition)),
+                Err(error) if is_passing(error.kind()) && since.elapsed() < WAIT => {
+                    info!(partition, %error, "waiting to go on");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// To the group's committed offset, or to the start of the log.
+    fn seek_back(&mut self, partition: i32) -> Result<()> {
+        let (start, end) = self.source.bounds(partition)?;
+        let position = self.source.committed(partition)?.unwrap_or(start);
+        if !(start..=end).contains(&position) {
+            return Err(Error::new(
+                ErrorKind::OffsetOutOfRange,
+                format!(
+                    "partition {partition} of {} holds offsets {start} to {end}, and group {} is at {position}: what lies between is gone, or the topic was made anew; set the group's offsets (kafka-consumer-groups.sh --reset-offsets --to-earliest) and start again",
+                    self.source.topic().name,
+                    self.source.group_id(),
+                ),
+            ));
+        }
+        self.source.seek(partition, position)?;
+        self.positions.insert(partition, position);
+        self.ends.entry(partition).or_insert(end);
+        Ok(())
+    }
+
+    /// One transaction.
+    fn copy(&mut self, records: &[Record]) -> Result<()> {
+        let Some(sink) = self.sink.as_mut() else { return Ok(()) };
+        let events = partitions(sink, topic::EVENTS)?;
+        let letters = partitions(sink, topic::DEAD_LETTERS)?;
+        let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let mut next = BTreeMap::new();
+        sink.begin()?;
+        for record in records {
+            let outgoing = outgoing(&self.mapping, record, events).unwrap_or_else(|(reason, message)| {
+                *refused.entry(reason.as_str()).or_default() += 1;
+                let topic = &self.source.topic().name;
+                DeadLetter { record, topic, reason, message: &message }.outgoing(topic::DEAD_LETTERS, letters)
+            });
+            sink.produce(&outgoing)?;
+            next.insert(record.partition, record.offset + 1);
+        }
+        let offsets: Vec<(i32, i64)> = next.iter().map(|(partition, offset)| (*partition, *offset)).collect();
+        sink.send_offsets(&self.source.group(), &self.source.topic().name, &offsets)?;
+        sink.commit()?;
+
+        self.positions.extend(next);
+        self.failures = 0;
+        let events = records.len() as u64 - refused.values().sum::<u64>();
+        self.copied.events += events;
+        self.metrics.events.inc_by(events);
+        for (reason, count) in refused {
+            *self.copied.dead_letters.entry(reason).or_default() += count;
+            self.metrics.dead_letters.with_label_values(&[reason]).inc_by(count);
+        }
+        Ok(())
+    }
+
+    /// After a transaction that failed: back to what is committed, and with a new sink unless this one
+    /// could be told to forget it.
+    fn undo(&mut self, error: &Error) {
+        self.metrics.failed_commits.inc();
+        let now = Instant::now();
+        self.waiting
+            .extend(std::mem::take(&mut self.positions).into_keys().map(|partition| (partition, now)));
+        let forgot = |sink: &mut K| error.kind() == ErrorKind::Aborted && sink.abort().is_ok();
+        if !self.sink.as_mut().is_some_and(forgot) {
+            self.sink = None;
+        }
+    }
+
+    fn show_lag(&self) {
+        if !self.waiting.is_empty() {
+            return;
+        }
+        let behind = |(partition, position): (&i32, &i64)| {
+            self.source.known_end(*partition).map_or(0, |end| (end - position).max(0))
+        };
+        self.metrics.lag.set(self.positions.iter().map(behind).sum());
+    }
+
+    /// Whether all partitions are owned and read to where they ended when they were first seen.
+    /// Markers of transactions take offsets, too: only who has read over them knows, so where nothing
+    /// comes any more (`idle`) the source is asked where it stands.
+    fn is_at_end(&mut self, idle: bool) -> Result<bool> {
+        if self.positions.len() as i64 != i64::from(self.source.topic().partitions) {
+            return Ok(false);
+        }
+        for (partition, &position) in &self.positions {
+            let is_read = self.ends.get(partition).is_some_and(|end| position >= *end);
+            if !is_read && (!idle || self.source.bounds(*partition)?.1 > position) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether trying again may help.
+fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Aborted | ErrorKind::UnknownOutcome | ErrorKind::Unavailable)
+}
+
+fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
+    sink.partitions(topic)?.ok_or_else(|| {
+        let text = format!("the topic {topic} does not exist; make it with `hmisr topics create`");
+        Error::new(ErrorKind::MissingTopic, text)
+    })
+}
+
+/// The event as a record of `events`, with the record's headers, such as those of a trace.
+fn outgoing(
+    mapping: &Mapping,
+    record: &Record,
+    partitions: i32,
+) -> std::result::Result<Outgoing, (Reason, String)> {
+    let event = mapping.event(record)?;
+    let (key, payload) = (event.user_id.to_string().into_bytes(), event.encode());
+    let in_header = |header: &Header| header.name.len() + header.value.len() + DeadLetter::HEADER_OVERHEAD;
+    let headers: usize = record.headers.iter().map(in_header).sum();
+    if payload.len() + headers > MAX_EVENT_BYTES {
+        let text = format!(
+            "the event has {} bytes and its headers {headers}; at most {MAX_EVENT_BYTES} are written",
+            payload.len()
+        );
+        return Err((Reason::TooLarge, text));
+    }
+    Ok(Outgoing {
+        topic: topic::EVENTS,
+        partition: partition_for_key(&key, partitions),
+        key: Some(key),
+        payload: Some(payload),
+        headers: record.headers.clone(),
+    })
+}

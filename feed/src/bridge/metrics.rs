@@ -1,0 +1,45 @@
+//! The bridge's metrics.
+
+use hmisr_stream::contract::Reason;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The metrics `hmisr_bridge_…`; they count what is committed.
+#[derive(Debug, Clone)]
+pub struct BridgeMetrics {
+    /// `hmisr_bridge_events_total`: records that became events.
+    pub events: IntCounter,
+    /// `hmisr_bridge_dead_letters_total`: those that did not, by reason.
+    pub dead_letters: IntCounterVec,
+    /// `hmisr_bridge_failed_commits_total`: transactions that took no effect.
+    pub failed_commits: IntCounter,
+    /// `hmisr_bridge_lag_records`: records yet to be read, over owned partitions.
+    pub lag: IntGauge,
+}
+
+impl BridgeMetrics {
+    /// Makes and registers the metrics.
+    ///
+    /// # Errors
+    /// Where the registry has them already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let dead_letters =
+            Opts::new("hmisr_bridge_dead_letters_total", "Records that are no events, by reason.");
+        let metrics = Self {
+            events: IntCounter::new("hmisr_bridge_events_total", "Records that became events.")?,
+            dead_letters: IntCounterVec::new(dead_letters, &["reason"])?,
+            failed_commits: IntCounter::new(
+                "hmisr_bridge_failed_commits_total",
+                "Transactions that took no effect, and were done again.",
+            )?,
+            lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
+        };
+        for reason in [Reason::Malformed, Reason::Invalid, Reason::TooLarge] {
+            metrics.dead_letters.with_label_values(&[reason.as_str()]);
+        }
+        registry.register(Box::new(metrics.events.clone()))?;
+        registry.register(Box::new(metrics.dead_letters.clone()))?;
+        registry.register(Box::new(metrics.failed_commits.clone()))?;
+        registry.register(Box::new(metrics.lag.clone()))?;
+        Ok(metrics)
+    }
+}
