@@ -82,14 +82,17 @@ impl Catalogue {
         // A counter's value says when its process started and nothing else, but that it moves is news.
         let moves = of_counters || matches!(function.as_deref(), Some("changes" | "resets"));
         match kind {
-            Kind::Gauge if of_counters => {
-                Some(format!("{series} is a gauge: {} is of counters", function.as_deref().unwrap_or_default()))
-            }
+            Kind::Gauge if of_counters => Some(format!(
+                "{series} is a gauge: {} is of counters",
+                function.as_deref().unwrap_or_default()
+            )),
             Kind::Histogram if !bucket && series.ends_with("_bucket") => None,
             Kind::Histogram if self.0.contains_key(series) => {
                 Some(format!("{series} is a histogram: name {series}_bucket, _sum or _count"))
             }
-            Kind::Counter | Kind::Histogram if !moves => Some(format!("{series} grows for ever: used without rate or increase")),
+            Kind::Counter | Kind::Histogram if !moves => {
+                Some(format!("{series} grows for ever: used without rate or increase"))
+            }
             _ if *quantile && !bucket => Some(format!("{series} has no buckets to take a quantile of")),
             _ => None,
         }

@@ -294,7 +294,8 @@ impl Dashboard {
     /// Marks where a process started and, to be switched on, where a snapshot came: one comes every few
     /// seconds by default, which hides a day's lines.
     fn annotations(&self) -> Vec<Value> {
-        let marks = [("Starts", "orange", true, "{{instance}} started"), ("Snapshots", "blue", false, "a snapshot")];
+        let marks =
+            [("Starts", "orange", true, "{{instance}} started"), ("Snapshots", "blue", false, "a snapshot")];
         self.other_queries()
             .iter()
             .zip(marks)

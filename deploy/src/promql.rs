@@ -69,7 +69,8 @@ pub fn selectors(query: &str) -> Vec<String> {
     for Use { series, .. } in uses(query) {
         let Some(at) = rest.find(&series) else { continue };
         rest = rest.get(at + series.len()..).unwrap_or_default();
-        let labels = rest.strip_prefix('{').and_then(|labels| labels.split_once('}')).map(|(labels, _)| labels);
+        let labels =
+            rest.strip_prefix('{').and_then(|labels| labels.split_once('}')).map(|(labels, _)| labels);
         found.push(labels.map_or(series.clone(), |labels| format!("{series}{{{labels}}}")));
     }
     found
@@ -95,11 +96,7 @@ mod tests {
             found.iter().map(|u| (u.series.as_str(), u.function.as_deref(), u.quantile)).collect();
         assert_eq!(
             shown,
-            [
-                ("hmisr_a_bucket", Some("rate"), true),
-                ("job:b:rate5m", None, false),
-                ("hmisr_c", None, false)
-            ]
+            [("hmisr_a_bucket", Some("rate"), true), ("job:b:rate5m", None, false), ("hmisr_c", None, false)]
         );
         assert_eq!(
             selectors(r#"rate(hmisr_a{b="c"}[5m]) > hmisr_d offset 1h"#),

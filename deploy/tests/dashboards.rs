@@ -66,12 +66,18 @@ fn panels_fill_the_grid_without_touching_and_say_what_they_show() {
         for panel in json["panels"].as_array().unwrap() {
             let at = |side: &str| panel["gridPos"][side].as_u64().unwrap();
             assert!(at("x") + at("w") <= 24, "{panel}");
-            for cell in (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y))) {
+            for cell in
+                (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y)))
+            {
                 assert!(taken.insert(cell), "{} overlaps another panel", panel["title"]);
             }
             if panel["type"] != "row" {
                 assert!(!panel["targets"].as_array().unwrap().is_empty(), "{}", panel["title"]);
-                assert!(panel["description"].as_str().is_some_and(|text| text.ends_with('.')), "{}", panel["title"]);
+                assert!(
+                    panel["description"].as_str().is_some_and(|text| text.ends_with('.')),
+                    "{}",
+                    panel["title"]
+                );
             }
         }
     }

@@ -54,19 +54,41 @@ fn diversity() -> Row {
     Row {
         title: "Diversity of users",
         panels: vec![
-            heat("Entropy", "none", "hmisr_pipeline_user_entropy_nats", "Categories in the user's window, nats: 0 is one category, ln k is k of equal share."),
-            lines("Entropy: tenths and middle", "none", "Nats. Drifting apart: some users narrow while others widen.")
-                .quantiles("hmisr_pipeline_user_entropy_nats", "", USERS)
-                .wide(12),
-            bars("Entropy: users up to", "hmisr_pipeline_user_entropy_nats", "Cumulative, over the last half hour, nats.").wide(24),
-            lines("Evenness", "percentunit", "Entropy as a share of what it could be over the user's categories.")
-                .quantiles("hmisr_pipeline_user_evenness_ratio", "", USERS)
-                .up_to(1.0)
-                .wide(12),
-            lines("Recent diversity", "percentunit", "Distinct categories among a user's newest events, as a share.")
-                .quantiles("hmisr_pipeline_user_recent_diversity_ratio", "", USERS)
-                .up_to(1.0)
-                .wide(12),
+            heat(
+                "Entropy",
+                "none",
+                "hmisr_pipeline_user_entropy_nats",
+                "Categories in the user's window, nats: 0 is one category, ln k is k of equal share.",
+            ),
+            lines(
+                "Entropy: tenths and middle",
+                "none",
+                "Nats. Drifting apart: some users narrow while others widen.",
+            )
+            .quantiles("hmisr_pipeline_user_entropy_nats", "", USERS)
+            .wide(12),
+            bars(
+                "Entropy: users up to",
+                "hmisr_pipeline_user_entropy_nats",
+                "Cumulative, over the last half hour, nats.",
+            )
+            .wide(24),
+            lines(
+                "Evenness",
+                "percentunit",
+                "Entropy as a share of what it could be over the user's categories.",
+            )
+            .quantiles("hmisr_pipeline_user_evenness_ratio", "", USERS)
+            .up_to(1.0)
+            .wide(12),
+            lines(
+                "Recent diversity",
+                "percentunit",
+                "Distinct categories among a user's newest events, as a share.",
+            )
+            .quantiles("hmisr_pipeline_user_recent_diversity_ratio", "", USERS)
+            .up_to(1.0)
+            .wide(12),
         ],
     }
 }
@@ -75,11 +97,20 @@ fn switching() -> Row {
     Row {
         title: "Switching",
         panels: vec![
-            heat("Switching rate", "percentunit", "hmisr_pipeline_user_switch_ratio", "Share of neighbouring events that differ in category."),
-            lines("Switching rate: tenths and middle", "percentunit", "Low: sessions on one thing. High: browsing.")
-                .quantiles("hmisr_pipeline_user_switch_ratio", "", USERS)
-                .up_to(1.0)
-                .wide(12),
+            heat(
+                "Switching rate",
+                "percentunit",
+                "hmisr_pipeline_user_switch_ratio",
+                "Share of neighbouring events that differ in category.",
+            ),
+            lines(
+                "Switching rate: tenths and middle",
+                "percentunit",
+                "Low: sessions on one thing. High: browsing.",
+            )
+            .quantiles("hmisr_pipeline_user_switch_ratio", "", USERS)
+            .up_to(1.0)
+            .wide(12),
         ],
     }
 }
@@ -88,12 +119,26 @@ fn tail() -> Row {
     Row {
         title: "Long tail",
         panels: vec![
-            heat("Tail share", "percentunit", "hmisr_pipeline_user_tail_ratio", "Share of long-tail items in the user's window."),
-            lines("Tail share: tenths and middle", "percentunit", "Who goes beyond the head of the catalogue.")
-                .quantiles("hmisr_pipeline_user_tail_ratio", "", USERS)
-                .up_to(1.0)
-                .wide(12),
-            bars("Tail share: users up to", "hmisr_pipeline_user_tail_ratio", "Cumulative, over the last half hour.").wide(24),
+            heat(
+                "Tail share",
+                "percentunit",
+                "hmisr_pipeline_user_tail_ratio",
+                "Share of long-tail items in the user's window.",
+            ),
+            lines(
+                "Tail share: tenths and middle",
+                "percentunit",
+                "Who goes beyond the head of the catalogue.",
+            )
+            .quantiles("hmisr_pipeline_user_tail_ratio", "", USERS)
+            .up_to(1.0)
+            .wide(12),
+            bars(
+                "Tail share: users up to",
+                "hmisr_pipeline_user_tail_ratio",
+                "Cumulative, over the last half hour.",
+            )
+            .wide(24),
         ],
     }
 }

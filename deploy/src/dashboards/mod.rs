@@ -10,7 +10,13 @@ use crate::grafana::{Dashboard, Panel, Shape};
 
 /// All dashboards.
 pub fn all() -> Vec<Dashboard> {
-    vec![pipeline::dashboard(), state::dashboard(), trainer::dashboard(), serving::dashboard(), business::dashboard()]
+    vec![
+        pipeline::dashboard(),
+        state::dashboard(),
+        trainer::dashboard(),
+        serving::dashboard(),
+        business::dashboard(),
+    ]
 }
 
 /// Where most, nearly all and all but the slowest hundredth lie.

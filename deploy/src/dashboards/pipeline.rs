@@ -23,9 +23,16 @@ fn now() -> Row {
             number("Lag", "short", "Input records that no commit has processed.")
                 .query("sum(hmisr_pipeline_lag_records{$s})", "records")
                 .warns(10_000.0, 100_000.0),
-            number("Latency, 99 % within", "s", "From the timestamp of a commit's oldest record to the end of the commit.")
-                .query("histogram_quantile(0.99, sum by (le) (rate(hmisr_pipeline_latency_seconds_bucket{$s}[$i])))", "latency")
-                .warns(2.0, 10.0),
+            number(
+                "Latency, 99 % within",
+                "s",
+                "From the timestamp of a commit's oldest record to the end of the commit.",
+            )
+            .query(
+                "histogram_quantile(0.99, sum by (le) (rate(hmisr_pipeline_latency_seconds_bucket{$s}[$i])))",
+                "latency",
+            )
+            .warns(2.0, 10.0),
             number("Dead letters", "cps", "Records that changed nothing and went to events-dlq, per second.")
                 .query("sum(rate(hmisr_pipeline_dead_letters_total{$s}[$i]))", "dead letters")
                 .warns(1.0, 100.0),

@@ -39,18 +39,31 @@ fn learning() -> Row {
     Row {
         title: "What it has learnt",
         panels: vec![
-            lines("HR@10 before learning", "percentunit", "Prequential, over the newest examples: model and running popularity on the same ones.")
-                .query("avg by (ranker) (hmisr_trainer_hr10_ratio{$s})", "{{ranker}}"),
-            lines("NDCG@10 before learning", "percentunit", "Prequential, over the newest examples: model and running popularity on the same ones.")
-                .query("avg by (ranker) (hmisr_trainer_ndcg10_ratio{$s})", "{{ranker}}"),
+            lines(
+                "HR@10 before learning",
+                "percentunit",
+                "Prequential, over the newest examples: model and running popularity on the same ones.",
+            )
+            .query("avg by (ranker) (hmisr_trainer_hr10_ratio{$s})", "{{ranker}}"),
+            lines(
+                "NDCG@10 before learning",
+                "percentunit",
+                "Prequential, over the newest examples: model and running popularity on the same ones.",
+            )
+            .query("avg by (ranker) (hmisr_trainer_ndcg10_ratio{$s})", "{{ranker}}"),
             lines("Loss", "none", "Mean cross-entropy of the newest batch before learning from it, nats.")
                 .query("hmisr_trainer_loss_nats{$s}", "{{instance}}"),
             lines("Norm of the gradient", "none", "Before clipping at trainer.learning.clip_norm.")
                 .query("hmisr_trainer_gradient_norm{$s}", "{{instance}}"),
-            lines("Unknown targets", "percentunit", "Share of the newest targets that the model did not know: they count as misses.")
-                .query("hmisr_trainer_unknown_target_ratio{$s}", "{{instance}}")
-                .up_to(1.0),
-            lines("Catalogue", "short", "Items that the model knows.").query("hmisr_trainer_catalogue_items{$s}", "{{instance}}"),
+            lines(
+                "Unknown targets",
+                "percentunit",
+                "Share of the newest targets that the model did not know: they count as misses.",
+            )
+            .query("hmisr_trainer_unknown_target_ratio{$s}", "{{instance}}")
+            .up_to(1.0),
+            lines("Catalogue", "short", "Items that the model knows.")
+                .query("hmisr_trainer_catalogue_items{$s}", "{{instance}}"),
         ],
     }
 }
