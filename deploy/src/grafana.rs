@@ -278,7 +278,7 @@ impl Dashboard {
             json!({
                 "type": "query", "name": name, "label": label, "datasource": datasource(),
                 "query": {"query": query, "refId": name}, "definition": query,
-                "multi": true, "includeAll": true, "allValue": ".*",
+                "multi": true, "includeAll": true,
                 "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
                 "refresh": 2, "sort": 1,
             })

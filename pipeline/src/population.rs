@@ -2,7 +2,7 @@
 
 use hmisr_stream::contract::FeatureRecord;
 use prometheus::local::LocalHistogram;
-use prometheus::{Histogram, HistogramOpts, Registry, linear_buckets};
+use prometheus::{Histogram, HistogramOpts, Registry};
 
 /// Histograms of the `window` block and of `recent_diversity`, an observation per feature record: a user
 /// counts as often as there are records of theirs.
@@ -25,33 +25,33 @@ impl PopulationMetrics {
         };
         // Entropy reaches ln k over k categories: 4 nats are 54 of equal share. A bound at 0 tells
         // users of one category, or without any long-tail item, from those of few.
-        let nats = || linear_buckets(0.0, 0.25, 17);
-        let shares = || linear_buckets(0.0, 0.1, 11);
+        let nats = || (0..=16).map(|step| f64::from(step) / 4.0).collect::<Vec<_>>();
+        let shares = || (0..=10).map(|step| f64::from(step) / 10.0).collect::<Vec<_>>();
         Ok(Self {
             entropy: histogram(
                 "entropy_nats",
                 "Entropy of the categories in the user's window, a feature record each.",
-                nats()?,
+                nats(),
             )?,
             evenness: histogram(
                 "evenness_ratio",
                 "Evenness of the categories in the user's window, a feature record each.",
-                shares()?,
+                shares(),
             )?,
             switch_rate: histogram(
                 "switch_ratio",
                 "Share of neighbours in the user's window that differ in category, a feature record each.",
-                shares()?,
+                shares(),
             )?,
             tail_ratio: histogram(
                 "tail_ratio",
                 "Share of long-tail items in the user's window, a feature record each.",
-                shares()?,
+                shares(),
             )?,
             recent_diversity: histogram(
                 "recent_diversity_ratio",
                 "Distinct categories among the user's newest events, as a share, a feature record each.",
-                shares()?,
+                shares(),
             )?,
         })
     }
@@ -145,7 +145,7 @@ mod tests {
             "hmisr_pipeline_user_entropy_nats_bucket{le=\"0.75\"} 2",
             "hmisr_pipeline_user_evenness_ratio_bucket{le=\"0\"} 1",
             "hmisr_pipeline_user_tail_ratio_bucket{le=\"0\"} 1",
-            "hmisr_pipeline_user_switch_ratio_count 2",
+            "hmisr_pipeline_user_switch_ratio_bucket{le=\"0.3\"} 2",
             "hmisr_pipeline_user_recent_diversity_ratio_bucket{le=\"1\"} 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -21,7 +21,7 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
-            number("Users known", "short", "Users with state.").query("sum(hmisr_state_users{$s})", "users"),
+            number("Users known", "short", "Users with state, estimated by RocksDB: one that was rewritten and not yet compacted counts again.").query("sum(hmisr_state_users{$s})", "users"),
             number("Actions", "cps", "Events applied per second.").query("sum(rate(hmisr_pipeline_events_total{$s}[$i]))", "events"),
             number("Interests of the middle user", "short", "e to the median entropy: as many categories of equal share.")
                 .query("exp(histogram_quantile(0.5, sum by (le) (rate(hmisr_pipeline_user_entropy_nats_bucket{$s}[$i]))))", "categories"),

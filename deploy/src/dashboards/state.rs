@@ -18,7 +18,7 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
-            number("Users", "short", "Users with state, estimated by RocksDB.")
+            number("Users", "short", "Users with state, estimated by RocksDB: one that was rewritten and not yet compacted counts again.")
                 .query("sum(hmisr_state_users{$s})", "users"),
             number("Items", "short", "Items counted, summed over partitions.")
                 .query("sum(hmisr_state_items{$s})", "items"),
@@ -44,7 +44,7 @@ fn size() -> Row {
     Row {
         title: "How much there is",
         panels: vec![
-            lines("Users by instance", "short", "Users with state, estimated by RocksDB.")
+            lines("Users by instance", "short", "Users with state, estimated by RocksDB: one that was rewritten and not yet compacted counts again.")
                 .query("hmisr_state_users{$s}", "{{instance}}"),
             lines(
                 "Disk by instance",
