@@ -86,7 +86,6 @@ impl Catalogue {
                 "{series} is a gauge: {} is of counters",
                 function.as_deref().unwrap_or_default()
             )),
-            Kind::Histogram if !bucket && series.ends_with("_bucket") => None,
             Kind::Histogram if self.0.contains_key(series) => {
                 Some(format!("{series} is a histogram: name {series}_bucket, _sum or _count"))
             }
