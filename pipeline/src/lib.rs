@@ -11,6 +11,7 @@ mod directory;
 pub mod engine;
 mod error;
 mod metrics;
+mod population;
 pub mod processor;
 mod progress;
 pub mod recovery;

@@ -4,6 +4,7 @@ use hmisr_stream::contract::Reason;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::checkpoints::CheckpointMetrics;
+use crate::population::PopulationMetrics;
 
 /// Counters, gauges and histograms of the job, labels resolved once.
 pub struct PipelineMetrics {
@@ -26,6 +27,7 @@ pub struct PipelineMetrics {
     pub(crate) cache_bytes: IntGauge,
     pub(crate) ready: IntGauge,
     pub(crate) checkpoints: CheckpointMetrics,
+    pub(crate) population: PopulationMetrics,
 }
 
 impl PipelineMetrics {
@@ -101,6 +103,7 @@ impl PipelineMetrics {
             partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
             cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
             checkpoints: CheckpointMetrics::new(registry)?,
+            population: PopulationMetrics::new(registry)?,
             ready: gauge(
                 "hmisr_pipeline_ready",
                 "1 where all owned partitions have caught up with their commits.",

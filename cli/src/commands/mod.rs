@@ -49,19 +49,23 @@ impl UserLookup for OwnState {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
-    /// Names like `hmisr_state_users` in a text.
-    fn names(text: &str) -> BTreeSet<String> {
-        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        text.split(|c| !is_name(c))
-            .filter(|word| word.len() > 6 && word.starts_with("hmisr_"))
-            .map(str::to_owned)
-            .collect()
+    use prometheus::proto::MetricType;
+
+    /// Names and types of the tables in `docs/metrics.md`.
+    fn documented() -> BTreeMap<&'static str, &'static str> {
+        let rows = include_str!("../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+            (cells.next().unwrap(), cells.next().unwrap())
+        })
+        .collect()
     }
 
+    // Dashboards and alert rules are checked against that page, by hmisr-deploy.
     #[test]
-    fn every_metric_is_documented_and_nothing_else() {
+    fn every_metric_is_documented_with_its_type_and_nothing_else() {
         let registry = prometheus::Registry::new();
         hmisr_feed::FeedMetrics::new(&registry).unwrap();
         hmisr_feed::BridgeMetrics::new(&registry).unwrap();
@@ -69,8 +73,19 @@ mod tests {
         hmisr_state::StateMetrics::new(&registry).unwrap();
         hmisr_trainer::Metrics::new(&registry).unwrap();
         hmisr_serving::Metrics::new(&registry).unwrap();
-        let registered: BTreeSet<String> =
-            registry.gather().iter().map(|family| family.name().to_owned()).collect();
-        assert_eq!(names(include_str!("../../../docs/metrics.md")), registered);
+        let families = registry.gather();
+        let registered: BTreeMap<&str, &str> = families
+            .iter()
+            .map(|family| {
+                let kind = match family.get_field_type() {
+                    MetricType::COUNTER => "counter",
+                    MetricType::GAUGE => "gauge",
+                    MetricType::HISTOGRAM => "histogram",
+                    _ => "another type",
+                };
+                (family.name(), kind)
+            })
+            .collect();
+        assert_eq!(documented(), registered);
     }
 }

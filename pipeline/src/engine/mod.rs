@@ -32,6 +32,7 @@ use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 use self::outbox::{Batch, Outbox};
 pub use self::world::{Point, SystemWorld, World};
 use crate::checkpoints::Checkpoints;
+use crate::population::Population;
 use crate::processor::Processor;
 use crate::{Delivery, Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
 
@@ -113,7 +114,13 @@ where
         setup.pipeline.validate().map_err(Error::refused)?;
         setup.state.validate().map_err(Error::refused)?;
         let (name, world) = (source.topic().name.clone(), setup.world.clone());
-        let outbox = Outbox::new(sink, name, &setup.pipeline, world.clone())?;
+        let outbox = Outbox::new(
+            sink,
+            name,
+            &setup.pipeline,
+            Population::new(&setup.metrics.population),
+            world.clone(),
+        )?;
         let checkpoints =
             Checkpoints::new(&setup.state, &setup.folder, world, setup.metrics.checkpoints.clone())?;
         Ok(Self {
@@ -308,6 +315,7 @@ where
 
     fn committed(&mut self, began: Duration, written: usize) {
         let Batch { oldest_ms, counts, .. } = std::mem::take(&mut self.outbox.batch);
+        self.outbox.population.commit();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
         let took = self.setup.world.now().saturating_sub(began);
         metrics.commit_seconds.observe(took.as_secs_f64());

@@ -9,6 +9,7 @@ use hmisr_stream::{Outgoing, Record, Sink, partition_for_key};
 use prost::Message;
 
 use super::{Point, World};
+use crate::population::Population;
 use crate::processor::Outcome;
 use crate::{Emit, Error, PipelineSettings, Result};
 
@@ -49,6 +50,7 @@ pub(super) struct Counts {
 pub(super) struct Outbox<K> {
     pub(super) sink: K,
     pub(super) batch: Batch,
+    pub(super) population: Population,
     /// The input topic's name, for dead letters.
     topic: String,
     emit: Emit,
@@ -67,6 +69,7 @@ impl<K: Sink> Outbox<K> {
         mut sink: K,
         topic: String,
         settings: &PipelineSettings,
+        population: Population,
         world: Arc<dyn World>,
     ) -> Result<Self> {
         let mut partitions = |topic: &str| {
@@ -89,7 +92,17 @@ impl<K: Sink> Outbox<K> {
             headers: Vec::new(),
         };
         let (emit, examples) = (settings.emit, settings.training_examples);
-        Ok(Self { sink, batch: Batch::default(), topic, emit, examples, partitions, world, record })
+        Ok(Self {
+            sink,
+            batch: Batch::default(),
+            population,
+            topic,
+            emit,
+            examples,
+            partitions,
+            world,
+            record,
+        })
     }
 
     /// Opens a transaction where none is open.
@@ -157,6 +170,7 @@ impl<K: Sink> Outbox<K> {
 
     fn features(&mut self, features: &FeatureRecord) -> Result<()> {
         self.batch.counts.features += 1;
+        self.population.observe(features);
         self.address(topic::USER_FEATURES, self.partitions.features, &features.user_id);
         let payload = self.record.payload.get_or_insert_default();
         payload.clear();

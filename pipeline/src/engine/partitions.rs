@@ -163,6 +163,7 @@ where
     /// Drops everything uncommitted; every partition is then started as after a crash.
     fn restart(&mut self) {
         self.outbox.batch = Batch::default();
+        self.outbox.population.discard();
         self.partitions.values_mut().for_each(|partition| partition.started = false);
     }
 
