@@ -75,9 +75,11 @@ impl Reporting {
 }
 
 impl Complaint {
-    /// Whether it is about settings or rights.
+    /// Whether it is about settings or rights. Of a certificate that is not trusted librdkafka now and
+    /// then tells as of a lost connection.
     fn is_refusal(&self) -> bool {
         errors::request_kind(self.code) == ErrorKind::Configuration
+            || self.reason.contains("certificate verify failed")
     }
 
     fn text(&self) -> String {
@@ -250,6 +252,12 @@ mod tests {
         assert!(!reporting.complained());
         reporting.error(KafkaError::Global(RDKafkaErrorCode::SSL), "connection reset");
         assert!(!reporting.is_refused());
+        let untrusted = Reporting::default();
+        let lost = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+        untrusted.error(lost.clone(), "connection reset");
+        assert!(!untrusted.is_refused());
+        untrusted.error(lost, "SSL routines::certificate verify failed (after 10ms in state SSL_HANDSHAKE)");
+        assert!(untrusted.is_refused());
         assert_eq!(reporting.reason(), "connection reset");
     }
 
