@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use common::{run, stdout};
@@ -83,4 +84,20 @@ fn settings_b() {
         ],
         "features-b.jsonl",
     );
+}
+
+/// A file renamed over a pipe or a device would be the end of it: of /dev/null too.
+#[test]
+fn a_pipe_takes_the_lines_and_stays_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, input) = (folder.path().join("pipe"), golden("events.jsonl"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || lines(&pipe).len()
+    });
+    let arguments = ["backfill", "--input", input.to_str().unwrap(), "--output", pipe.to_str().unwrap()];
+    assert!(stdout(&run(&arguments)).contains("events applied"));
+    assert_eq!(reader.join().unwrap(), lines(&golden("features-a.jsonl")).len());
+    assert!(pipe.metadata().unwrap().file_type().is_fifo());
 }

@@ -37,7 +37,9 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let summary = backfill.run(lines, &mut output, |done| bar.set_position(done.lines))?;
     bar.finish_and_clear();
     output.flush()?;
-    std::fs::rename(&unfinished, &args.output)?;
+    if unfinished != args.output {
+        std::fs::rename(&unfinished, &args.output)?;
+    }
     if args.json {
         println!("{}", serde_json::json!(summary));
     } else {
@@ -52,7 +54,8 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the lines go until all are there: a failed backfill leaves what was there before.
+/// Where the lines go until all are there: a failed backfill leaves what was there before. A device or a
+/// pipe takes them as they come: a file in its place would be the end of it.
 fn unfinished(args: &BackfillArgs) -> Result<PathBuf, Failure> {
     if args
         .output
@@ -66,6 +69,9 @@ fn unfinished(args: &BackfillArgs) -> Result<PathBuf, Failure> {
     }
     if args.output.is_dir() {
         return Err(Failure::user(format!("--output {}: is a folder; name a file", args.output.display())));
+    }
+    if args.output.metadata().is_ok_and(|output| !output.is_file()) {
+        return Ok(args.output.clone());
     }
     let mut name = args.output.as_os_str().to_owned();
     name.push(".unfinished");
