@@ -8,7 +8,7 @@ use hmisr_deploy::catalogue::Catalogue;
 use hmisr_deploy::{dashboards, promql};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/dashboards")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("grafana/dashboards")
 }
 
 #[test]

@@ -12,7 +12,7 @@ use hmisr_deploy::rules::{CaseFile, Rule, RuleFile, read};
 const FILES: [&str; 2] = ["recording.yml", "alerts.yml"];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("prometheus")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("prometheus")
 }
 
 fn text(file: &str) -> String {

@@ -51,7 +51,7 @@ impl std::str::FromStr for Precision {
 /// Sets the precision of this process.
 ///
 /// # Errors
-/// [`ErrorKind::Setting`] where the backend has only f32.
+/// [`ErrorKind::Configuration`] where the backend has only f32.
 pub fn set_precision(precision: Precision) -> Result<()> {
     #[cfg(feature = "cuda")]
     cuda::MIXED.store(precision == Precision::Mixed, std::sync::atomic::Ordering::Relaxed);

@@ -65,8 +65,8 @@ pub(crate) fn full_softmax<B: Fused>(
             logits = logits + priors.clone().reshape([n * k, 1]);
             own = own + priors;
         }
-        let (shares, all) = shares(logits.reshape([n, k * items]));
-        let (answers, answer) = self::shares(own);
+        let (shares, all) = normalised(logits.reshape([n, k * items]));
+        let (answers, answer) = normalised(own);
         let losses = (all - answer).into_data();
         scores.loss += losses.iter::<f32>().map(f64::from).sum::<f64>();
         let shares = shares.reshape([n * k, items]);
@@ -91,7 +91,7 @@ pub(crate) fn full_softmax<B: Fused>(
 }
 
 /// The softmax of rows, and ln Σ e^score `[rows, 1]`.
-fn shares<B: Backend>(scores: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+fn normalised<B: Backend>(scores: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let max = scores.clone().max_dim(1);
     let parts = (scores - max.clone()).exp();
     let sum = parts.clone().sum_dim(1);

@@ -5,7 +5,8 @@
 //! which grows with time, contradicts it.)
 //!
 //! Beyond the seed, a vector begins as what the encoder says, moved towards what it said when the
-//! user was last in the interest: h_k = H_t + (H_{newest member of k} − H_t)·S + \[interest, intent\]·W.
+//! user was last in the interest, and leaning along its basis vector:
+//! h_k = H_t + (H_{newest member of k} − H_t)·S + \[interest, intent\]·W + s·b_k.
 //! Without it the interests would have to learn anew what the next-item loss has taught the states,
 //! and for the interest that the newest event belongs to nothing is better than that state.
 
@@ -35,7 +36,7 @@ pub(super) struct Vectors<B: Backend> {
     prior: Tensor<B, 2>,
     /// What the encoder's state adds to the priors, `[d, K]`.
     gate: Tensor<B, 2>,
-    /// How far a vector begins along its interest's basis vector, `[1, 1]`.
+    /// s, `[1, 1]`.
     along: Tensor<B, 2>,
 }
 
