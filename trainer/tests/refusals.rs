@@ -61,8 +61,8 @@ fn a_manifest_of_another_format_or_version_or_none() {
     let whole = std::fs::read_to_string(&path).unwrap();
     let spoilt = [
         (
-            whole.replace("\"format_version\": 2", "\"format_version\": 3"),
-            "format_version is 3, this build reads 2",
+            whole.replace("\"format_version\": 3", "\"format_version\": 2"),
+            "format_version is 2, this build reads 3",
         ),
         (whole.replace("\"version\": 1", "\"version\": 9"), "it is of version 9, expected 1"),
         (whole[..whole.len() / 2].to_owned(), "EOF"),

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::prequential::Means;
 use crate::settings::Settings;
 
-/// The format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+/// The format that this build writes and reads. It is counted up whenever the files change, and also
+/// when a network gets or loses a weight, or reads one otherwise.
+///
+/// 3: HMISR's interests have `vectors.gate` and `vectors.along`.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// A snapshot's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
