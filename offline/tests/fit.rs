@@ -221,6 +221,10 @@ fn a_folder_of_another_fit_is_refused() {
     refused(&first, &split(13, 12), "to other data (small)");
     let other = Split::new(Protocol::O2, circles(12, 12)).unwrap();
     refused(&first, &other, "under protocol o1, not o2");
+    // What only HMISR has is nothing to a fit of SASRec.
+    let mut elsewhere = first.clone();
+    elsewhere.model.hmisr.own_state = 0.25;
+    Run::open(folder.path(), &elsewhere, &same).unwrap();
     // A file that was cut off.
     let path = folder.path().join("best.safetensors");
     let bytes = std::fs::read(&path).unwrap();

@@ -15,7 +15,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hmisr_features::Id;
-use hmisr_model::{Parameters, Table};
+use hmisr_model::hmisr::HmisrSettings;
+use hmisr_model::{Architecture, Parameters, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +34,16 @@ pub(super) struct Header {
     data: String,
     /// SHA-256 over the training part: users, items and times.
     training_sha256: String,
+}
+
+impl Header {
+    /// Without what has no say in the fit: the settings that only HMISR has, in another network's.
+    fn decisive(mut self) -> Self {
+        if self.settings.model.architecture != Architecture::Hmisr {
+            self.settings.model.hmisr = HmisrSettings::default();
+        }
+        self
+    }
 }
 
 /// A run folder.
@@ -59,8 +70,12 @@ impl Run {
         let run = Self { folder: folder.to_owned(), settings: settings.clone() };
         let path = run.path("run.json");
         match read_json::<Header>(&path)? {
-            Some(found) if found == header => {}
-            Some(found) => return Err(Error::input(&path, difference(&found, &header), EXPECTED)),
+            Some(found) => {
+                let (found, wanted) = (found.decisive(), header.decisive());
+                if found != wanted {
+                    return Err(Error::input(&path, difference(&found, &wanted), EXPECTED));
+                }
+            }
             None => {
                 write_json(&run.path("items.json"), &split.data.items)?;
                 write_json(&path, &header)?;
