@@ -8,6 +8,7 @@ use hmisr_model::backend::Precision;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
+use crate::commands::arroyo::ArroyoCommand;
 use crate::commands::bridge::BridgeArgs;
 use crate::commands::eval::args::EvalArgs;
 use crate::commands::experiment::Size;
@@ -86,6 +87,9 @@ pub enum Command {
     /// List what could not be processed, and send it again.
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Run the windowed features as SQL on an Arroyo cluster.
+    #[command(subcommand)]
+    Arroyo(ArroyoCommand),
     /// Measure this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

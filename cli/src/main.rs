@@ -57,6 +57,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::State(command) => commands::state::run(config, command),
         Command::Topics(command) => commands::topics::run(config, command),
         Command::Dlq(command) => commands::dlq::run(config, command),
+        Command::Arroyo(command) => commands::arroyo::run(config, command),
         Command::Bench(command) => bench::run(config, command),
         Command::Config { defaults, json } => commands::config::run(&config, defaults, json),
     }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod arroyo;
 pub mod backfill;
 pub mod bridge;
 pub mod config;

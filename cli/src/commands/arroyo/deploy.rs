@@ -1,0 +1,184 @@
+//! `hmisr arroyo deploy`.
+
+use serde::Serialize;
+
+use super::api::{NewPipeline, StopMode};
+use super::cluster::Cluster;
+use super::plan::{Found, Plan, Step, Tuning};
+use super::texts::Wanted;
+use crate::failure::Failure;
+
+/// Parallelism of a pipeline that is made, where none is given.
+const PARALLELISM: u32 = 1;
+/// Interval of checkpoints of a pipeline that is made, where none is given: Arroyo's own default.
+const INTERVAL_MICROS: u64 = 10_000_000;
+
+/// What was done for a pipeline.
+#[derive(Debug, Serialize)]
+pub struct Deployed {
+    pub name: String,
+    pub id: String,
+    pub outcome: Outcome,
+    /// Pipelines with an older text that were stopped and deleted.
+    pub removed: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Unchanged,
+    Tuned,
+    Started,
+    Restarted,
+    Created,
+    Replaced,
+}
+
+/// Has the cluster check every text. Nothing is made before all of them are sound.
+///
+/// # Errors
+/// With the errors of the first function, or query, that is not.
+pub fn check(cluster: &Cluster<'_>, wanted: &[Wanted]) -> Result<(), Failure> {
+    let mut checked = std::collections::BTreeSet::new();
+    for (name, udf) in wanted.iter().flat_map(|pipeline| &pipeline.udfs) {
+        if !checked.insert(name) {
+            continue;
+        }
+        eprintln!("checking {name}.rs (the first time Arroyo compiles it, which takes minutes)");
+        let errors = cluster.api.check_udf(udf)?;
+        if !errors.is_empty() {
+            return Err(Failure::user(format!(
+                "{name}.rs does not compile on the cluster, so nothing was deployed:\n{}",
+                errors.join("\n")
+            )));
+        }
+    }
+    for pipeline in wanted {
+        eprintln!("checking {}.sql", pipeline.name);
+        let errors = cluster.api.check_query(&pipeline.query, &pipeline.udfs())?;
+        if !errors.is_empty() {
+            return Err(Failure::user(format!(
+                "queries/{}.sql is refused by the cluster, so nothing was deployed:\n{}",
+                pipeline.name,
+                errors.join("\n")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the cluster have `wanted`; what is there already is let be.
+///
+/// # Errors
+/// With what has been deployed before, and what has not.
+pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Result<Vec<Deployed>, Failure> {
+    let found = cluster.found()?;
+    let mut deployed: Vec<Deployed> = Vec::new();
+    if cluster.is_interrupted() {
+        return Err(Failure::found("stopped; every text is sound, nothing was deployed"));
+    }
+    for pipeline in wanted {
+        let here: Vec<Found> =
+            found.iter().filter(|found| found.pipeline.name == pipeline.name).cloned().collect();
+        let plan = Plan::of(pipeline, tuning, &here);
+        match follow(cluster, pipeline, tuning, plan) {
+            Ok(done) => deployed.push(done),
+            Err(problem) => {
+                let done: Vec<&str> = deployed.iter().map(|done| done.name.as_str()).collect();
+                let rest = wanted.iter().skip(deployed.len() + 1).map(|left| left.name.as_str());
+                let rest: Vec<&str> = rest.collect();
+                let list = |names: &[&str]| match names.is_empty() {
+                    true => "none".to_owned(),
+                    false => names.join(", "),
+                };
+                return Err(Failure::found(format!(
+                    "{problem}\ndeployed before it: {}; not begun: {}; give the same command again when it is mended",
+                    list(&done),
+                    list(&rest)
+                )));
+            }
+        }
+    }
+    Ok(deployed)
+}
+
+fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) -> Result<Deployed, Failure> {
+    let (name, api) = (&wanted.name, &cluster.api);
+    let (id, outcome) = match plan.step {
+        Step::Keep { id } => (id, Outcome::Unchanged),
+        Step::Tune { id, parallelism, interval_micros } => {
+            api.tune(&id, parallelism, interval_micros)?;
+            (id, Outcome::Tuned)
+        }
+        Step::Start { id } => {
+            api.start(&id)?;
+            (id, Outcome::Started)
+        }
+        Step::Restart { id } => {
+            api.restart(&id)?;
+            (id, Outcome::Restarted)
+        }
+        Step::Create => {
+            let made = api.create(&NewPipeline {
+                name,
+                query: &wanted.query,
+                udfs: &wanted.udfs(),
+                parallelism: tuning.parallelism.unwrap_or(PARALLELISM),
+                checkpoint_interval_micros: tuning.interval_micros.unwrap_or(INTERVAL_MICROS),
+            })?;
+            (made.id, if plan.remove.is_empty() { Outcome::Created } else { Outcome::Replaced })
+        }
+    };
+    if let Err(problem) = cluster.until_running(name, &id) {
+        return Err(undone(cluster, name, &id, outcome, &plan.remove, &problem));
+    }
+    for old in &plan.remove {
+        // Its state is of no use to another text.
+        cluster.remove(name, old, StopMode::Immediate)?;
+    }
+    Ok(Deployed { name: name.clone(), id, outcome, removed: plan.remove })
+}
+
+/// Takes a replacement that does not run away again, so that what ran before stays alone.
+fn undone(
+    cluster: &Cluster<'_>,
+    name: &str,
+    id: &str,
+    outcome: Outcome,
+    old: &[String],
+    problem: &Failure,
+) -> Failure {
+    if outcome != Outcome::Replaced || cluster.is_interrupted() {
+        return Failure::found(problem.to_string());
+    }
+    let old = old.join(", ");
+    match cluster.remove(name, id, StopMode::Immediate) {
+        Ok(()) => Failure::found(format!("{problem}; {id} was deleted again, {old} goes on as before")),
+        Err(left) => {
+            Failure::found(format!("{problem}; {old} goes on as before, {id} is left behind: {left}"))
+        }
+    }
+}
+
+/// Prints what was done.
+pub fn show(deployed: &[Deployed], json: bool) -> Result<(), Failure> {
+    if json {
+        return super::print_json(&deployed);
+    }
+    for Deployed { name, id, outcome, removed } in deployed {
+        let what = match outcome {
+            Outcome::Unchanged => "runs, unchanged",
+            Outcome::Tuned => "runs, with the new parallelism or checkpoint interval",
+            Outcome::Started => "was stopped, runs again",
+            Outcome::Restarted => "had failed, runs again",
+            Outcome::Created => "runs, new",
+            Outcome::Replaced => "runs, with the new text",
+        };
+        let removed = match removed.is_empty() {
+            true => String::new(),
+            false => format!("; removed {}", removed.join(", ")),
+        };
+        println!("{name:<26} {id:<14} {what}{removed}");
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! `hmisr arroyo`: the SQL pipelines on an Arroyo cluster.
+
+mod api;
+mod cluster;
+mod deploy;
+mod diff;
+mod plan;
+mod status;
+mod texts;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use self::api::{Api, StopMode};
+use self::cluster::Cluster;
+use self::plan::Tuning;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// Address of Arroyo's API.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5115")]
+    api: String,
+    /// File with a bearer token for it, where a proxy before Arroyo asks for one.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Seconds that an answer of the API may take; compiling a function for the first time takes minutes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    request_timeout: u64,
+    /// Seconds that a pipeline may take to run, or to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which pipelines, and their texts.
+#[derive(Debug, Args)]
+pub struct TextArgs {
+    /// Pipelines by name, such as user_features_hourly; without one all of them.
+    #[arg(value_name = "PIPELINE")]
+    names: Vec<String>,
+    /// Kafka brokers as Arroyo's workers reach them, host:port[,…]; by default those of the settings.
+    #[arg(long, value_name = "HOST:PORT")]
+    brokers: Option<String>,
+    /// Folder with tables/ and queries/ of your own, in place of the ones in this build.
+    #[arg(long, value_name = "DIR")]
+    sql: Option<PathBuf>,
+    /// Folder with functions of your own, *.rs, in place of the ones in this build.
+    #[arg(long, value_name = "DIR")]
+    udfs: Option<PathBuf>,
+}
+
+/// What to do there.
+#[derive(Debug, Subcommand)]
+pub enum ArroyoCommand {
+    /// Make the pipelines run as this build, or --sql and --udfs, has them.
+    ///
+    /// The cluster checks every function and query before anything is made. A pipeline whose text is the
+    /// same is let be, one that stopped or failed goes on at its checkpoint, one with another text is made
+    /// anew: the old one goes when the new one runs, and stays where it does not. Give the command
+    /// again after whatever ended it.
+    Deploy {
+        #[command(flatten)]
+        texts: TextArgs,
+        /// Subtasks of every operator; by default what the pipeline has, 1 where it is new. To catch up with
+        /// a topic give its partitions.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
+        parallelism: Option<u32>,
+        /// Seconds between checkpoints; by default what the pipeline has, 10 where it is new.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        checkpoint_interval: Option<u64>,
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+    /// List the pipelines with their jobs, and whether their texts are the ones of this build.
+    ///
+    /// Ends with code 1 where one of them does not run.
+    Status {
+        #[command(flatten)]
+        texts: TextArgs,
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+    /// Stop pipelines; `deploy` starts them again at their checkpoint.
+    Stop {
+        /// Pipelines by name.
+        #[arg(value_name = "PIPELINE", required = true)]
+        names: Vec<String>,
+        /// How.
+        #[arg(long, value_enum, default_value_t = StopMode::Checkpoint)]
+        mode: StopMode,
+        /// Delete them as well, with their checkpoints' names: a later `deploy` begins anew.
+        #[arg(long)]
+        delete: bool,
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+    /// Show what `deploy` would change of the texts: lines of the cluster's with -, of this build's with +.
+    ///
+    /// Ends with code 1 where there is a difference.
+    Diff {
+        #[command(flatten)]
+        texts: TextArgs,
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+}
+
+pub fn run(config: Config, command: ArroyoCommand) -> Result<(), Failure> {
+    let wanted = |texts: TextArgs| {
+        let brokers = texts.brokers.unwrap_or(config.kafka.brokers);
+        texts::wanted(&texts.names, &brokers, texts.sql.as_deref(), texts.udfs.as_deref())
+    };
+    let stop = crate::stop::on_signal()?;
+    match command {
+        ArroyoCommand::Deploy { texts, parallelism, checkpoint_interval, cluster: args } => {
+            let wanted = wanted(texts)?;
+            let cluster = connect(&args, &stop)?;
+            let tuning = Tuning {
+                parallelism,
+                interval_micros: checkpoint_interval.map(|seconds| seconds * 1_000_000),
+            };
+            deploy::check(&cluster, &wanted)?;
+            let deployed = deploy::deploy(&cluster, &wanted, tuning)?;
+            deploy::show(&deployed, args.json)
+        }
+        ArroyoCommand::Status { texts, cluster: args } => {
+            let wanted = wanted(texts)?;
+            status::run(&connect(&args, &stop)?, &wanted, args.json)
+        }
+        ArroyoCommand::Stop { names, mode, delete, cluster: args } => {
+            status::stop(&connect(&args, &stop)?, &names, mode, delete, args.json)
+        }
+        ArroyoCommand::Diff { texts, cluster: args } => {
+            let wanted = wanted(texts)?;
+            diff::run(&connect(&args, &stop)?, &wanted, args.json)
+        }
+    }
+}
+
+fn connect<'a>(args: &ClusterArgs, stop: &'a AtomicBool) -> Result<Cluster<'a>, Failure> {
+    let token = match &args.token_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::user(format!("--token-file {}: {error}", path.display())))?;
+            Some(text.trim().to_owned())
+        }
+        None => None,
+    };
+    let api = Api::new(&args.api, token, Duration::from_secs(args.request_timeout))?;
+    api.ping()?;
+    Ok(Cluster { api, timeout: Duration::from_secs(args.timeout), stop })
+}
+
+/// Prints a result as one line of JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(value).map_err(|error| Failure::fault(&error))?);
+    Ok(())
+}
