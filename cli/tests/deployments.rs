@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use common::{hmisr, run, stdout};
 use hmisr_deploy::chart::{helm, template};
 use hmisr_deploy::containers::{Compose, Container, containers, objects};
-use serde_yaml_ng::Value;
 
 fn deploy() -> PathBuf {
     Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../deploy")
@@ -78,7 +77,7 @@ fn the_charts_pods() {
     for values in std::fs::read_dir(chart.join("ci")).unwrap() {
         let output = template(&helm, &chart, &values.unwrap().path(), &[]).unwrap();
         let objects = objects(&stdout(&output)).unwrap();
-        let map = objects.iter().find(|object| object["kind"] == Value::from("ConfigMap")).unwrap();
+        let map = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();
         let settings = map["data"]["hmisr.toml"].as_str().unwrap();
         for container in containers(&objects) {
             accepted(&container, settings);
