@@ -116,7 +116,8 @@ export function curve() {
 
   function draw() {
     if (history === null) return;
-    say(byId("measure-help"), measure.help + (history.has("steps") ? "" : " The trainer is another process: points are what its snapshots say."));
+    const from = history.has("steps") ? "" : " The trainer is another process: points are what its snapshots say.";
+    say(byId("measure-help"), `${measure.help}${from} Ticks and rings: snapshots put in force.`);
     const lines = series();
     const known = lines[0].points.length > 0;
     slider.hidden = !known;
@@ -178,7 +179,7 @@ export function curve() {
 
   /** Snapshots: a tick below the axis each, a point on the model's curve, the newest named. */
   function marks(points, x, y, base, width) {
-    const parts = [svg("text", { x: LEFT - 6, y: base + 18, "text-anchor": "end" }, "snap")];
+    const parts = [];
     let last = Infinity;
     const times = points.map(([time]) => time);
     for (const snapshot of history.snapshots.toReversed()) {
@@ -209,6 +210,8 @@ export function curve() {
     const served = history.snapshots.findLast((snapshot) => snapshot.in_force_ms <= times[index]);
     const text = `${clock(times[index])}: ${values.join(", ")}; ${served ? `v${served.version} in force` : "no snapshot in force"}`;
     say(byId("reading"), text);
+    // Who is on it and reads the newest is not told of every new point.
+    if (at === null && document.activeElement === slider) return;
     slider.setAttribute("aria-valuemin", "1");
     slider.setAttribute("aria-valuemax", String(times.length));
     slider.setAttribute("aria-valuenow", String(index + 1));

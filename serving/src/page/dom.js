@@ -49,7 +49,7 @@ export const count = (value) => (value >= 100_000 ? brief.format(value) : whole.
 /** A number per second. */
 export function pace(value) {
   if (value === null) return "–";
-  if (value > 0 && value < 0.1) return "< 0.1";
+  if (value > 0 && value < 0.1) return value.toFixed(2);
   return value < 10 ? value.toFixed(1) : count(value);
 }
 

@@ -10,6 +10,8 @@ import { timeline } from "./timeline.js";
 /** The chosen user is asked for again after this many answers of the server. */
 const EVERY = 3;
 const OFFERED = 10;
+/** Other users are offered after so many answers, so that what a hand reaches for stays where it is. */
+const OFFERED_FOR = 15;
 
 /** Starts the explorer. */
 export function explorer() {
@@ -19,6 +21,7 @@ export function explorer() {
   let looks = null;
   let shown = null;
   let answers = 0;
+  let offeredAt = 0;
   let asking = new AbortController();
 
   byId("ask").addEventListener("submit", (event) => {
@@ -94,17 +97,19 @@ export function explorer() {
     }
   }
 
-  function offer({ looked_up: lookedUp, active }, known) {
+  function offer({ looked_up: lookedUp, active }) {
     const users = [...new Set([...lookedUp, ...active].map(String))].slice(0, OFFERED);
     const place = byId("offers");
     const before = [...place.querySelectorAll("button")].map((button) => button.dataset.user);
-    // The same users in another order are no reason to move what a hand reaches for.
-    if (before.length > 0 && before.length === users.length && users.every((user) => before.includes(user))) return;
+    const busy = place.contains(document.activeElement) || place.matches(":hover");
+    if (before.length > 0 && (busy || answers - offeredAt < OFFERED_FOR)) return;
     if (users.length === 0) {
-      fill(place, el("p", { class: "muted" }, known ? "No users to offer yet: look-ups and events will name some." : ""));
+      fill(place, el("p", { class: "muted" }, "No users to offer yet: look-ups and events will name some."));
       return;
     }
-    if (place.contains(document.activeElement)) return;
+    // The same users in another order are no news.
+    offeredAt = answers;
+    if (before.length === users.length && users.every((user) => before.includes(user))) return;
     const button = (user) => el("button", { type: "button", class: "plain", "data-user": user, on: { click: () => choose(user) } }, name(user));
     fill(place, el("span", { class: "muted" }, "Recently seen:"), users.map(button));
     mark();
@@ -112,8 +117,8 @@ export function explorer() {
 
   choose(fromAddress());
   return (answer) => {
-    offer(answer.users, true);
     answers += 1;
+    offer(answer.users);
     if (chosen !== null && answers % EVERY === 0) load();
   };
 }

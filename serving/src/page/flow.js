@@ -23,7 +23,7 @@ const PARTS = [
     facts: (history) => [
       ["lag", `${count(history.last("lag") ?? 0)} records`],
       ["dead letters", `${pace(history.pace("dead_letters"))}/s`, history.pace("dead_letters") > 0],
-      ["examples out", `${pace(history.pace("examples"))}/s`],
+      ["examples", `${pace(history.pace("examples"))}/s`],
     ],
   },
   {

@@ -80,7 +80,7 @@ function line({ mass, categories }, at, looks) {
     index > 0 ? ", " : "",
     looks.swatch(category),
     name(category),
-    ` ${percent(part)}`,
+    ` (${percent(part)})`,
   ]);
   return el("li", {}, el("p", {}, el("strong", {}, `Interest ${at}`), `, ${percent(mass)} of the history`), picture, el("p", { class: "muted" }, named));
 }

@@ -36,10 +36,11 @@ export function recommendations() {
       el("p", { id: "lambda-help", class: "muted" }, "0: relevance alone. 1: only how unlike the list above it an item is.")),
     el("div", {}, el("div", { class: "row" }, el("label", { for: "k" }, "Items, k"), kShown), many),
   );
-  const state = el("p", { class: "muted", role: "status" });
+  const state = el("p", { class: "muted" });
+  const failed = el("p", { class: "muted", role: "status" });
   const lists = el("div", { class: "lists" });
   const table = el("div");
-  fill(byId("recommended"), el("h3", {}, "Recommendations"), controls, state, lists, table);
+  fill(byId("recommended"), el("h3", {}, "Recommendations"), controls, failed, state, lists, table);
 
   function soon(pause = PAUSE_MS) {
     if (lambda !== null) say(lambdaShown, lambda.toFixed(2));
@@ -63,7 +64,8 @@ export function recommendations() {
     } catch (error) {
       if (signal.aborted) return;
       const waiting = error instanceof Refused && error.kind === "no_model";
-      say(state, waiting ? "No snapshot is in force yet: recommendations come with the first one." : error.message);
+      say(failed, waiting ? "No snapshot is in force yet: recommendations come with the first one." : error.message);
+      say(state, "");
       fill(lists);
       fill(table);
     }
@@ -74,6 +76,7 @@ export function recommendations() {
       slider.value = answer.lambda;
       say(lambdaShown, answer.lambda.toFixed(2));
     }
+    say(failed, "");
     const popular = answer.source === "popularity";
     say(state, popular ? "Ranked by popularity: the model knows nothing of this user's history." : `By snapshot v${answer.model_version}.`);
     const one = list("By relevance alone, λ = 0", plain.items, looks, "plain");
@@ -97,6 +100,7 @@ export function recommendations() {
       fill(lists);
       fill(table);
       say(state, "");
+      say(failed, "");
     },
   };
 }
@@ -144,7 +148,7 @@ function items(answer, plain, looks) {
 
 /** What the re-ranking did to an item. */
 function moved(before, now) {
-  if (before === now) return "same place";
+  if (before === now) return el("span", { class: "muted" }, "same place");
   const by = Math.abs(before - now);
   const [kind, sign, word] = before > now ? ["up", "▲", "up"] : ["down", "▼", "down"];
   return [

@@ -49,6 +49,8 @@ function picture(visits, looks, width) {
   const y = (lane) => lane * LANE + LANE / 2;
   const laneOf = (visit) => own.get(String(visit.category)) ?? lanes.length;
   const x = (at) => left + step * (at + 0.5);
+  // Marks that are hardly wider than their edge have none.
+  const kind = (tail) => `visit${tail ? " tail" : ""}${mark < 5 ? " thin" : ""}`;
   const parts = [];
   const label = (lane, text, number) => {
     const room = Math.max(3, Math.floor((left - 44) / 7.5));
@@ -67,7 +69,7 @@ function picture(visits, looks, width) {
   visits.forEach((visit, at) => {
     const box = { x: x(at) - mark / 2, y: y(laneOf(visit)) - HEIGHT / 2, width: mark, height: HEIGHT, rx: Math.min(3, mark / 3) };
     const told = `${visit.category}, item ${visit.item_id}${visit.tail ? ", long tail" : ""}`;
-    parts.push(...looks.rectangle(visit.category, box, { class: visit.tail ? "visit tail" : "visit" }, svg("title", {}, told)));
+    parts.push(...looks.rectangle(visit.category, box, { class: kind(visit.tail) }, svg("title", {}, told)));
   });
   const height = rows * LANE;
   const spoken = lanes.map(([category, number]) => `${category}: ${number}`).join(", ");
