@@ -129,14 +129,15 @@ impl Browser {
         self.command("se/log", &json!({"type": "browser"})).as_array().unwrap().clone()
     }
 
-    /// The addresses asked for since the last look.
+    /// The addresses asked for since the last look, but those of the browser's own pages.
     pub fn requests(&self) -> Vec<String> {
         let log = self.command("se/log", &json!({"type": "performance"}));
         let events = log.as_array().unwrap().iter().map(|entry| {
             serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()["message"].clone()
         });
         let sent = events.filter(|event| event["method"] == "Network.requestWillBeSent");
-        sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
+        let urls = sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned());
+        urls.filter(|url| !url.starts_with("chrome://")).collect()
     }
 
     /// A window of this width, phone or desktop, and what the person prefers.

@@ -50,7 +50,10 @@ fn clean(browser: &Browser, address: &str, expected: &[&str]) {
     let failed = |text: &str| {
         text.contains("Failed to load resource") && expected.iter().any(|path| text.contains(path))
     };
-    let said = browser.console().into_iter().filter(|entry| ["WARNING", "SEVERE"].contains(&entry["level"].as_str().unwrap()));
+    let said = browser
+        .console()
+        .into_iter()
+        .filter(|entry| ["WARNING", "SEVERE"].contains(&entry["level"].as_str().unwrap()));
     let said: Vec<_> = said.filter(|entry| !failed(entry["message"].as_str().unwrap())).collect();
     assert!(said.is_empty(), "{said:#?}");
 }
@@ -306,7 +309,7 @@ fn a_server_of_its_own_asks_for_its_token_and_shows_what_it_knows() {
 
 /// Makes the pictures of docs/page.md anew.
 #[test]
-#[ignore = "it writes docs/images, after five minutes of learning"]
+#[ignore = "it writes docs/images, after four minutes of learning"]
 fn pictures() {
     let data = tempfile::tempdir().unwrap();
     let browser = Browser::start().expect("Chromium and its driver");
@@ -324,7 +327,7 @@ fn pictures() {
     let server = Running::start(command.arg(data.path()));
     let address = server.address();
     let url = format!("http://{address}/");
-    std::thread::sleep(Duration::from_secs(300));
+    std::thread::sleep(Duration::from_secs(180));
     // Visitors, so that requests are seen too.
     let visited = url.clone();
     std::thread::spawn(move || {
@@ -334,7 +337,7 @@ fn pictures() {
         }
     });
     browser.look(1280, 1000, &[]);
-    browser.open(&format!("{url}#user=14"));
+    browser.open(&format!("{url}#user=76"));
     browser.until(&format!("{LIVE} && document.querySelectorAll('ol.interests li').length === 4"));
     std::thread::sleep(Duration::from_secs(60));
     browser.script("document.getElementById('lambda').value = 0.35; document.getElementById('lambda').dispatchEvent(new Event('input'))");

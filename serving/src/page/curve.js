@@ -4,6 +4,7 @@ import { byId, clock, el, fill, say, share, svg } from "./dom.js";
 
 const HEIGHT = 250;
 const LEFT = 44;
+const RIGHT = 10;
 const BOTTOM = 44;
 const TOP = 12;
 /** Marks closer than this are drawn as one. */
@@ -100,7 +101,7 @@ export function curve() {
     const times = moments();
     const box = slider.getBoundingClientRect();
     if (times.length < 2 || box.width <= LEFT) return;
-    const shareOf = Math.min(Math.max((event.clientX - box.left - LEFT) / (box.width - LEFT - 8), 0), 1);
+    const shareOf = Math.min(Math.max((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT), 0), 1);
     const [from, to] = domain();
     at = times[nearest(times, from + shareOf * (to - from))];
     draw();
@@ -110,7 +111,8 @@ export function curve() {
     const times = history.times;
     const points = moments();
     const from = Math.min(times[0] ?? Infinity, points[0] ?? Infinity);
-    const to = Math.max(times.at(-1) ?? -Infinity, points.at(-1) ?? -Infinity);
+    const ends = [times.at(-1), points.at(-1), history.snapshots.at(-1)?.in_force_ms];
+    const to = Math.max(...ends.filter((end) => end !== undefined));
     return [from, Math.max(to, from + 1000)];
   }
 
@@ -141,13 +143,13 @@ export function curve() {
     const [from, to] = domain();
     const values = lines.flatMap((line) => line.points.map(([, value]) => value));
     const [low, high, step] = scale(measure.key === "loss" ? Math.min(...values) : 0, Math.max(...values));
-    const x = (time) => LEFT + ((time - from) / (to - from)) * (width - LEFT - 8);
+    const x = (time) => LEFT + ((time - from) / (to - from)) * (width - LEFT - RIGHT);
     const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
     const base = HEIGHT - BOTTOM;
     const parts = [];
     for (let value = low; value <= high + step / 1e3; value += step) {
       const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
-      parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - 8, y1: y(value), y2: y(value) }));
+      parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
       parts.push(svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(digits)));
     }
     const ticks = Math.max(1, Math.min(6, Math.floor((width - LEFT) / 110)));
