@@ -150,11 +150,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
-    /// Saves the whole page as a picture.
-    pub fn picture(&self, width: u32, file: &Path, preferences: &[(&str, &str)]) {
+    /// How high the whole page is.
+    pub fn height(&self) -> u32 {
         let height = self.script("return document.documentElement.scrollHeight").as_u64().unwrap();
-        self.look(width, u32::try_from(height).unwrap(), preferences);
-        std::thread::sleep(Duration::from_millis(500));
+        u32::try_from(height).unwrap()
+    }
+
+    /// Saves what the window shows as a picture.
+    pub fn picture(&self, file: &Path) {
         let answer = self.devtools("Page.captureScreenshot", &json!({"format": "png"}));
         std::fs::write(file, decoded(answer["data"].as_str().unwrap())).unwrap();
     }

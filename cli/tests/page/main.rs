@@ -343,12 +343,16 @@ fn pictures() {
     browser.script("document.getElementById('lambda').value = 0.35; document.getElementById('lambda').dispatchEvent(new Event('input'))");
     browser.until("document.querySelector('[data-list=ranked] h4').textContent.endsWith('0.35')");
     let images = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../docs/images");
+    browser.picture(&images.join("page.png"));
     for (device, width) in [("desktop", 1280), ("phone", 360)] {
         for scheme in ["light", "dark"] {
             let preferences = [("prefers-color-scheme", scheme)];
             browser.look(width, 800, &preferences);
             browser.until(FITS);
-            browser.picture(width, &images.join(format!("page-{device}-{scheme}.png")), &preferences);
+            // The whole page, and a moment for it to take its new width.
+            browser.look(width, browser.height(), &preferences);
+            std::thread::sleep(Duration::from_secs(1));
+            browser.picture(&images.join(format!("page-{device}-{scheme}.png")));
         }
     }
     clean(&browser, &address, &[]);
