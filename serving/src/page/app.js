@@ -59,6 +59,8 @@ function show(answer, query) {
 
 function state(kind, text) {
   document.querySelector(".state").dataset.state = kind;
+  // What is shown is old where nothing answers.
+  byId("main").classList.toggle("old", kind === "gone");
   say(byId("state"), text);
   countDown();
 }

@@ -10,6 +10,8 @@ const TOP = 12;
 /** Marks closer than this are drawn as one. */
 const APART = 12;
 const ROWS = 60;
+/** The axis of a share reaches at least this far. */
+const LEAST = 0.02;
 
 const MEASURES = [
   {
@@ -68,7 +70,7 @@ export function curve() {
       blur: () => { at = null; draw(); },
     },
   });
-  const empty = el("p", { class: "empty" });
+  const empty = el("p", { class: "empty" }, "Nothing has come from the server yet.");
   fill(place, empty, slider);
   new ResizeObserver(() => draw()).observe(place);
 
@@ -142,7 +144,7 @@ export function curve() {
   function picture(lines, width) {
     const [from, to] = domain();
     const values = lines.flatMap((line) => line.points.map(([, value]) => value));
-    const [low, high, step] = scale(measure.key === "loss" ? Math.min(...values) : 0, Math.max(...values));
+    const [low, high, step] = measure.key === "loss" ? scale(Math.min(...values), Math.max(...values)) : scale(0, Math.max(LEAST, ...values));
     const x = (time) => LEFT + ((time - from) / (to - from)) * (width - LEFT - RIGHT);
     const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
     const base = HEIGHT - BOTTOM;
@@ -174,7 +176,7 @@ export function curve() {
   function nameOf(lines, index, x, y, width) {
     const [time, value] = lines[index].points.at(-1);
     const other = lines[1 - index].points.at(-1)?.[1] ?? -Infinity;
-    const above = value >= other;
+    const above = value > other || (value === other && index === 0);
     const place = { x: Math.min(x(time), width - 10), y: y(value) + (above ? -9 : 18), "text-anchor": "end" };
     return svg("text", { class: lines[index].label, ...place }, lines[index].label);
   }
