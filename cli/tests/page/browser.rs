@@ -117,11 +117,12 @@ impl Browser {
         let found = self.command("elements", &json!({"using": "css selector", "value": selector}));
         let ids =
             found.as_array().unwrap().iter().map(|element| element[ELEMENT].as_str().unwrap().to_owned());
-        let of = |id: &str, what: &str| {
-            self.ask(&format!("element/{id}/{what}")).as_str().unwrap_or_default().to_owned()
-        };
-        ids.map(|id| (of(&id, "computedrole"), of(&id, "computedlabel"), of(&id, "property/outerHTML")))
-            .collect()
+        // One that was drawn anew meanwhile is gone, and not asked.
+        let of = |id: &str, what: &str| Some(self.ask(&format!("element/{id}/{what}"))?.as_str()?.to_owned());
+        ids.filter_map(|id| {
+            Some((of(&id, "computedrole")?, of(&id, "computedlabel")?, of(&id, "property/outerHTML")?))
+        })
+        .collect()
     }
 
     /// What the console has said since the last look: warnings, errors, violations of the policy.
@@ -135,9 +136,10 @@ impl Browser {
         let events = log.as_array().unwrap().iter().map(|entry| {
             serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()["message"].clone()
         });
-        let sent = events.filter(|event| event["method"] == "Network.requestWillBeSent");
-        let urls = sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned());
-        urls.filter(|url| !url.starts_with("chrome://")).collect()
+        // The browser's own first page asks for things too.
+        let own = |event: &Value| event["params"]["documentURL"].as_str().unwrap().starts_with("chrome");
+        let sent = events.filter(|event| event["method"] == "Network.requestWillBeSent" && !own(event));
+        sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
     /// A window of this width, phone or desktop, and what the person prefers.
@@ -175,10 +177,10 @@ impl Browser {
         post(&format!("{}/{path}", self.session), body)
     }
 
-    fn ask(&self, path: &str) -> Value {
-        let mut answer = ureq::get(format!("{}/{path}", self.session)).call().unwrap();
+    fn ask(&self, path: &str) -> Option<Value> {
+        let mut answer = ureq::get(format!("{}/{path}", self.session)).call().ok()?;
         let text = answer.body_mut().read_to_string().unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()["value"].clone()
+        Some(serde_json::from_str::<Value>(&text).unwrap()["value"].clone())
     }
 }
 

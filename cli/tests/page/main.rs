@@ -230,7 +230,6 @@ fn hostile_names_are_only_names() {
     std::fs::write(&input, format!("{lines}{great}\n")).unwrap();
     let server = running(&data.path().join("data"), &["--events", input.to_str().unwrap()]);
     let address = server.address();
-    server.line_with("snapshot in force");
     browser.open(&format!("http://{address}/"));
     browser.until("document.querySelectorAll('#offers button').length === 7");
 
@@ -283,7 +282,6 @@ fn a_server_of_its_own_asks_for_its_token_and_shows_what_it_knows() {
     command.arg(format!("serving.bearer_token_file={}", token.display()));
     let server = Running::start(&mut command);
     let address = server.address();
-    server.line_with("snapshot in force");
     browser.open(&format!("http://{address}/"));
     browser.until("!document.getElementById('token').hidden");
     browser.keys("#token-field", &format!("another-token-than-it{ENTER}"));
