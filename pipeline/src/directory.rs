@@ -78,6 +78,23 @@ impl StateDirectory {
         }))
     }
 
+    /// Some users, at most `most`, the most recently active first: only those at the beginning of each
+    /// partition are looked at, about a thousand in all, so it is cheap however many there are.
+    ///
+    /// # Errors
+    /// Where a store fails.
+    pub fn active(&self, most: usize) -> Result<Vec<Id>, DirectoryError> {
+        const LOOKED_AT: usize = 1_024;
+        let stores = self.readers();
+        let of_each = LOOKED_AT / stores.len().clamp(1, LOOKED_AT);
+        let mut users = Vec::new();
+        for store in stores {
+            users.extend(store.first_users(of_each)?);
+        }
+        users.sort_by(|(a, a_ts), (b, b_ts)| b_ts.cmp(a_ts).then_with(|| a.cmp(b)));
+        Ok(users.into_iter().take(most).map(|(id, _)| id).collect())
+    }
+
     /// Whether this process owns any partition.
     pub fn is_empty(&self) -> bool {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).stores.is_empty()
@@ -137,6 +154,7 @@ mod tests {
         let store = PartitionStore::open(folder.path(), &identity, &features, &resources).unwrap();
         directory.insert(2, 1, store.reader());
         assert!(matches!(directory.user(&second), Ok(None)));
+        assert!(directory.active(5).unwrap().is_empty());
         assert!(matches!(directory.user(&first), Err(DirectoryError::NotOwned { partition: 0 })));
         directory.remove(1);
         assert!(matches!(directory.user(&second), Err(DirectoryError::Unassigned)));

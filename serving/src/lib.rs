@@ -8,10 +8,12 @@
 //! * [`UserLookup`]: a user's committed features and newest visits; [`LookupClient`] asks pipelines.
 //! * [`Api`]: the endpoints, as one `axum` router in two compositions: everything, or only the
 //!   look-up that a pipeline serves.
+//! * [`Activity`]: the newest hours of the process, for the page at `/`.
 //! * [`serve`] and [`HttpServer`]: a listener with bounds and a graceful end.
 //!
 //! Every answer that is not one of success is JSON, `{"error": {"kind": …, "message": …}}`.
 
+mod activity;
 mod api;
 mod connection;
 mod error;
@@ -31,6 +33,7 @@ mod token;
 mod trust;
 mod watcher;
 
+pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
 pub use lookup::{LookupError, UserLookup};

@@ -17,6 +17,16 @@ pub trait UserLookup: Send + Sync + 'static {
     /// # Errors
     /// [`LookupError`] with what is missing.
     fn ready(&self) -> Result<(), LookupError>;
+
+    /// Some users that can be looked up, at most `most`, the most recently active first: what a person is
+    /// offered to begin with. None where naming them is not cheap.
+    ///
+    /// # Errors
+    /// [`LookupError`] where it cannot be known now.
+    fn active(&self, most: usize) -> Result<Vec<Id>, LookupError> {
+        let _ = most;
+        Ok(Vec::new())
+    }
 }
 
 /// Why a user's state cannot be known now.

@@ -17,23 +17,28 @@ pub(crate) enum Endpoint {
     Recommend,
     User,
     Model,
+    Activity,
     Metrics,
     Healthz,
     Readyz,
     Index,
+    /// A file of the page.
+    Page,
     /// Every path that is no endpoint: paths are the clients' choice, so they are no labels.
     Other,
 }
 
 impl Endpoint {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Recommend, "recommend"),
         (Self::User, "user"),
         (Self::Model, "model"),
+        (Self::Activity, "activity"),
         (Self::Metrics, "metrics"),
         (Self::Healthz, "healthz"),
         (Self::Readyz, "readyz"),
         (Self::Index, "index"),
+        (Self::Page, "page"),
         (Self::Other, "other"),
     ];
 
@@ -43,10 +48,12 @@ impl Endpoint {
         match path {
             "/v1/recommend" => Self::Recommend,
             "/v1/model" => Self::Model,
+            "/v1/activity" => Self::Activity,
             "/metrics" => Self::Metrics,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
             "/" => Self::Index,
+            _ if path.starts_with("/page/") => Self::Page,
             _ if user.is_some_and(|id| !id.is_empty() && !id.contains('/')) => Self::User,
             _ => Self::Other,
         }

@@ -44,7 +44,7 @@ pub struct Settings {
     pub tls_certificate: PathBuf,
     /// PEM file of the certificate's private key.
     pub tls_key: PathBuf,
-    /// File of the token that every request but `/healthz` must present. Empty: none.
+    /// File of the token that every request must present but for `/healthz` and the page's files. Empty: none.
     pub bearer_token_file: PathBuf,
     /// PEM file of the certificates that look-ups at `https://` trust. Empty: the public ones.
     pub lookup_ca: PathBuf,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::{Error, Metrics, Model, ModelError, ModelLoader, ModelSlot};
+use crate::{Activity, Error, Metrics, Model, ModelError, ModelLoader, ModelSlot};
 
 /// The longest time between two attempts to load the same version.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -37,6 +37,7 @@ pub struct Watcher {
     slot: Arc<ModelSlot>,
     metrics: Arc<Metrics>,
     interval: Duration,
+    activity: Option<Arc<Activity>>,
     failed: Option<Failure>,
 }
 
@@ -55,7 +56,14 @@ impl Watcher {
         metrics: Arc<Metrics>,
         interval: Duration,
     ) -> Self {
-        Self { loader, slot, metrics, interval, failed: None }
+        Self { loader, slot, metrics, interval, activity: None, failed: None }
+    }
+
+    /// Tells `activity` of every snapshot that is put in force.
+    #[must_use]
+    pub fn with_activity(mut self, activity: Arc<Activity>) -> Self {
+        self.activity = Some(activity);
+        self
     }
 
     /// Looks once, and loads and swaps where there is something newer. A version lower than the
@@ -93,6 +101,9 @@ impl Watcher {
 
     fn swap(&mut self, version: u64, model: Arc<dyn Model>) {
         let before = self.slot.version();
+        if let Some(activity) = &self.activity {
+            activity.in_force(model.info());
+        }
         self.slot.swap(model);
         self.failed = None;
         self.metrics.swaps.inc();

@@ -18,7 +18,7 @@ use proptest::sample::select;
 fn server() -> &'static Running {
     static SERVER: OnceLock<Running> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let server = Running::serving(settings(), Arc::new(Users::new(&[("42", &[])])));
+        let server = Running::paged(settings(), Arc::new(Users::new(&[("42", &[])]))).0;
         let shelf = Arc::new(Shelf::default());
         shelf.latest.store(1, Ordering::SeqCst);
         let interval = Duration::from_secs(1);
@@ -46,6 +46,9 @@ fn piece() -> impl Strategy<Value = String> {
         "users/",
         "recommend",
         "model",
+        "activity",
+        "since=",
+        "page/",
         "?",
         "&",
         "user_id=",

@@ -103,6 +103,55 @@ fn everything_but_health_asks_for_the_token() {
 }
 
 #[test]
+fn the_page_is_given_to_anybody_and_no_data_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        tls_certificate: Default::default(),
+        tls_key: Default::default(),
+        ..secured(folder.path())
+    };
+    let (server, _) = Running::paged(settings, Arc::new(Users::new(&[("1", &[])])));
+    let ask = |path: &str, accept: &str, token: Option<&str>| {
+        let mut request = client().get(format!("{}{path}", server.base)).header("accept", accept);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    for path in ["/", "/page/app.js", "/page/base.css"] {
+        let (status, text) = ask(path, "text/html", None);
+        assert_eq!(status, 200, "{path}");
+        assert!(!text.contains(TOKEN));
+    }
+    for path in [
+        "/v1/activity",
+        "/v1/users/1",
+        "/v1/recommend?user_id=1",
+        "/v1/model",
+        "/metrics",
+        "/readyz",
+        "/page/",
+        "/page/none.js",
+        "/page/../metrics",
+        "/page/%2e%2e/metrics",
+        "/page/app.js/",
+        "//",
+        "/?x",
+    ] {
+        for accept in ["text/html", "*/*"] {
+            // A query changes nothing of what `/` is.
+            let public = path == "/?x" && accept == "text/html";
+            assert_eq!(ask(path, accept, None).0, if public { 200 } else { 401 }, "{path} {accept}");
+        }
+    }
+    assert_eq!(ask("/", "*/*", None).0, 401, "the list of endpoints is not the page");
+    assert_eq!(ask("/v1/activity", "*/*", Some(TOKEN)).0, 200);
+    let posted = client().post(format!("{}/", server.base)).header("accept", "text/html").send("x").unwrap();
+    assert_eq!(posted.status().as_u16(), 401);
+}
+
+#[test]
 fn files_that_do_not_fit_are_told_by_setting_and_name() {
     let folder = tempfile::tempdir().unwrap();
     let good = secured(folder.path());

@@ -114,10 +114,31 @@ impl StoreReader {
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn for_each_user<E: From<Error>>(
         &self,
+        visit: impl FnMut(Id, &UserState) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        self.visit_users(usize::MAX, visit)
+    }
+
+    /// Users that have not expired, of the first `most` by key, with the time of their newest event.
+    ///
+    /// # Errors
+    /// Kinds `Unavailable` or `Corrupt`.
+    pub fn first_users(&self, most: usize) -> Result<Vec<(Id, i64)>> {
+        let mut users = Vec::new();
+        self.visit_users::<Error>(most, |id, user| {
+            users.extend(user.newest_ts().map(|newest| (id, newest)));
+            Ok(())
+        })?;
+        Ok(users)
+    }
+
+    fn visit_users<E: From<Error>>(
+        &self,
+        most: usize,
         mut visit: impl FnMut(Id, &UserState) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let watermark = read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default().partition.watermark;
-        for entry in self.db.iterator_cf(family(&self.db, USERS)?, IteratorMode::Start) {
+        for entry in self.db.iterator_cf(family(&self.db, USERS)?, IteratorMode::Start).take(most) {
             let (key, value) = entry.map_err(|error| Error::disk("reading", error))?;
             let id = Id::from_key(&key).ok_or_else(|| corrupt(USERS, &format!("{key:02x?}")))?;
             let user = UserState::read(&self.features, &value).ok_or_else(|| corrupt(USERS, &id))?;

@@ -121,6 +121,8 @@ fn an_expired_user_is_not_found() {
         })
         .unwrap();
     assert_eq!(users, [Id::from(2)]);
+    assert_eq!(store.reader().first_users(2).unwrap(), [(Id::from(2), 11 + ttl)]);
+    assert_eq!(store.reader().first_users(1).unwrap(), [], "the expired one is looked at too");
 }
 
 #[test]

@@ -46,6 +46,10 @@ impl UserLookup for OwnState {
         }
         Ok(())
     }
+
+    fn active(&self, most: usize) -> Result<Vec<Id>, LookupError> {
+        self.0.active(most).map_err(|error| LookupError::new(error.to_string()))
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +92,8 @@ mod tests {
             })
             .collect();
         assert_eq!(documented(), registered);
+        for sampled in hmisr_serving::Activity::metrics() {
+            assert!(registered.contains_key(sampled), "the page shows {sampled}, which no part has");
+        }
     }
 }

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hmisr_pipeline::PipelineProgress;
-use hmisr_serving::{Api, HttpServer, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher};
+use hmisr_serving::{
+    Activity, Api, HttpServer, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher,
+};
 use prometheus::Registry;
 
 use super::owners;
@@ -33,13 +35,14 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     serving.join()
 }
 
-/// A server and what swaps its model.
+/// A server, what swaps its model, and what samples for its page.
 pub struct Serving {
     /// The HTTP server.
     pub server: HttpServer,
     /// The model in force.
     pub slot: Arc<ModelSlot>,
     watcher: JoinHandle<()>,
+    sampler: JoinHandle<()>,
 }
 
 impl Serving {
@@ -48,10 +51,11 @@ impl Serving {
         self.watcher.is_finished()
     }
 
-    /// Waits for both to end, which they do after the stop flag is set.
+    /// Waits for all of them to end, which they do after the stop flag is set.
     pub fn join(self) -> Result<(), Failure> {
         self.server.join()?;
-        self.watcher.join().map_err(|_| Failure::panic("the snapshot watcher"))
+        self.watcher.join().map_err(|_| Failure::panic("the snapshot watcher"))?;
+        self.sampler.join().map_err(|_| Failure::panic("sampling the metrics"))
     }
 }
 
@@ -67,15 +71,20 @@ pub fn start(
 ) -> Result<Serving, Failure> {
     let metrics = Arc::new(Metrics::new(registry)?);
     let slot = Arc::new(ModelSlot::new());
+    let activity = Arc::new(Activity::new(registry.clone()));
     let interval = Duration::from_millis(settings.reload_interval_ms);
     let watcher = Watcher::new(Arc::new(Snapshots::new(folder)), slot.clone(), metrics.clone(), interval)
+        .with_activity(activity.clone())
         .spawn(stop.clone())?;
-    let mut api = Api::new(settings.clone(), registry.clone(), metrics, lookup)?.with_models(slot.clone());
+    let mut api = Api::new(settings.clone(), registry.clone(), metrics, lookup.clone())?
+        .with_models(slot.clone())
+        .with_page(activity.clone());
     if let Some(job) = job {
         api = api.with_check("caught_up", move || caught_up(&job));
     }
-    let server = HttpServer::start(api.router(), settings.clone(), stop)?;
-    Ok(Serving { server, slot, watcher })
+    let server = HttpServer::start(api.router(), settings.clone(), stop.clone())?;
+    let sampler = activity.spawn(lookup, stop)?;
+    Ok(Serving { server, slot, watcher, sampler })
 }
 
 /// Whether every partition of the job has caught up with its committed offset.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
-use super::Shared;
+use super::{Shared, page};
 use crate::metrics::Endpoint;
 use crate::{ApiError, ErrorKind};
 
@@ -19,13 +19,14 @@ pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request,
     let endpoint = Endpoint::of(request.uri().path());
     let admitted =
         admitted(&shared, &request).and_then(|()| too_large(&request, shared.settings.max_request_bytes));
-    let response = match admitted {
+    let mut response = match admitted {
         Err(error) => error.into_response(),
         Ok(()) => match tokio::time::timeout(shared.settings.request_timeout(), next.run(request)).await {
             Ok(response) => response,
             Err(_) => timed_out(shared.settings.request_timeout_ms).into_response(),
         },
     };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(kind) = response.extensions().get::<ErrorKind>() {
         shared.metrics.rejected(*kind);
     }
@@ -33,12 +34,12 @@ pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request,
     response
 }
 
-/// Whether the request presents the token, where one is set; whether the process lives may be asked without.
+/// Whether the request presents the token, where one is set. Whether the process lives may be asked
+/// without, and so may the page's files, which hold no data.
 fn admitted(shared: &Shared, request: &Request) -> Result<(), ApiError> {
     match &shared.token {
         Some(token)
-            if request.uri().path() != "/healthz"
-                && !token.admits(request.headers().get(header::AUTHORIZATION)) =>
+            if !is_public(shared, request) && !token.admits(request.headers().get(header::AUTHORIZATION)) =>
         {
             let message = "the token is missing or another; send the header `Authorization: Bearer TOKEN` with \
                            the one in the server's setting `serving.bearer_token_file`";
@@ -46,6 +47,12 @@ fn admitted(shared: &Shared, request: &Request) -> Result<(), ApiError> {
         }
         _ => Ok(()),
     }
+}
+
+fn is_public(shared: &Shared, request: &Request) -> bool {
+    let path = request.uri().path();
+    path == "/healthz"
+        || (shared.activity.is_some() && page::is_public(request.method(), path, request.headers()))
 }
 
 fn timed_out(most_ms: u64) -> ApiError {

@@ -1,7 +1,9 @@
-//! The endpoints, in two compositions: with a model, or only the look-up.
+//! The endpoints, in two compositions: with a model, or only the look-up. The first may have a page.
 
+mod activity;
 mod limits;
 mod operations;
+mod page;
 mod parameters;
 mod recommend;
 mod user;
@@ -20,7 +22,7 @@ use crate::error::shown;
 use crate::gate::Gate;
 use crate::metrics::LookupOutcome;
 use crate::token::Token;
-use crate::{ApiError, ErrorKind, LookupError, Metrics, ModelSlot, Result, Settings, UserLookup};
+use crate::{Activity, ApiError, ErrorKind, LookupError, Metrics, ModelSlot, Result, Settings, UserLookup};
 
 /// The HTTP interface.
 ///
@@ -37,6 +39,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     lookup: Arc<dyn UserLookup>,
     models: Option<Arc<ModelSlot>>,
+    activity: Option<Arc<Activity>>,
     checks: Vec<Check>,
     token: Option<Token>,
     lookups: Gate,
@@ -69,10 +72,20 @@ impl Api {
             settings.max_queue,
             metrics.waiting_compute.clone(),
         );
-        let (models, checks) = (None, Vec::new());
+        let (models, activity, checks) = (None, None, Vec::new());
         let token = Token::read("bearer_token_file", &settings.bearer_token_file)?;
-        let shared =
-            Shared { settings, registry, metrics, lookup, models, checks, token, lookups, computations };
+        let shared = Shared {
+            settings,
+            registry,
+            metrics,
+            lookup,
+            models,
+            activity,
+            checks,
+            token,
+            lookups,
+            computations,
+        };
         Ok(Self { shared })
     }
 
@@ -80,6 +93,13 @@ impl Api {
     #[must_use]
     pub fn with_models(mut self, slot: Arc<ModelSlot>) -> Self {
         self.shared.models = Some(slot);
+        self
+    }
+
+    /// Adds the page at `/` and `/v1/activity`, what it shows of the process.
+    #[must_use]
+    pub fn with_page(mut self, activity: Arc<Activity>) -> Self {
+        self.shared.activity = Some(activity);
         self
     }
 
@@ -110,6 +130,10 @@ impl Api {
                 .route("/v1/recommend", get(recommend::recommend))
                 .route("/v1/model", get(recommend::model));
         }
+        if shared.activity.is_some() {
+            router =
+                router.route("/v1/activity", get(activity::activity)).route("/page/{file}", get(page::file));
+        }
         router
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(unknown_path)
@@ -133,6 +157,9 @@ impl Shared {
                     Err(_) => LookupOutcome::Failed,
                 };
                 shared.metrics.looked_up(outcome, begun.elapsed().as_secs_f64());
+                if let (Ok(Some(_)), Some(activity)) = (&found, &shared.activity) {
+                    activity.looked_up(&id);
+                }
                 found
             })
             .await?;
@@ -149,6 +176,10 @@ fn unavailable(error: &LookupError) -> ApiError {
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {
+    no_such_path(&uri)
+}
+
+fn no_such_path(uri: &Uri) -> ApiError {
     let path = shown(uri.path());
     ApiError::new(ErrorKind::UnknownPath, format!("there is no {path}; GET / lists the endpoints"))
 }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use prometheus::TextEncoder;
 use serde_json::{Map, Value, json};
 
-use super::Shared;
+use super::{Shared, page};
 use crate::{ApiError, ErrorKind};
 
-pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Json<Value> {
+/// The page for who prefers it, the list of endpoints for everybody else.
+pub(super) async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if shared.activity.is_some() && page::is_preferred(&headers) {
+        return page::index(&headers);
+    }
     let mut endpoints = Map::new();
     let mut add = |path: &str, what: &str| endpoints.insert(path.to_owned(), what.into());
     if shared.models.is_some() {
@@ -20,10 +24,17 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Json<Value> {
         add("/v1/model", "the model in force: version, age, offsets, settings, metrics");
     }
     add("/v1/users/{id}", "a user's features and newest visits");
+    if shared.activity.is_some() {
+        add(
+            "/v1/activity?since=",
+            "what the page at / shows, which browsers get: the process's newest hours",
+        );
+    }
     add("/metrics", "metrics in Prometheus' text format");
     add("/healthz", "200 while the process lives");
     add("/readyz", "200 while requests can be answered, 503 with what is missing otherwise");
-    Json(json!({"name": "hmisr", "version": env!("CARGO_PKG_VERSION"), "endpoints": endpoints}))
+    let list = json!({"name": "hmisr", "version": env!("CARGO_PKG_VERSION"), "endpoints": endpoints});
+    ([(header::VARY, HeaderValue::from_static("accept"))], Json(list)).into_response()
 }
 
 pub(super) async fn healthz() -> Json<Value> {

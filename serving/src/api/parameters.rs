@@ -56,6 +56,24 @@ impl RecommendParameters {
     }
 }
 
+/// The parameter of `GET /v1/activity`: what is no later is not sent again; without it all is.
+pub(super) fn since(query: &str) -> Result<i64, ApiError> {
+    let mut since = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if name != "since" {
+            return Err(bad(name, value, "there is no such parameter; there is `since`"));
+        }
+        if since.is_some() {
+            return Err(bad(name, value, "it is given twice; give it once"));
+        }
+        let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+        let time = digits.then(|| value.parse().ok()).flatten();
+        since = Some(time.ok_or_else(|| bad(name, value, "it must be an epoch time in milliseconds"))?);
+    }
+    Ok(since.unwrap_or(-1))
+}
+
 /// Reads the user's id from a path that ends with it, escapes and all.
 pub(super) fn id_at_end(path: &str) -> Result<Id, ApiError> {
     let segment = path.rsplit('/').next().unwrap_or_default();
@@ -97,6 +115,23 @@ mod tests {
         let odd = read("&k=100&&user%5Fid=a%2Fb+c&");
         assert_eq!((odd.user_id.as_text(), odd.k), (Some("a/b c"), 100));
         assert_eq!(id_at_end("/v1/users/a%2Fb+c").unwrap().as_text(), Some("a/b+c"));
+    }
+
+    #[test]
+    fn a_time_is_read_strictly() {
+        assert_eq!((since("").unwrap(), since("since=0").unwrap(), since("&since=17").unwrap()), (-1, 0, 17));
+        for bad in [
+            "since",
+            "since=",
+            "since=-1",
+            "since=1.5",
+            "since=1&since=1",
+            "until=1",
+            "since=99999999999999999999",
+        ] {
+            let error = since(bad).unwrap_err();
+            assert!(error.to_string().contains("parameter `"), "{bad}: {error}");
+        }
     }
 
     #[test]

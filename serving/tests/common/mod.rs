@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hmisr_serving::{
-    Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookupError, Metrics, Model, ModelError,
-    ModelInfo, ModelLoader, ModelSlot, Profile, Recommendation, RecommendationSource, Scored, Settings,
-    UserLookup,
+    Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookupError, Metrics, Model,
+    ModelError, ModelInfo, ModelLoader, ModelSlot, Profile, Recommendation, RecommendationSource, Scored,
+    Settings, UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use prometheus::Registry;
@@ -219,13 +219,31 @@ impl Running {
         Self::start(settings(), lookup, Arc::new(ModelSlot::new()), |api, _| api)
     }
 
+    /// With models and the page.
+    pub fn paged(settings: Settings, lookup: Arc<dyn UserLookup>) -> (Self, Arc<Activity>) {
+        let registry = Registry::new();
+        let activity = Arc::new(Activity::new(registry.clone()));
+        let shown = activity.clone();
+        let compose = |api: Api, slot| api.with_models(slot).with_page(shown);
+        (Self::over(registry, settings, lookup, Arc::new(ModelSlot::new()), compose), activity)
+    }
+
     pub fn start(
         settings: Settings,
         lookup: Arc<dyn UserLookup>,
         slot: Arc<ModelSlot>,
         compose: impl FnOnce(Api, Arc<ModelSlot>) -> Api,
     ) -> Self {
-        let registry = Registry::new();
+        Self::over(Registry::new(), settings, lookup, slot, compose)
+    }
+
+    fn over(
+        registry: Registry,
+        settings: Settings,
+        lookup: Arc<dyn UserLookup>,
+        slot: Arc<ModelSlot>,
+        compose: impl FnOnce(Api, Arc<ModelSlot>) -> Api,
+    ) -> Self {
         let metrics = Arc::new(Metrics::new(&registry).unwrap());
         let api = Api::new(settings.clone(), registry, metrics.clone(), lookup).unwrap();
         let router = compose(api, slot.clone()).router();
