@@ -177,7 +177,9 @@ export function curve() {
     const [time, value] = lines[index].points.at(-1);
     const other = lines[1 - index].points.at(-1)?.[1] ?? -Infinity;
     const above = value > other || (value === other && index === 0);
-    const place = { x: Math.min(x(time), width - 10), y: y(value) + (above ? -9 : 18), "text-anchor": "end" };
+    // Below the axis stand the snapshots.
+    const low = y(value) + 18 > HEIGHT - BOTTOM - 4;
+    const place = { x: Math.min(x(time), width - RIGHT), y: y(value) + (above || low ? -9 : 18), "text-anchor": "end" };
     return svg("text", { class: lines[index].label, ...place }, lines[index].label);
   }
 
