@@ -6,15 +6,18 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hmisr/target
 
 # One profile and one selection of packages in every command: cargo then builds the dependencies
 # once for running, testing and linting.
-CARGO_BUILD := cargo build --release --workspace
+CARGO_BUILD := cargo build --release --workspace $(if $(FEATURES),--features $(FEATURES))
 
+# Such as hmisr/s3 or hmisr/cuda; other features than before build more than this program anew.
+FEATURES ?=
+IMAGE ?= hmisr:0.1.0
 KAFKA_PORT ?= 9092
 SEEDS ?= 1000
 NODES ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test chaos simulate lint setup udfs kafka kafka-stop
+.PHONY: help up build image test chaos simulate lint setup udfs kafka kafka-stop
 
 help: ## this list
 	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
@@ -37,6 +40,10 @@ up: build ## set up, build and run everything here; ARGS= goes to 'hmisr up'
 build: setup ## the hmisr program, optimised
 	@$(CARGO_BUILD)
 	@echo "Built: $(CARGO_TARGET_DIR)/release/hmisr"
+
+image: ## the container image IMAGE (default hmisr:0.1.0), with Docker's BuildKit
+	@DOCKER_BUILDKIT=1 docker build --file deploy/image/Dockerfile --tag $(IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) .
 
 test: ## every test; those against Apache Kafka where Java and Maven can be had
 	@scripts/test

@@ -14,7 +14,11 @@ use crate::commands::eval::args::EvalArgs;
 use crate::commands::experiment::Size;
 use crate::commands::fit::FitArgs;
 use crate::commands::forget::ForgetArgs;
+use crate::commands::probe::ProbeArgs;
 use crate::failure::Failure;
+
+/// Events per second of the generator where nothing is said.
+const GENERATOR_RATE: f64 = 500.0;
 
 /// Diversity features, sequence windows and an online recommender from a stream of user events.
 ///
@@ -64,6 +68,16 @@ pub enum Command {
     /// `training-examples`. Events that come later begin the user anew. docs/runbooks.md says what is
     /// left where, and for how long.
     Forget(ForgetArgs),
+    /// Write events of a file, or generated ones, to `events`.
+    ///
+    /// What `hmisr up` does beside its other parts: to try things out, and to bring history. The next run
+    /// on the same data folder goes on where this one ended.
+    Feed(FeedArgs),
+    /// Ask a part on this machine whether it is well: ends with 0 where it answers 200, else with 1.
+    ///
+    /// For the health checks of containers, which have no curl. TLS and the token are those of the settings
+    /// in force; the certificate is not verified, since nothing leaves the machine.
+    Probe(ProbeArgs),
     /// Compute the features of a file of events: one JSON line for each.
     Backfill(BackfillArgs),
     /// Fit a network to a data set, by stages, and measure it on the held-out part.
@@ -113,22 +127,13 @@ pub struct UpArgs {
     /// Kafka brokers, host:port[,…]; without them the embedded log.
     #[arg(long, value_name = "HOST:PORT")]
     pub brokers: Option<String>,
-    /// File or folder of events; without it the generator.
-    #[arg(long, value_name = "PATH")]
-    pub events: Option<PathBuf>,
-    /// How the events are written: jsonl, movielens or taobao.
-    #[arg(long, default_value = "jsonl", requires = "events")]
-    pub format: Format,
-    /// Events per second; 0: as fast as the loop goes. The generator's default is 500.
-    #[arg(long)]
-    pub rate: Option<f64>,
+    /// What is fed.
+    #[command(flatten)]
+    pub feed: FedFrom,
     /// End when all input is processed, trained on and published, with a summary. With the
     /// generator it needs --generate.
     #[arg(long)]
     pub until_drained: bool,
-    /// Generate this many events, then no more.
-    #[arg(long, conflicts_with = "events", value_name = "N")]
-    pub generate: Option<u64>,
     /// Leave items that the user has seen out of evaluation and recommendations; by default for
     /// movielens, whose users rate a film once.
     #[arg(long, value_name = "BOOL")]
@@ -139,6 +144,57 @@ pub struct UpArgs {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where events come from, and how fast.
+#[derive(Debug, Args)]
+pub struct FedFrom {
+    /// File or folder of events; without it the generator.
+    #[arg(long, value_name = "PATH")]
+    pub events: Option<PathBuf>,
+    /// How the events are written: jsonl, movielens or taobao.
+    #[arg(long, default_value = "jsonl", requires = "events")]
+    pub format: Format,
+    /// Events per second; 0: as fast as they are taken. The generator's default is 500.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Generate this many events, then no more.
+    #[arg(long, conflicts_with = "events", value_name = "N")]
+    pub generate: Option<u64>,
+}
+
+impl FedFrom {
+    /// Puts them over the settings. `waits`: whether somebody waits for the generator's end, which then
+    /// goes as fast as it can.
+    pub fn apply(&self, feed: &mut hmisr_feed::Settings, waits: bool) {
+        if self.events.is_some() {
+            feed.events.clone_from(&self.events);
+            feed.format = self.format;
+        }
+        if self.generate.is_some() {
+            feed.generator.events = self.generate;
+        }
+        let endless = feed.events.is_none() && !waits;
+        match self.rate {
+            Some(rate) => feed.rate_per_second = rate,
+            None if endless && feed.rate_per_second == 0.0 => feed.rate_per_second = GENERATOR_RATE,
+            None => {}
+        }
+    }
+}
+
+/// Arguments of `hmisr feed`.
+#[derive(Debug, Args)]
+pub struct FeedArgs {
+    /// Kafka brokers, host:port[,…].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// Folder that keeps what the topic is fed from; another input takes another topic.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data")]
+    pub data: PathBuf,
+    /// What is fed.
+    #[command(flatten)]
+    pub feed: FedFrom,
 }
 
 /// Arguments of `hmisr pipeline`.

@@ -50,6 +50,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Train(args) => commands::train::run(config, args),
         Command::Serve(args) => commands::serve::run(config, args),
         Command::Bridge(args) => commands::bridge::run(config, args),
+        Command::Feed(args) => commands::feed::run(config, args),
+        Command::Probe(args) => commands::probe::run(&config.serving, &args),
         Command::Forget(args) => commands::forget::run(config, args),
         Command::Backfill(args) => commands::backfill::run(config, args),
         Command::Fit(args) => commands::fit::run(*args, &cli.set),

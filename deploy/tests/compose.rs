@@ -1,134 +1,147 @@
-//! The compose file: pinned, closed to the outside, and of things that are there.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+//! The compose file: its format, its images, what it mounts and where its services are found.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::{Path, PathBuf};
 
-use hmisr_deploy::containers::Compose;
-use serde_yaml_ng::Value;
+use hmisr_deploy::containers::of_compose;
+use hmisr_deploy::tools::{composed, run};
+use serde_json::Value;
 
-/// The keys of a service, by the Compose Specification, of which the file may use any.
-const KEYS: [&str; 25] = [
-    "build",
-    "cap_drop",
-    "command",
-    "depends_on",
-    "deploy",
-    "entrypoint",
-    "environment",
-    "env_file",
-    "expose",
-    "healthcheck",
-    "image",
-    "init",
-    "labels",
-    "networks",
-    "ports",
-    "profiles",
-    "read_only",
-    "restart",
-    "security_opt",
-    "stop_grace_period",
-    "stop_signal",
-    "tmpfs",
-    "ulimits",
-    "user",
-    "volumes",
-];
-
-fn deploy() -> PathBuf {
-    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap())
+fn folder() -> PathBuf {
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("compose").canonicalize().unwrap()
 }
 
-fn text(path: &str) -> String {
-    std::fs::read_to_string(deploy().join(path)).unwrap()
-}
-
-fn compose() -> Compose {
-    Compose::read(&text("compose/compose.yml")).unwrap()
+fn services(file: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    file["services"].as_object().unwrap().iter()
 }
 
 #[test]
-fn services_have_known_keys_and_images_of_a_version() {
-    let value: Value = serde_yaml_ng::from_str(&text("compose/compose.yml")).unwrap();
-    for (name, service) in value["services"].as_mapping().unwrap() {
-        for key in service.as_mapping().unwrap().keys().map(|key| key.as_str().unwrap()) {
-            assert!(key == "<<" || KEYS.contains(&key), "{name:?}: {key}");
-        }
-    }
-    let compose = compose();
-    for (name, service) in &compose.services {
-        let (_, tag) = service.image.rsplit_once(':').unwrap_or_else(|| panic!("{name}: no tag"));
-        assert!(tag.contains('.') && tag.contains(char::is_numeric), "{name}: {tag} is no version");
-    }
-    // The brokers that the tests run against.
-    let version = text("kafka/pom.xml");
-    let kafka = compose.services["kafka"].image.rsplit(':').next().unwrap().to_owned();
-    assert!(version.contains(&format!(">{kafka}<")), "Kafka {kafka} is not the pom's");
-    assert_eq!(compose.containers().len(), 5);
-    for container in compose.containers() {
-        assert_eq!(container.image, format!("hmisr:{}", env!("CARGO_PKG_VERSION")), "{}", container.place);
+fn a_key_that_there_is_not_is_refused_with_its_path() {
+    let text = std::fs::read_to_string(folder().join("compose.yml")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("compose.yml"), text.replacen("restart:", "restrat:", 1)).unwrap();
+    match run("compose", other.path(), &["compose.yml"]) {
+        Ok(None) => {}
+        Ok(Some(read)) => panic!("it was read: {read}"),
+        Err(error) => assert!(error.contains("restrat"), "{error}"),
     }
 }
 
 #[test]
-fn what_is_mounted_is_there_and_nothing_is_open_to_other_machines() {
-    let compose = compose();
-    for (name, service) in &compose.services {
-        for volume in &service.volumes {
-            let source = volume.split(':').next().unwrap();
-            match source.starts_with('.') {
-                true => assert!(deploy().join("compose").join(source).exists(), "{name}: {source}"),
-                false => assert!(compose.volumes.contains_key(source), "{name}: {source}"),
+fn images_are_pinned_and_of_the_versions_that_were_tried() {
+    let Some(file) = composed(&folder()).unwrap() else { return };
+    for (name, service) in services(&file) {
+        let (_, tag) = service["image"].as_str().unwrap().rsplit_once(':').unwrap();
+        assert!(
+            tag.trim_start_matches('v').starts_with(|it: char| it.is_ascii_digit()) && tag.contains('.'),
+            "{name}: {tag}"
+        );
+    }
+    let pom = std::fs::read_to_string(folder().join("../kafka/pom.xml")).unwrap();
+    let version = pom.split("<kafka.version>").nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(file["services"]["kafka"]["image"], format!("apache/kafka:{version}"));
+}
+
+#[test]
+fn what_is_mounted_is_there_and_nothing_can_change_it() {
+    let Some(file) = composed(&folder()).unwrap() else { return };
+    let mut bound = 0;
+    for (name, service) in services(&file) {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let source = volume["source"].as_str().unwrap();
+            if volume["type"] == "bind" {
+                assert!(Path::new(source).exists(), "{name}: {source} is not there");
+                assert_eq!(volume["read_only"], true, "{name}: {source} can be written");
+                bound += 1;
+            } else {
+                assert!(file["volumes"][source].is_object(), "{name}: volume {source} is not declared");
             }
         }
-        for port in &service.ports {
-            assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
-        }
-        for other in service.depends_on.keys() {
-            assert!(compose.services.contains_key(other), "{name} depends on {other}");
+    }
+    assert!(bound >= 9, "{bound}");
+    assert!(Path::new(file["configs"]["hmisr"]["file"].as_str().unwrap()).exists());
+    assert!(
+        folder()
+            .join(file["services"]["pipeline"]["build"]["context"].as_str().unwrap())
+            .join("Cargo.lock")
+            .exists()
+    );
+}
+
+/// The folders of state and snapshots are the image's volumes: elsewhere they would be of root, and at the end
+/// of the container gone.
+#[test]
+fn what_is_kept_is_kept_where_the_image_keeps_it() {
+    let Some(file) = composed(&folder()).unwrap() else { return };
+    let image = std::fs::read_to_string(folder().join("../image/Dockerfile")).unwrap();
+    let ours = of_compose(&file, "hmisr:0.1.0", "");
+    assert_eq!(ours.len(), 5, "{ours:#?}");
+    for container in &ours {
+        for option in ["--state", "--snapshots", "--data"] {
+            let Some(path) = container.option(option) else { continue };
+            let writes = container.mounts.get(path);
+            assert!(writes.is_some(), "{}: {option} {path} is no volume", container.place);
+            assert_eq!(writes == Some(&true), container.args[0] != "serve", "{}", container.place);
+            assert!(image.contains(path), "the image has no {path}");
         }
     }
-    let used = |volume: &String| {
-        compose
-            .services
-            .values()
-            .any(|service| service.volumes.iter().any(|used| used.starts_with(&format!("{volume}:"))))
-    };
-    assert!(compose.volumes.keys().all(used));
 }
 
 #[test]
-fn prometheus_scrapes_where_the_parts_listen() {
-    let compose = compose();
-    for job in ["pipeline", "train", "serve"] {
-        let targets: Value =
-            serde_yaml_ng::from_str(&text(&format!("prometheus/targets/{job}.yml"))).unwrap();
-        let target = targets[0]["targets"][0].as_str().unwrap().to_owned();
-        let (host, port) = target.split_once(':').unwrap();
-        let service = &compose.services[host];
-        let listen = service.command.iter().skip_while(|word| *word != "--listen").nth(1).unwrap();
-        assert_eq!(listen, &format!("0.0.0.0:{port}"), "{job}");
-        assert_eq!(service.environment["HMISR_PORT"], port, "{job}: its health check");
+fn every_service_is_confined_bounded_and_watched() {
+    let Some(file) = composed(&folder()).unwrap() else { return };
+    for (name, service) in services(&file) {
+        assert_eq!(service["security_opt"][0], "no-new-privileges:true", "{name}");
+        assert!(service["privileged"].is_null(), "{name}");
+        // These two write where they are installed.
+        if !["kafka", "arroyo"].contains(&name.as_str()) {
+            assert_eq!(
+                (&service["read_only"], &service["cap_drop"][0]),
+                (&true.into(), &"ALL".into()),
+                "{name}"
+            );
+        }
+        let limits = &service["deploy"]["resources"]["limits"];
+        assert!(["cpus", "memory", "pids"].iter().all(|limit| !limits[*limit].is_null()), "{name}: {limits}");
+        let runs_on = !["topics", "feed"].contains(&name.as_str());
+        assert_eq!(service["healthcheck"]["test"].is_array(), runs_on, "{name}: {}", service["healthcheck"]);
+        for port in service["ports"].as_array().into_iter().flatten() {
+            assert_eq!(port["host_ip"], "127.0.0.1", "{name}: {port}");
+        }
+        for (before, how) in service["depends_on"].as_object().into_iter().flatten() {
+            let other = &file["services"][before];
+            let fits = match how["condition"].as_str().unwrap() {
+                "service_healthy" => other["healthcheck"]["test"].is_array(),
+                "service_completed_successfully" => {
+                    other["restart"].as_str().unwrap().starts_with("on-failure")
+                }
+                _ => false,
+            };
+            assert!(fits, "{name} after {before}: {how}");
+        }
     }
-    let provisioned = text("grafana/provisioning/datasources/prometheus.yml");
-    assert!(provisioned.contains("${PROMETHEUS_URL}"));
-    assert!(compose.services["grafana"].environment.contains_key("PROMETHEUS_URL"));
 }
 
+/// Targets and data source name services, and the ports that these listen on.
 #[test]
-fn arroyo_is_given_topics_that_its_queries_write() {
-    let compose = compose();
-    let topics = &compose.services["topics"].command;
-    let queries = &compose.services["windows"].command;
-    let mut written = 0;
-    for file in std::fs::read_dir(deploy().join("../sql/tables")).unwrap() {
-        let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let Some((_, rest)) = sql.split_once("type = 'sink'") else { continue };
-        let topic = rest.split("topic = '").nth(1).unwrap().split('\'').next().unwrap();
-        assert!(topics.iter().any(|word| word.starts_with(&format!("{topic}="))), "{topic} is not made");
-        assert!(queries.contains(&topic.replace('-', "_")), "nothing writes {topic}");
-        written += 1;
+fn prometheus_and_grafana_find_what_they_ask() {
+    let Some(file) = composed(&folder()).unwrap() else { return };
+    let ours = of_compose(&file, "hmisr:0.1.0", "");
+    for name in ["pipeline", "train", "serve"] {
+        let text =
+            std::fs::read_to_string(folder().join(format!("../prometheus/targets/{name}.yml"))).unwrap();
+        let container = ours.iter().find(|it| it.args[0] == name).unwrap();
+        let port = container.listens_on().unwrap();
+        assert!(text.contains(&format!("\"{name}:{port}\"")), "{text}");
+        assert!(container.place.ends_with(&format!("service {name}")), "{}", container.place);
+        assert!(container.ports.contains(&port), "{name}: {port} is not published");
+        let asked: Vec<&str> = container.probes[0].iter().map(String::as_str).collect();
+        assert!(asked.starts_with(&["probe", "--port", port.to_string().as_str()]), "{asked:?}");
     }
-    assert_eq!(written, 4);
-    assert!(Path::new(&deploy()).join("image/Dockerfile").exists());
+    let arroyo = std::fs::read_to_string(folder().join("../prometheus/targets/arroyo.yml")).unwrap();
+    assert!(arroyo.contains("\"arroyo:") && file["services"]["arroyo"]["profiles"][0] == "arroyo");
+    let command = file["services"]["prometheus"]["command"].to_string();
+    assert!(command.contains("--config.file=/etc/prometheus/prometheus.yml"), "{command}");
+    let url = file["services"]["grafana"]["environment"]["PROMETHEUS_URL"].as_str().unwrap();
+    assert_eq!(url, "http://prometheus:9090");
 }

@@ -1,106 +1,178 @@
-//! The image: of pinned bases, without root, and built from all that the program is built from.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+//! The Dockerfile: its instructions, what it copies, installs and builds, agree with the repository.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hmisr_deploy::image::{Instruction, instructions};
 
 fn root() -> PathBuf {
     Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..")
 }
 
-/// The instructions, continued lines joined.
-fn instructions() -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(root().join("deploy/image/Dockerfile")).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
-    let joined = lines.replace("\\\n", " ");
-    let lines = joined.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| line.trim().split_once(' ').unwrap())
-        .map(|(word, rest)| (word.into(), rest.into()))
-        .collect()
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// Whether the build sees a path of the repository.
-fn is_sent(path: &str) -> bool {
-    let text = std::fs::read_to_string(root().join("deploy/image/Dockerfile.dockerignore")).unwrap();
-    let sent = text.lines().filter_map(|line| line.strip_prefix('!'));
-    sent.into_iter().any(|kept| path == kept || path.starts_with(&format!("{kept}/")))
+fn dockerfile() -> Vec<Instruction> {
+    instructions(&text("deploy/image/Dockerfile")).unwrap()
+}
+
+/// The instructions of the last stage, which is the image.
+fn image() -> Vec<Instruction> {
+    let mut all = dockerfile();
+    all.split_off(all.iter().rposition(|it| it.word == "FROM").unwrap())
+}
+
+fn only(word: &str) -> Instruction {
+    let mut found: Vec<_> = image().into_iter().filter(|it| it.word == word).collect();
+    assert_eq!(found.len(), 1, "{word} in the last stage");
+    found.remove(0)
+}
+
+/// A setting of Cargo.toml's `[workspace.package]`.
+fn of_package(key: &str) -> String {
+    let manifest = text("Cargo.toml");
+    let line = manifest.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+    line.split('"').nth(1).unwrap().to_owned()
 }
 
 #[test]
-fn bases_are_of_a_version_and_the_program_has_no_rights() {
-    let all = instructions();
-    let known = [
-        "ARG",
-        "FROM",
-        "WORKDIR",
-        "COPY",
-        "RUN",
-        "LABEL",
-        "USER",
-        "ENV",
-        "HEALTHCHECK",
-        "STOPSIGNAL",
-        "ENTRYPOINT",
-        "CMD",
-    ];
-    assert!(all.iter().all(|(word, _)| known.contains(&word.as_str())));
-    let bases: Vec<&str> = all
-        .iter()
-        .filter_map(|(word, rest)| {
-            rest.split_once('=').filter(|(_, image)| word == "ARG" && image.contains(':'))
-        })
-        .map(|(_, image)| image)
-        .collect();
-    assert_eq!(bases.len(), 2);
-    for base in bases {
-        let tag = base.split_once(':').unwrap().1;
-        assert!(tag.contains('.') && tag.contains(char::is_numeric), "{base} names no version");
+fn bases_are_pinned_and_fit_each_other() {
+    let mut stages: Vec<String> = Vec::new();
+    for from in dockerfile().iter().filter(|it| it.word == "FROM") {
+        let words: Vec<&str> = from.rest.split(' ').collect();
+        let own = stages.iter().any(|stage| stage == words[0]);
+        let tag = words[0].rsplit_once(':').map(|(_, tag)| tag);
+        let pinned =
+            tag.is_some_and(|tag| tag.starts_with(|it: char| it.is_ascii_digit()) && tag.contains('.'));
+        assert!(own || pinned, "line {}: {} has no exact version", from.line, words[0]);
+        stages.extend(words.get(2).map(ToString::to_string));
     }
-    let stages = all.iter().filter(|(word, _)| word == "FROM").count();
-    assert_eq!(stages, 2);
-    let users: Vec<&str> =
-        all.iter().filter(|(word, _)| word == "USER").map(|(_, rest)| rest.as_str()).collect();
-    assert_eq!(users, ["10001:10001"]);
-    let version = format!("VERSION={}", env!("CARGO_PKG_VERSION"));
-    assert!(all.iter().any(|(word, rest)| word == "ARG" && *rest == version));
-    assert_eq!(all.iter().filter(|(word, _)| word == "HEALTHCHECK").count(), 1);
+    let all = text("deploy/image/Dockerfile");
+    let after = |what: &str| all.split(what).nth(1).unwrap().split(['-', '\n']).next().unwrap().to_owned();
+    let numbers = |version: &str| version.split('.').map(|it| it.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    assert!(numbers(&after("FROM rust:")) >= numbers(&of_package("rust-version")));
+    // Debian 12 is bookworm: built and run with the same libraries.
+    assert!(
+        all.contains("FROM rust:")
+            && all.contains("-slim-bookworm AS tools")
+            && after("FROM debian:").starts_with("12.")
+    );
 }
 
 #[test]
-fn the_build_has_what_the_program_is_built_from() {
-    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+fn what_is_copied_is_there_and_not_ignored() {
+    let ignored = text("deploy/image/Dockerfile.dockerignore");
+    let lines: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines[0], "*", "everything is left out but what is named");
+    let admitted = |path: &str| lines.contains(&format!("!{}", path.split('/').next().unwrap()).as_str());
+    for line in &lines[1..] {
+        let path = line.trim_start_matches('!');
+        assert!(path.starts_with("**/") || root().join(path).exists(), "{line}: there is no such file");
+    }
+    let copies = dockerfile().into_iter().filter(|it| it.word == "COPY" && !it.rest.starts_with("--from"));
+    for copy in copies {
+        let from = copy.rest.split(' ').next().unwrap();
+        assert!(root().join(from).exists(), "line {}: {from} is not there", copy.line);
+        assert!(from == "." || admitted(from), "line {}: {from} is ignored", copy.line);
+    }
+    // All that the build reads.
+    let members = text("Cargo.toml").lines().find(|line| line.starts_with("members")).unwrap().to_owned();
     let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
-    for path in ["Cargo.toml", "Cargo.lock", "scripts/setup"].iter().chain(&members) {
-        assert!(is_sent(path) && root().join(path).exists(), "{path}");
+    assert!(members.len() > 10);
+    for path in members.iter().chain(&["Cargo.toml", "Cargo.lock", "Makefile", "scripts"]) {
+        assert!(admitted(path), "{path} is ignored");
     }
-    // What sources take in from beside them; what tests take in is none of the build's.
-    for member in members {
-        let mut folders = vec![root().join(member).join("src")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]").next().unwrap();
-                for taken in text.split("include_str!(\"").skip(1) {
-                    let taken = path.parent().unwrap().join(taken.split('"').next().unwrap());
-                    let taken = taken.canonicalize().unwrap_or_else(|error| panic!("{taken:?}: {error}"));
-                    let taken = taken.strip_prefix(root().canonicalize().unwrap()).unwrap().to_owned();
-                    assert!(
-                        is_sent(taken.to_str().unwrap()),
-                        "{} takes in {}",
-                        path.display(),
-                        taken.display()
-                    );
-                }
-            }
+    let stages: Vec<String> =
+        dockerfile().iter().filter_map(|it| it.rest.split(" AS ").nth(1).map(str::to_owned)).collect();
+    for copy in dockerfile().iter().filter(|it| it.rest.starts_with("--from=")) {
+        let stage = copy.rest.trim_start_matches("--from=").split(' ').next().unwrap();
+        assert!(stages.iter().any(|it| it == stage), "line {}: there is no stage {stage}", copy.line);
+    }
+}
+
+#[test]
+fn it_is_built_as_everywhere() {
+    let runs: Vec<String> =
+        dockerfile().into_iter().filter(|it| it.word == "RUN").map(|it| it.rest).collect();
+    let run = |with: &str| {
+        runs.iter().find(|run| run.contains(with)).unwrap_or_else(|| panic!("no {with:?} in {runs:#?}"))
+    };
+    run("scripts/setup");
+    run("make build FEATURES=");
+    // The layer of the dependencies is of use only where it is built with the same flags.
+    let makefile = text("Makefile");
+    let flags = makefile.lines().find_map(|line| line.strip_prefix("CARGO_BUILD := cargo build ")).unwrap();
+    let flags = flags.split(" $(").next().unwrap();
+    assert!(run("cargo chef cook").contains(flags), "Makefile: {flags}");
+    let features = text("cli/Cargo.toml");
+    let arg = dockerfile().into_iter().find(|it| it.rest.starts_with("FEATURES=")).unwrap();
+    for feature in arg.rest.trim_start_matches("FEATURES=").split(',') {
+        let name = feature.strip_prefix("hmisr/").unwrap();
+        assert!(features.contains(&format!("\n{name} = [")), "cli/Cargo.toml has no feature {name}");
+    }
+}
+
+#[test]
+fn it_runs_as_nobody_of_note_and_ends_in_order() {
+    let user = only("USER").rest;
+    let (uid, gid) = user.split_once(':').unwrap();
+    assert!(uid == "10001" && gid == "10001", "{user}: the chart's securityContext has 10001");
+    let install = only("RUN").rest;
+    assert!(install.contains("useradd --uid 10001") && install.contains("groupadd --gid 10001"));
+    assert_eq!(only("STOPSIGNAL").rest, "SIGTERM");
+    for volume in only("VOLUME").list().unwrap() {
+        let made = install
+            .split("install -d -o hmisr -g hmisr")
+            .nth(1)
+            .unwrap()
+            .split("&&")
+            .next()
+            .unwrap()
+            .to_owned();
+        assert!(made.split(' ').any(|it| it == volume), "{volume} is not the user's");
+    }
+    let label = only("LABEL").rest;
+    assert!(label.contains(&format!("image.version=\"{}\"", of_package("version"))), "{label}");
+    assert!(label.contains(&format!("image.licenses=\"{}\"", of_package("license"))), "{label}");
+    let base = image().remove(0).rest;
+    assert!(label.contains(&format!("image.base.name=\"docker.io/library/{base}\"")), "{label}");
+}
+
+/// Whether Debian has them; where there is no apt it is not known.
+#[test]
+fn the_packages_exist() {
+    let install = only("RUN").rest;
+    let packages =
+        install.split("--no-install-recommends ").nth(1).unwrap().split(" &&").next().unwrap().to_owned();
+    assert!(packages.contains("libssl3"), "{packages}");
+    for package in packages.split(' ') {
+        let Ok(policy) = Command::new("apt-cache").env("LC_ALL", "C").args(["policy", package]).output()
+        else {
+            eprintln!("\n*** SKIPPED: {packages}: there is no apt-cache here\n");
+            return;
+        };
+        let said = String::from_utf8_lossy(&policy.stdout).into_owned();
+        if std::fs::read_to_string("/etc/os-release")
+            .unwrap_or_default()
+            .contains("VERSION_CODENAME=bookworm")
+        {
+            assert!(
+                said.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)")),
+                "{package}: {said}"
+            );
         }
     }
-    // Taken in by a macro of the program.
-    assert!(is_sent("sql/tables/events.sql") && is_sent("udfs/arroyo/diversity.rs"));
-    assert!(!is_sent("docs/metrics.md") && !is_sent("README.md"));
+}
+
+#[test]
+fn lines_are_joined_and_a_typo_is_told_with_its_line() {
+    let read = instructions("# a\nFROM a:1 AS b\nRUN one \\\n # c\n && two\nCMD [\"x\"]\n").unwrap();
+    let seen: Vec<_> = read.iter().map(|it| (it.line, it.rest.as_str())).collect();
+    assert_eq!(seen, [(2, "a:1 AS b"), (3, "one && two"), (6, "[\"x\"]")]);
+    assert_eq!(read[2].list().unwrap(), ["x"]);
+    assert!(instructions("FROM a:1\nRUM x\n").unwrap_err().starts_with("line 2: \"RUM\""));
+    assert!(instructions("FROM\n").unwrap_err().starts_with("line 1"));
+    assert!(instructions("FROM a\nRUN a \\\n").unwrap_err().starts_with("line 2"));
 }

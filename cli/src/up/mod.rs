@@ -30,8 +30,6 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::transport::{Kafka, Transport};
 
-/// Events per second of the generator where nothing is said.
-const GENERATOR_RATE: f64 = 500.0;
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often the embedded log drops what nobody needs.
@@ -69,19 +67,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
 
 /// The command line over the configuration, and what one part must know of another.
 fn apply(config: &mut Config, args: &UpArgs) {
-    if args.events.is_some() {
-        config.feed.events.clone_from(&args.events);
-        config.feed.format = args.format;
-    }
-    if args.generate.is_some() {
-        config.feed.generator.events = args.generate;
-    }
-    let endless = config.feed.events.is_none() && !args.until_drained;
-    match args.rate {
-        Some(rate) => config.feed.rate_per_second = rate,
-        None if endless && config.feed.rate_per_second == 0.0 => config.feed.rate_per_second = GENERATOR_RATE,
-        None => {}
-    }
+    args.feed.apply(&mut config.feed, args.until_drained);
     // Only films are rated once; generated and shop data repeat.
     let once = config.feed.events.is_some() && config.feed.format == Format::Movielens;
     let filter_seen = args.filter_seen.unwrap_or(once);

@@ -1,13 +1,8 @@
-{{/* What all objects are named after. */}}
 {{- define "hmisr.name" -}}
-{{- if contains "hmisr" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-hmisr" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- if contains "hmisr" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-hmisr" (.Release.Name | trunc 34 | trimSuffix "-") }}{{ end }}
 {{- end }}
 
-{{- define "hmisr.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
-{{- end }}
-
-{{/* Labels that select a part's pods; takes (list . "part"). */}}
+{{/* Labels by which a part is found; with (list $ "pipeline"). */}}
 {{- define "hmisr.selector" -}}
 app.kubernetes.io/name: hmisr
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
@@ -21,21 +16,44 @@ app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Version }}
 {{- end }}
 
+{{- define "hmisr.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "hmisr.scheme" -}}
-{{ ternary "https" "http" (ne .Values.http.tlsSecret "") }}
+{{ if .Values.http.tlsSecret }}https{{ else }}http{{ end }}
 {{- end }}
 
-{{- define "hmisr.claim" -}}
-{{ .Values.snapshots.existingClaim | default (printf "%s-snapshots" (include "hmisr.name" .)) }}
+{{/* Domain of the instances of the job: NAME-pipeline-0 and so on stand before it. */}}
+{{- define "hmisr.pipelines" -}}
+{{ include "hmisr.name" . }}-pipeline.{{ .Release.Namespace }}.svc
 {{- end }}
 
-{{/* What every pod has, beside its containers and volumes; takes (list . part-values). */}}
+{{/* What is alike in every pod; with (list $ "pipeline"). */}}
 {{- define "hmisr.pod" -}}
-{{- $root := index . 0 }}{{ $part := index . 1 -}}
-serviceAccountName: {{ include "hmisr.name" $root }}
+{{- $ := index . 0 -}}
+serviceAccountName: {{ include "hmisr.name" $ }}
+{{ include "hmisr.confined" $ }}
+{{- with index $.Values (index . 1) }}
+terminationGracePeriodSeconds: {{ .gracePeriodSeconds }}
+{{- with .scheduling.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .scheduling.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+{{- with .scheduling.affinity }}
+affinity: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "hmisr.confined" -}}
 automountServiceAccountToken: false
+# Kubernetes' variables of the services of a namespace are of no use here.
 enableServiceLinks: false
-terminationGracePeriodSeconds: {{ $part.terminationGracePeriodSeconds }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
@@ -43,20 +61,15 @@ securityContext:
   fsGroup: 10001
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
-{{- with $root.Values.image.pullSecrets }}
+{{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with $part.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $part.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 
+{{/* What is alike in every container. */}}
 {{- define "hmisr.container" -}}
 image: {{ include "hmisr.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -66,8 +79,10 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* TLS and SASL to Kafka. */}}
-{{- define "hmisr.kafka.env" -}}
+{{/* How Kafka is reached, for every part. */}}
+{{- define "hmisr.kafka" -}}
+- name: HMISR__KAFKA__BROKERS
+  value: {{ required "kafka.brokers must be given: host:port[,…]" .Values.kafka.brokers | quote }}
 {{- with .Values.kafka.clientSecret }}
 {{- if .name }}
 - name: HMISR__KAFKA__CLIENT
@@ -76,71 +91,86 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Where the secrets of HTTP are, for a server and for what asks it. */}}
-{{- define "hmisr.http.env" -}}
-{{- if .Values.http.tokenSecret.name }}
-- {name: HMISR__SERVING__BEARER_TOKEN_FILE, value: /etc/hmisr/http/token}
-- {name: HMISR__SERVING__LOOKUP_TOKEN_FILE, value: /etc/hmisr/http/token}
-- name: HMISR__SERVING__LOOKUP_HOSTS
-  value: '[".{{ include "hmisr.name" . }}-pipeline-pods.{{ .Release.Namespace }}.svc"]'
-{{- end }}
+{{/* TLS and token of the part's server, and of the look-ups of servers. */}}
+{{- define "hmisr.http" -}}
 {{- if .Values.http.tlsSecret }}
-- {name: HMISR__SERVING__TLS_CERTIFICATE, value: /etc/hmisr/http/tls.crt}
-- {name: HMISR__SERVING__TLS_KEY, value: /etc/hmisr/http/tls.key}
-- {name: HMISR__SERVING__LOOKUP_CA, value: /etc/hmisr/http/ca.crt}
+- {name: HMISR__SERVING__TLS_CERTIFICATE, value: /run/secrets/hmisr/tls/tls.crt}
+- {name: HMISR__SERVING__TLS_KEY, value: /run/secrets/hmisr/tls/tls.key}
+- {name: HMISR__SERVING__LOOKUP_CA, value: /run/secrets/hmisr/tls/ca.crt}
+{{- end }}
+{{- if .Values.http.tokenSecret.name }}
+- {name: HMISR__SERVING__BEARER_TOKEN_FILE, value: /run/secrets/hmisr/token/token}
+- {name: HMISR__SERVING__LOOKUP_TOKEN_FILE, value: /run/secrets/hmisr/token/token}
+- name: HMISR__SERVING__LOOKUP_HOSTS
+  value: {{ list (printf ".%s" (include "hmisr.pipelines" .)) | toJson | quote }}
 {{- end }}
 {{- end }}
 
 {{- define "hmisr.mounts" -}}
-- {name: settings, mountPath: /etc/hmisr/hmisr.toml, subPath: hmisr.toml, readOnly: true}
-- {name: tmp, mountPath: /tmp}
-{{- if or .Values.http.tokenSecret.name .Values.http.tlsSecret }}
-- {name: http, mountPath: /etc/hmisr/http, readOnly: true}
+- {name: settings, mountPath: /etc/hmisr, readOnly: true}
+{{- if .Values.kafka.filesSecret }}
+- {name: kafka, mountPath: /run/secrets/hmisr/kafka, readOnly: true}
+{{- end }}
+{{- if .Values.http.tlsSecret }}
+- {name: tls, mountPath: /run/secrets/hmisr/tls, readOnly: true}
+{{- end }}
+{{- if .Values.http.tokenSecret.name }}
+- {name: token, mountPath: /run/secrets/hmisr/token, readOnly: true}
 {{- end }}
 {{- end }}
 
 {{- define "hmisr.volumes" -}}
 - name: settings
   configMap: {name: {{ include "hmisr.name" . }}}
-- name: tmp
-  emptyDir: {sizeLimit: 1Gi}
-{{- if or .Values.http.tokenSecret.name .Values.http.tlsSecret }}
-- name: http
-  projected:
-    # 0440: the group reads, which is fsGroup.
-    defaultMode: 288
-    sources:
-      {{- with .Values.http.tokenSecret }}
-      {{- if .name }}
-      - secret: {name: {{ .name }}, items: [{key: {{ .key }}, path: token}]}
-      {{- end }}
-      {{- end }}
-      {{- with .Values.http.tlsSecret }}
-      - secret: {name: {{ . }}}
-      {{- end }}
+{{- with .Values.kafka.filesSecret }}
+- name: kafka
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.http.tlsSecret }}
+- name: tls
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.http.tokenSecret }}
+{{- if .name }}
+- name: token
+  secret: {secretName: {{ .name }}, defaultMode: 0440, items: [{key: {{ .key }}, path: token}]}
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Alive: it answers. Ready: it can do its work; with a token that needs it. Takes (list . port). */}}
+{{/* Liveness and readiness of a part; with (list $ 8081). /readyz asks for the token, which a manifest must not
+hold, so with one the program asks itself. */}}
 {{- define "hmisr.probes" -}}
-{{- $root := index . 0 }}{{ $port := index . 1 -}}
+{{- $ := index . 0 -}}
 livenessProbe:
-  httpGet: {path: /healthz, port: http, scheme: {{ include "hmisr.scheme" $root | upper }}}
+  httpGet: {path: /healthz, port: http, scheme: {{ include "hmisr.scheme" $ | upper }}}
   periodSeconds: 10
-  timeoutSeconds: 3
+  timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  periodSeconds: 5
-  timeoutSeconds: 3
-  {{- if $root.Values.http.tokenSecret.name }}
-  exec:
-    command:
-      - sh
-      - -c
-      - >-
-        curl --fail --silent --insecure --max-time 2 --header "Authorization: Bearer $(cat /etc/hmisr/http/token)"
-        {{ include "hmisr.scheme" $root }}://127.0.0.1:{{ $port }}/readyz
+  {{- if $.Values.http.tokenSecret.name }}
+  exec: {command: [hmisr, probe, --port, {{ index . 1 | quote }}, /readyz]}
   {{- else }}
-  httpGet: {path: /readyz, port: http, scheme: {{ include "hmisr.scheme" $root | upper }}}
+  httpGet: {path: /readyz, port: http, scheme: {{ include "hmisr.scheme" $ | upper }}}
   {{- end }}
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end }}
+
+{{/* Over hosts where that is possible; with (list $ "pipeline"). */}}
+{{- define "hmisr.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ (index . 0).Release.Name }}, app.kubernetes.io/component: {{ index . 1 }}}}
+{{- end }}
+
+{{/* A change of the settings starts the pods anew. */}}
+{{- define "hmisr.checksum" -}}
+checksum/settings: {{ .Values.settings | sha256sum }}
+{{- end }}
+
+{{- define "hmisr.claim" -}}
+{{ .Values.snapshots.existingClaim | default (printf "%s-snapshots" (include "hmisr.name" .)) }}
 {{- end }}
