@@ -119,21 +119,22 @@ securityContext:
 {{- end }}
 {{- end }}
 
+{{/* Secrets are read by the group alone: 288 is 0440, which YAML 1.2 takes for a text. */}}
 {{- define "hmisr.volumes" -}}
 - name: settings
   configMap: {name: {{ include "hmisr.name" . }}}
 {{- with .Values.kafka.filesSecret }}
 - name: kafka
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . }}, defaultMode: 288}
 {{- end }}
 {{- with .Values.http.tlsSecret }}
 - name: tls
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . }}, defaultMode: 288}
 {{- end }}
 {{- with .Values.http.tokenSecret }}
 {{- if .name }}
 - name: token
-  secret: {secretName: {{ .name }}, defaultMode: 0440, items: [{key: {{ .key }}, path: token}]}
+  secret: {secretName: {{ .name }}, defaultMode: 288, items: [{key: {{ .key }}, path: token}]}
 {{- end }}
 {{- end }}
 {{- end }}
