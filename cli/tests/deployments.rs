@@ -28,7 +28,7 @@ fn containers() -> Vec<Container> {
     if let Some(file) = composed(&deploy().join("compose")).unwrap() {
         let settings = std::fs::read_to_string(deploy().join("compose/hmisr.toml")).unwrap();
         all.extend(of_compose(&file, "hmisr:0.1.0", &settings));
-        assert_eq!(all.len(), 5, "{all:#?}");
+        assert_eq!(all.len(), 6, "{all:#?}");
     }
     let chart = deploy().join("helm/hmisr");
     for entry in std::fs::read_dir(chart.join("ci")).unwrap() {
