@@ -172,6 +172,14 @@ impl Cluster {
         }
     }
 
+    /// The same of one that was asked to stop.
+    pub fn fail_while_stopping(&self, name: &str, message: &str) {
+        self.fail(name, message);
+        let mut inner = self.inner.lock().unwrap();
+        let found = inner.pipelines.iter_mut().filter(|found| found.post.name == name);
+        found.for_each(|found| found.running_desired = false);
+    }
+
     /// Adds pipelines of somebody else.
     pub fn crowd(&self, count: usize) {
         let mut inner = self.inner.lock().unwrap();
@@ -375,7 +383,9 @@ async fn change(
     with(&shared, &id, |found, _| {
         if let Some(parallelism) = patch.parallelism {
             found.post.parallelism = parallelism;
-            found.ahead = vec!["Running", "Scheduling", "Rescaling"];
+            if !found.has_ended() {
+                found.ahead = vec!["Running", "Scheduling", "Rescaling"];
+            }
         }
         if let Some(interval) = patch.checkpoint_interval_micros {
             if !(1_000_000..=86_400_000_000).contains(&interval) {
@@ -390,7 +400,10 @@ async fn change(
             None => {}
             Some(Stop::None) => {
                 found.running_desired = true;
-                found.ahead = vec!["Running", "Scheduling", "Compiling"];
+                // A job that failed waits for a restart.
+                if found.state != "Failed" {
+                    found.ahead = vec!["Running", "Scheduling", "Compiling"];
+                }
             }
             Some(mode) if !found.has_ended() => {
                 found.running_desired = false;
@@ -414,8 +427,13 @@ async fn restart(
     assert_ne!(body.force, Some(true), "a restart goes on at the checkpoint");
     with(&shared, &id, |found, faults| {
         let fails = faults.fails.as_ref().is_some_and(|(name, _)| *name == found.post.name);
-        found.running_desired = true;
-        found.ahead = vec![if fails { "Failed" } else { "Running" }, "Scheduling", "Restarting", "Failed"];
+        // The restart of a job that is to be stopped does not change that.
+        let end = match (fails, found.running_desired) {
+            (true, _) => "Failed",
+            (false, true) => "Running",
+            (false, false) => "Stopped",
+        };
+        found.ahead = vec![end, "Scheduling", "Restarting", "Failed"];
         Json(found.json()).into_response()
     })
 }

@@ -184,6 +184,13 @@ fn what_stopped_or_failed_goes_on() {
     let status = arroyo(&cluster.url, &["status", HOURLY, "--brokers", "kafka:9092"]);
     refused(&status, 1);
     assert!(String::from_utf8_lossy(&status.stdout).contains("out of disk"));
+    let wider = [&deploy[..], &["--parallelism", "3"]].concat();
+    assert_eq!(outcomes(&arroyo(&cluster.url, &wider))[0].1, "restarted");
+    assert_eq!(cluster.pipelines()[0].1, "Running");
+    let status = arroyo(&cluster.url, &["status", HOURLY, "--brokers", "kafka:9092", "--json"]);
+    assert_eq!(json(&status)[0]["parallelism"], 3, "what starts again takes its parallelism as well");
+    // One that failed on its way to a stop has to be told to run.
+    cluster.fail_while_stopping(HOURLY, "a worker is gone");
     assert_eq!(outcomes(&arroyo(&cluster.url, &deploy))[0].1, "restarted");
     assert_eq!(cluster.pipelines()[0].1, "Running");
     stdout(&arroyo(&cluster.url, &["stop", HOURLY, "--mode", "immediate", "--delete"]));

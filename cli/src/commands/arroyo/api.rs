@@ -109,6 +109,9 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum StopMode {
+    /// Not at all: what has been stopped goes on at its newest checkpoint.
+    #[value(skip)]
+    None,
     /// After one more checkpoint: what is started later goes on there.
     Checkpoint,
     /// When what has been read has gone through, without a checkpoint.
@@ -128,6 +131,18 @@ pub struct NewPipeline<'a> {
     pub udfs: &'a [Udf],
     pub parallelism: u32,
     pub checkpoint_interval_micros: u64,
+}
+
+/// A change of a pipeline; what is not given stays.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_interval_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopMode>,
 }
 
 #[derive(Deserialize)]
@@ -203,33 +218,13 @@ impl Api {
         self.call(Method::POST, "pipelines", Some(pipeline))
     }
 
-    /// Changes parallelism and interval, where given.
-    pub fn tune(
-        &self,
-        id: &str,
-        parallelism: Option<u32>,
-        interval_micros: Option<u64>,
-    ) -> Result<(), Failure> {
-        let mut body = serde_json::Map::new();
-        if let Some(parallelism) = parallelism {
-            body.insert("parallelism".to_owned(), parallelism.into());
-        }
-        if let Some(interval) = interval_micros {
-            body.insert("checkpointIntervalMicros".to_owned(), interval.into());
-        }
-        self.patch(id, &body.into())
+    /// Changes what is given.
+    pub fn change(&self, id: &str, change: &Change) -> Result<(), Failure> {
+        let _: serde_json::Value = self.call(Method::PATCH, &format!("pipelines/{id}"), Some(change))?;
+        Ok(())
     }
 
-    pub fn stop(&self, id: &str, mode: StopMode) -> Result<(), Failure> {
-        self.patch(id, &serde_json::json!({ "stop": mode }))
-    }
-
-    /// Starts what has been stopped, at its newest checkpoint.
-    pub fn start(&self, id: &str) -> Result<(), Failure> {
-        self.patch(id, &serde_json::json!({ "stop": "none" }))
-    }
-
-    /// Starts what has failed, at its newest checkpoint.
+    /// Starts what has failed, at its newest checkpoint. A job that is to be stopped stops again: change that first.
     pub fn restart(&self, id: &str) -> Result<(), Failure> {
         let body = serde_json::json!({ "force": false });
         let _: serde_json::Value =
@@ -258,11 +253,6 @@ impl Api {
         let page: Page<Checkpoint> = self.call(Method::GET, &path, None::<&()>)?;
         let whole = page.data.into_iter().filter(|checkpoint| checkpoint.finish_time.is_some());
         Ok(whole.max_by_key(|checkpoint| checkpoint.epoch))
-    }
-
-    fn patch(&self, id: &str, body: &serde_json::Value) -> Result<(), Failure> {
-        let _: serde_json::Value = self.call(Method::PATCH, &format!("pipelines/{id}"), Some(body))?;
-        Ok(())
     }
 
     fn pages<T: DeserializeOwned>(&self, path: &str, id: impl Fn(&T) -> String) -> Result<Vec<T>, Failure> {

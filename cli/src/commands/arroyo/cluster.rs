@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::api::{Api, Job, StopMode};
+use super::api::{Api, Change, Job, StopMode};
 use super::plan::Found;
 use crate::failure::Failure;
 
@@ -57,7 +57,7 @@ impl Cluster<'_> {
         match self.api.job(id)? {
             None => return Ok(()),
             Some(job) if job.has_ended() => return Ok(()),
-            Some(_) => self.api.stop(id, mode)?,
+            Some(_) => self.api.change(id, &Change { stop: Some(mode), ..Change::default() })?,
         }
         self.wait(name, id, "Stopped", |job| job.has_ended().then_some(Ok(()))).map(drop)
     }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::api::{NewPipeline, StopMode};
+use super::api::{Change, NewPipeline, StopMode};
 use super::cluster::Cluster;
-use super::plan::{Found, Plan, Step, Tuning};
+use super::plan::{Ended, Found, Plan, Step, Tuning};
 use super::texts::Wanted;
 use crate::failure::Failure;
 
@@ -105,18 +105,27 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
 fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) -> Result<Deployed, Failure> {
     let (name, api) = (&wanted.name, &cluster.api);
     let (id, outcome) = match plan.step {
-        Step::Keep { id } => (id, Outcome::Unchanged),
-        Step::Tune { id, parallelism, interval_micros } => {
-            api.tune(&id, parallelism, interval_micros)?;
-            (id, Outcome::Tuned)
-        }
-        Step::Start { id } => {
-            api.start(&id)?;
-            (id, Outcome::Started)
-        }
-        Step::Restart { id } => {
-            api.restart(&id)?;
-            (id, Outcome::Restarted)
+        Step::Keep { id, tuning, ended } => {
+            let outcome = match ended {
+                Some(Ended::Stopped) => Outcome::Started,
+                Some(Ended::Failed) => Outcome::Restarted,
+                None if tuning != Tuning::default() => Outcome::Tuned,
+                None => Outcome::Unchanged,
+            };
+            if outcome != Outcome::Unchanged {
+                api.change(
+                    &id,
+                    &Change {
+                        parallelism: tuning.parallelism,
+                        checkpoint_interval_micros: tuning.interval_micros,
+                        stop: ended.map(|_| StopMode::None),
+                    },
+                )?;
+            }
+            if ended == Some(Ended::Failed) {
+                api.restart(&id)?;
+            }
+            (id, outcome)
         }
         Step::Create => {
             let made = api.create(&NewPipeline {

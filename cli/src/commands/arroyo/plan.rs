@@ -22,10 +22,22 @@ impl Found {
 }
 
 /// What is asked for beside the text; what is not given stays as it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tuning {
     pub parallelism: Option<u32>,
     pub interval_micros: Option<u64>,
+}
+
+impl Tuning {
+    /// What of it `pipeline` lacks.
+    fn lacking(self, pipeline: &Pipeline) -> Self {
+        Self {
+            parallelism: self.parallelism.filter(|wanted| *wanted != pipeline.parallelism()),
+            interval_micros: self
+                .interval_micros
+                .filter(|wanted| *wanted != pipeline.checkpoint_interval_micros),
+        }
+    }
 }
 
 /// The steps for one pipeline, in their order: `step`, wait until it runs, then `remove`.
@@ -40,16 +52,17 @@ pub struct Plan {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It runs.
-    Keep { id: String },
-    /// It runs, with another parallelism or checkpoint interval.
-    Tune { id: String, parallelism: Option<u32>, interval_micros: Option<u64> },
-    /// It was stopped: it goes on at its newest checkpoint.
-    Start { id: String },
-    /// It failed: it goes on at its newest checkpoint.
-    Restart { id: String },
+    /// There is one of this text: `tuning` is what it lacks, `ended` why it does not run.
+    Keep { id: String, tuning: Tuning, ended: Option<Ended> },
     /// There is none of this text.
     Create,
+}
+
+/// Why a job does not run. Made to, it goes on at its newest checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Stopped,
+    Failed,
 }
 
 impl Plan {
@@ -58,25 +71,23 @@ impl Plan {
         // The one that runs before one that does not, where an earlier deployment was cut off.
         let same = found.iter().filter(|found| found.is_same(wanted));
         let kept = same.min_by_key(|found| !found.job.as_ref().is_some_and(Job::is_running));
-        let step = kept.map_or(Step::Create, |found| Self::step(found, tuning));
+        let step = kept.map_or(Step::Create, |found| Step::Keep {
+            id: found.pipeline.id.clone(),
+            tuning: tuning.lacking(&found.pipeline),
+            ended: found.job.as_ref().and_then(Ended::of),
+        });
         let ids = found.iter().map(|found| &found.pipeline.id);
         let remove = ids.filter(|id| kept.is_none_or(|kept| kept.pipeline.id != **id)).cloned().collect();
         Self { step, remove }
     }
+}
 
-    fn step(found: &Found, tuning: Tuning) -> Step {
-        let id = found.pipeline.id.clone();
-        match found.job.as_ref().map(|job| (job.state.as_str(), job.running_desired)) {
-            Some(("Failed", _)) => return Step::Restart { id },
-            Some((_, false)) | Some(("Stopped", _)) => return Step::Start { id },
-            _ => {}
-        }
-        let parallelism = tuning.parallelism.filter(|wanted| *wanted != found.pipeline.parallelism());
-        let interval_micros =
-            tuning.interval_micros.filter(|wanted| *wanted != found.pipeline.checkpoint_interval_micros);
-        match parallelism.is_some() || interval_micros.is_some() {
-            true => Step::Tune { id, parallelism, interval_micros },
-            false => Step::Keep { id },
+impl Ended {
+    fn of(job: &Job) -> Option<Self> {
+        match (job.state.as_str(), job.running_desired) {
+            ("Failed", _) => Some(Self::Failed),
+            ("Stopped", _) | (_, false) => Some(Self::Stopped),
+            _ => None,
         }
     }
 }
@@ -105,19 +116,29 @@ mod tests {
         }
     }
 
+    fn kept(id: &str) -> Step {
+        Step::Keep { id: id.to_owned(), tuning: Tuning::default(), ended: None }
+    }
+
     #[test]
     fn what_is_as_wanted_stays() {
         let wanted = wanted();
         let step = |state: &str, tuning| Plan::of(&wanted, tuning, &[found("pl_1", &wanted, state)]).step;
-        let (id, as_is) = ("pl_1".to_owned(), Tuning::default());
-        assert_eq!(step("Running", as_is), Step::Keep { id: id.clone() });
-        assert_eq!(step("Scheduling", as_is), Step::Keep { id: id.clone() });
-        assert_eq!(step("Stopped", as_is), Step::Start { id: id.clone() });
-        assert_eq!(step("Failed", as_is), Step::Restart { id: id.clone() });
+        let ends = |state: &str, tuning| match step(state, tuning) {
+            Step::Keep { tuning, ended, .. } => (tuning, ended),
+            Step::Create => panic!("{state}: made anew"),
+        };
+        let as_is = Tuning::default();
+        assert_eq!(step("Running", as_is), kept("pl_1"));
+        assert_eq!(ends("Scheduling", as_is), (as_is, None));
+        assert_eq!(ends("Stopped", as_is), (as_is, Some(Ended::Stopped)));
+        assert_eq!(ends("Failed", as_is), (as_is, Some(Ended::Failed)));
         let same = Tuning { parallelism: Some(4), interval_micros: Some(10_000_000) };
-        assert_eq!(step("Running", same), Step::Keep { id: id.clone() });
+        assert_eq!(ends("Running", same), (as_is, None));
         let wider = Tuning { parallelism: Some(8), ..same };
-        assert_eq!(step("Running", wider), Step::Tune { id, parallelism: Some(8), interval_micros: None });
+        let lacking = Tuning { parallelism: Some(8), interval_micros: None };
+        assert_eq!(ends("Running", wider), (lacking, None));
+        assert_eq!(ends("Stopped", wider), (lacking, Some(Ended::Stopped)));
     }
 
     #[test]
@@ -130,17 +151,11 @@ mod tests {
         // A deployment that was cut off between the two.
         let both = [found("pl_1", &old, "Running"), found("pl_2", &wanted, "Running")];
         let plan = Plan::of(&wanted, Tuning::default(), &both);
-        assert_eq!(
-            plan,
-            Plan { step: Step::Keep { id: "pl_2".to_owned() }, remove: vec!["pl_1".to_owned()] }
-        );
+        assert_eq!(plan, Plan { step: kept("pl_2"), remove: vec!["pl_1".to_owned()] });
         // Of two of the same text the one that runs stays.
         let twice = [found("pl_1", &wanted, "Failed"), found("pl_2", &wanted, "Running")];
         let plan = Plan::of(&wanted, Tuning::default(), &twice);
-        assert_eq!(
-            plan,
-            Plan { step: Step::Keep { id: "pl_2".to_owned() }, remove: vec!["pl_1".to_owned()] }
-        );
+        assert_eq!(plan, Plan { step: kept("pl_2"), remove: vec!["pl_1".to_owned()] });
         // A changed function is a changed text.
         let mut other = wanted.clone();
         other.udfs.values_mut().for_each(|udf| udf.definition.push(' '));
