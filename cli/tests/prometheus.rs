@@ -1,14 +1,19 @@
-//! A real Prometheus, with the configuration, rules and dashboards that ship, sees a running `hmisr up`.
+//! A real Prometheus, with the configuration, rules and dashboards that ship, sees a running `hmisr up`, and a
+//! running `hmisr bridge`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
+#[path = "../../stream/tests/kafka/broker.rs"]
+mod broker;
 mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Running, SMALL, hmisr};
+use common::{Running, SMALL, hmisr, run, stdout};
 use hmisr_deploy::{dashboards, promql};
+use hmisr_stream::Outgoing;
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
 use serde_json::Value;
 
 /// Patience with a busy machine.
@@ -28,9 +33,9 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one on the files that ship: only the two intervals are shorter, and `target` is all that is
-    /// scraped beside itself. Nothing where Prometheus is not installed.
-    fn start(folder: &Path, target: &str) -> Option<Self> {
+    /// Starts one on the files that ship: only the two intervals are shorter, and `target`, of the job, is
+    /// all that is scraped beside itself. Nothing where Prometheus is not installed.
+    fn start(folder: &Path, job: &str, target: &str) -> Option<Self> {
         let shipped = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../deploy/prometheus");
         let address = free_address();
         let text = std::fs::read_to_string(shipped.join("prometheus.yml")).unwrap();
@@ -40,7 +45,8 @@ impl Prometheus {
             .replace("localhost:9090", &address);
         assert_eq!(shorter.matches(": 1s").count(), 2, "{shorter}");
         std::fs::create_dir(folder.join("targets")).unwrap();
-        std::fs::write(folder.join("targets/pipeline.yml"), format!("- targets: [\"{target}\"]\n")).unwrap();
+        std::fs::write(folder.join(format!("targets/{job}.yml")), format!("- targets: [\"{target}\"]\n"))
+            .unwrap();
         std::fs::write(folder.join("prometheus.yml"), shorter).unwrap();
         for rules in ["recording.yml", "alerts.yml"] {
             std::fs::copy(shipped.join(rules), folder.join(rules)).unwrap();
@@ -138,6 +144,35 @@ fn queries(rules: &Value) -> Vec<(String, String)> {
     all
 }
 
+/// Whether a query is of the bridge, which is no part of `hmisr up`.
+fn is_of_bridge(query: &str) -> bool {
+    query.contains("hmisr_bridge_")
+}
+
+/// Waits until every query has a number.
+fn until_all_return_data(
+    prometheus: &Prometheus,
+    mut waiting: Vec<(String, String)>,
+    mut meanwhile: impl FnMut(),
+) {
+    until(|| {
+        meanwhile();
+        let mut wrong = Vec::new();
+        waiting.retain(|(place, query)| match prometheus.numbers(query) {
+            Ok(1..) => false,
+            Ok(_) => {
+                wrong.push(format!("{place}: no number from {query}"));
+                true
+            }
+            Err(error) => {
+                wrong.push(format!("{place}: {error} from {query}"));
+                true
+            }
+        });
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
+    });
+}
+
 /// Requests of every kind, so that each endpoint has times to show.
 fn visit(address: &str) {
     for path in ["/v1/recommend?user_id=1&k=5", "/v1/users/1", "/v1/users/nobody", "/v1/model", "/healthz"] {
@@ -156,28 +191,14 @@ fn every_panel_recorded_series_and_selector_returns_data() {
     command.arg(format!("state.checkpoints=file://{}", checkpoints.display()));
     let running = Running::start(&mut command);
     let address = running.address();
-    let Some(prometheus) = Prometheus::start(watch.path(), &address) else { return };
+    let Some(prometheus) = Prometheus::start(watch.path(), "pipeline", &address) else { return };
 
     let rules = until(|| prometheus.ask("rules", None));
     running.line_with("snapshot in force");
     let mut waiting = queries(&rules);
+    waiting.retain(|(_, query)| !is_of_bridge(query));
     assert!(waiting.len() > 150, "{} queries", waiting.len());
-    until(|| {
-        visit(&address);
-        let mut wrong = Vec::new();
-        waiting.retain(|(place, query)| match prometheus.numbers(query) {
-            Ok(1..) => false,
-            Ok(_) => {
-                wrong.push(format!("{place}: no number from {query}"));
-                true
-            }
-            Err(error) => {
-                wrong.push(format!("{place}: {error} from {query}"));
-                true
-            }
-        });
-        if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
-    });
+    until_all_return_data(&prometheus, waiting, || visit(&address));
 
     let failed = |rule: &&Value| rule["health"] == "err";
     let rules = until(|| prometheus.ask("rules", None));
@@ -190,6 +211,40 @@ fn every_panel_recorded_series_and_selector_returns_data() {
     assert_eq!(all.iter().copied().find(failed), None);
     let firing: Vec<&Value> = all.iter().copied().filter(|rule| rule["state"] == "firing").collect();
     assert!(firing.is_empty(), "a healthy loop alerts: {firing:#?}");
+    running.signal("INT");
+    assert!(running.wait().0);
+}
+
+#[test]
+fn every_query_of_the_bridge_returns_data() {
+    let Some(broker) = broker::start() else { return };
+    let brokers = broker.address.as_str();
+    stdout(&run(&["topics", "create", "--brokers", brokers, "--also", "clicks=1"]));
+    let mut command = hmisr();
+    command.args(["bridge", "--brokers", brokers, "--from", "clicks", "--listen", "127.0.0.1:0"]);
+    let running = Running::start(&mut command);
+    let watch = tempfile::tempdir().unwrap();
+    let Some(prometheus) = Prometheus::start(watch.path(), "bridge", &running.address()) else { return };
+    let rules = until(|| prometheus.ask("rules", None));
+    let mut waiting = queries(&rules);
+    waiting.retain(|(_, query)| is_of_bridge(query));
+    assert!(waiting.len() > 15, "{} queries", waiting.len());
+    let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
+    let event = r#"{"user_id": 1, "item_id": 2, "category": "a", "action": "view", "ts": 1700000000000}"#;
+    until_all_return_data(&prometheus, waiting, || {
+        for payload in [event, "no event"] {
+            producer
+                .produce(&Outgoing {
+                    topic: "clicks",
+                    partition: 0,
+                    key: None,
+                    payload: Some(payload.into()),
+                    headers: Vec::new(),
+                })
+                .unwrap();
+        }
+        producer.flush().unwrap();
+    });
     running.signal("INT");
     assert!(running.wait().0);
 }

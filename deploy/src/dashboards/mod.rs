@@ -1,5 +1,6 @@
 //! The dashboards, one a file.
 
+mod bridge;
 mod business;
 mod pipeline;
 mod serving;
@@ -12,6 +13,7 @@ use crate::grafana::{Dashboard, Panel, Shape};
 pub fn all() -> Vec<Dashboard> {
     vec![
         pipeline::dashboard(),
+        bridge::dashboard(),
         state::dashboard(),
         trainer::dashboard(),
         serving::dashboard(),
