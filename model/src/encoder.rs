@@ -4,6 +4,10 @@
 //! The time bias is the seed's S_ij = Q_i·K_j/√d + T_ij with T_ij a learned number for each head
 //! and bucket of log1p|Δt|, in the place of an MLP over Δt: as expressive over its buckets, and
 //! one look-up a pair.
+//!
+//! Where the model has a memory, a learned token of the user stands before each history (seed, "长序列处理", the
+//! hybrid attention of LONGER): it sees all that is remembered, and every recent event sees it. The seed's
+//! second global token, of the target item, is left out: it would leak the label, and ends caching.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -13,7 +17,7 @@ use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::layers::{Affine, Norm};
 use crate::parameters::{Builder, Initial};
-use crate::positions::tape;
+use crate::positions::{AMPLITUDE, tape};
 use crate::settings::ModelSettings;
 use crate::time::BUCKETS;
 
@@ -23,12 +27,15 @@ pub(crate) const HIDDEN: f32 = -1e9;
 /// The encoder, bound to a device.
 #[derive(Debug)]
 pub struct Encoder<B: Backend> {
-    max_len: usize,
+    /// Tokens of a history.
+    most: usize,
     heads: usize,
     layers: Vec<Layer<B>>,
     norm: Norm<B>,
     /// `[layers · heads, BUCKETS]`.
     time_bias: Tensor<B, 2>,
+    /// The user's token, `[1, d]`; none without a memory.
+    user: Option<Tensor<B, 2>>,
 }
 
 /// One layer: attention, then the feed-forward network, each after a layer norm and beside its
@@ -80,7 +87,7 @@ impl<B: Fused> Encoder<B> {
             .map(|nth| builder.part(&format!("layer.{nth}"), |part| Layer::build(part, settings)))
             .collect();
         Self {
-            max_len: settings.max_len,
+            most: settings.memory + settings.max_len,
             heads: settings.heads,
             layers,
             norm: Norm::build(builder, "norm", settings.width),
@@ -89,6 +96,8 @@ impl<B: Fused> Encoder<B> {
                 [settings.layers * settings.heads, BUCKETS],
                 Initial::ZERO,
             ),
+            user: (settings.memory > 0)
+                .then(|| builder.weight("user", [1, settings.width], Initial::Uniform(AMPLITUDE as f32))),
         }
     }
 
@@ -102,16 +111,26 @@ impl<B: Fused> Encoder<B> {
         let [count, len, d] = embeddings.dims();
         let device = embeddings.device();
         // One row a history, so that the same row is added to all.
-        let positions = TensorData::new(tape(len, d, self.max_len), [1, len * d]);
+        let positions = TensorData::new(tape(len, d, self.most), [1, len * d]);
         let scaled = embeddings.mul_scalar((d as f32).sqrt()).reshape([count, len * d]);
         let tokens = dropout.apply(scaled + Tensor::from_data(positions, &device));
-        let mut x = tokens.reshape([count * len, d]);
-        let pairs = histories.pairs();
+        let (tokens, pairs) = match &self.user {
+            None => (tokens, histories.pairs()),
+            Some(user) => {
+                let user = user.clone().repeat_dim(0, count);
+                (Tensor::cat(vec![user, tokens], 1), histories.pairs_with_user())
+            }
+        };
+        let mut x = tokens.reshape([count * pairs.len, d]);
         for (nth, layer) in self.layers.iter().enumerate() {
             let time_bias = self.time_bias.clone().narrow(0, nth * self.heads, self.heads);
             x = layer.forward(x, dropout, |mixed| B::attend(mixed, time_bias, &pairs));
         }
-        self.norm.forward(x).reshape([count, len, d])
+        let states = self.norm.forward(x).reshape([count, pairs.len, d]);
+        match self.user {
+            None => states,
+            Some(_) => states.narrow(1, 1, len),
+        }
     }
 }
 

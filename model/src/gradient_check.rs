@@ -1,12 +1,12 @@
 //! Gradients of every network against central differences of the loss that the learner reports.
 
-use crate::Histories;
 use crate::backend::{self, Inner};
 use crate::baselines::ROUTING;
+use crate::histories::{Histories, Reading};
 use crate::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
 use crate::learner::{Gradients, Learner, Targets};
 use crate::network::{Architecture, Network};
-use crate::parameters::Parameters;
+use crate::parameters::{Builder, Parameters};
 use crate::random::SplitMix;
 use crate::settings::ModelSettings;
 use crate::stop::held;
@@ -83,6 +83,35 @@ impl Case {
         });
         let name = format!("{architecture} {stage:?}");
         Self { name, settings, parameters, table, histories, targets, plan, samples, negatives: 0 }
+    }
+
+    /// The same where the first two of each history's events are remembered as one token.
+    fn remembering(architecture: Architecture, stage: Option<Stage>) -> Self {
+        let mut case = Self::new(architecture, stage);
+        case.settings.memory = 1;
+        case.name = format!("{} with a memory", case.name);
+        let device = backend::device().unwrap();
+        let build = |builder: &mut Builder<'_, Inner>| Network::build(builder, &case.settings);
+        let fresh = Parameters::fresh::<Inner, _>(1, &device, build);
+        let known: Vec<_> = case.parameters.list.drain(..).collect();
+        case.parameters.list = fresh.list;
+        for parameter in &mut case.parameters.list {
+            if let Some(known) = known.iter().find(|known| known.name == parameter.name) {
+                parameter.weights.clone_from(&known.weights);
+            }
+        }
+        let hour = 3_600_000;
+        let times = [0, hour, hour + 5_000, 30 * hour, 31 * hour, 200 * hour];
+        let rows: [&[u32]; 3] = [&[1, 4, 2, 4, 7, 3], &[5, 1, 0, 11], &[9, 10, 9, 8, 6]];
+        let reading =
+            |rows: &'static [u32]| Reading { rows, times: &times[..rows.len()], recent: rows.len() - 2 };
+        case.histories = Histories::remembering(&rows.map(reading), 1, |row| case.table.weights(row));
+        // A token and four, two and three events; five are as many as the longest history has.
+        case.targets = Targets { positions: vec![1, 2, 4, 6, 7, 12, 13], rows: vec![4, 7, 8, 11, 3, 8, 6] };
+        if let Some(samples) = &mut case.samples {
+            samples.positions = vec![3, 7, 13];
+        }
+        case
     }
 
     /// The pass's gradients, and its loss with all auxiliary losses.
@@ -214,6 +243,12 @@ fn baselines_have_the_gradients_of_their_losses() {
             check(Case::new(architecture, None));
         }
     }
+}
+
+#[test]
+fn memories_have_the_gradients_of_what_they_hold() {
+    check(Case::remembering(Architecture::Sasrec, None));
+    check(Case::remembering(Architecture::Hmisr, Some(Stage::All)));
 }
 
 #[test]

@@ -182,10 +182,11 @@ impl<B: Fused> Learner<'_, B> {
         let mut builder = Builder::<Autodiff<B>>::new(&self.parameters.list, self.settings.seed, self.device);
         let network = Network::build(&mut builder, self.settings);
         let bound = builder.into_bound();
-        let input = self.tracked(histories.rows(), [histories.count(), histories.len(), d]);
+        let embeddings = histories.embeddings(d, |row| self.table.weights(row));
+        let input = self.tracked(embeddings, [histories.count(), histories.len(), d]);
         let training = samples.map(|samples| {
             let rows: Vec<u32> = samples.targets.iter().chain(&samples.negatives).copied().collect();
-            let candidates = self.tracked(&rows, [rows.len(), d]);
+            let candidates = self.tracked(self.table.gather(rows.iter().copied()), [rows.len(), d]);
             (rows, Training { plan: plan.clone(), candidates, samples })
         });
         gradients.times.prepare += begun.elapsed();
@@ -257,9 +258,7 @@ impl<B: Fused> Learner<'_, B> {
         if let Some(by_input) = input.grad_remove(&mut by) {
             let by_input = by_input.into_data();
             let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
-            for position in histories.events() {
-                gradients.table.add(histories.rows()[position], &by_input[position * d..(position + 1) * d]);
-            }
+            histories.give_back(by_input, d, |row, gradient| gradients.table.add(row, gradient));
         }
         if let Some((rows, training)) = training
             && let Some(by_candidates) = training.candidates.grad_remove(&mut by)
@@ -308,10 +307,9 @@ impl<B: Fused> Learner<'_, B> {
         Ok(())
     }
 
-    /// Embedding rows whose gradient is kept.
-    fn tracked<const D: usize>(&self, rows: &[u32], shape: [usize; D]) -> Tensor<Autodiff<B>, D> {
-        let data = TensorData::new(self.table.gather(rows.iter().copied()), shape);
-        Tensor::from_data(data, self.device).require_grad()
+    /// Embeddings whose gradient is kept.
+    fn tracked<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<Autodiff<B>, D> {
+        Tensor::from_data(TensorData::new(values, shape), self.device).require_grad()
     }
 
     /// The next item's cross-entropy: its gradients by the chosen vectors and by their priors.

@@ -25,6 +25,7 @@ pub mod hmisr;
 mod host;
 mod layers;
 mod learner;
+mod merge;
 mod network;
 pub mod parameters;
 mod positions;
@@ -39,7 +40,7 @@ mod time;
 
 pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
-pub use histories::Histories;
+pub use histories::{Histories, Reading};
 pub use learner::{Gradients, Learner, Look, PassTimes, TableGradients, Targets};
 pub use network::{Architecture, Auxiliary, Input, Network, Output};
 pub use parameters::{Builder, Parameters};

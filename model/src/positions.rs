@@ -25,7 +25,8 @@ pub fn tape(len: usize, width: usize, max_len: usize) -> Vec<f32> {
     values
 }
 
-const AMPLITUDE: f64 = 0.1;
+/// Spread of fresh embeddings, and so of positions.
+pub(crate) const AMPLITUDE: f64 = 0.1;
 
 /// A learned vector a position.
 #[derive(Debug)]

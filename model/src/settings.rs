@@ -6,6 +6,9 @@ use crate::hmisr::HmisrSettings;
 use crate::network::Architecture;
 use crate::{Error, ErrorKind, Result};
 
+/// Events that a token of the memory stands for, on average and at most.
+pub const MERGED: usize = 8;
+
 /// A model's architecture and sizes. The defaults are the small size, which CPUs train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +25,9 @@ pub struct ModelSettings {
     pub feed_forward: usize,
     /// Events that the network reads, at most.
     pub max_len: usize,
+    /// Tokens that stand for up to [`MERGED`] events each before those, merged; 0: these are not read. Of
+    /// `hmisr` and `sasrec`.
+    pub memory: usize,
     /// Share of values dropped in training.
     pub dropout: f32,
     /// Interests of the multi-interest networks, K.
@@ -41,6 +47,7 @@ impl Default for ModelSettings {
             layers: 2,
             feed_forward: 256,
             max_len: 50,
+            memory: 0,
             dropout: 0.1,
             interests: 4,
             hmisr: HmisrSettings::default(),
@@ -63,6 +70,11 @@ impl ModelSettings {
         }
     }
 
+    /// Newest events of a history that the network reads, one by one or merged.
+    pub fn reach(&self) -> usize {
+        self.max_len + MERGED * self.memory
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -73,6 +85,12 @@ impl ModelSettings {
         within("model.layers", self.layers, 1, 24)?;
         within("model.feed_forward", self.feed_forward, 1, 8_192)?;
         within("model.max_len", self.max_len, 2, 1_000)?;
+        within("model.memory", self.memory, 0, 1_000)?;
+        if self.memory > 0 && !matches!(self.architecture, Architecture::Hmisr | Architecture::Sasrec) {
+            let expected =
+                format!("0, for {} reads the newest model.max_len events alone", self.architecture);
+            return Err(refused("model.memory", self.memory, &expected));
+        }
         within("model.dropout", self.dropout, 0.0, 0.9)?;
         within("model.interests", self.interests, 1, 64)?;
         if !self.width.is_multiple_of(2) || !self.width.is_multiple_of(self.heads) {
@@ -110,5 +128,9 @@ mod tests {
         assert!(error.to_string().contains("model.width"), "{error}");
         let error = ModelSettings { dropout: f32::NAN, ..ModelSettings::default() }.validate().unwrap_err();
         assert!(error.to_string().contains("model.dropout"), "{error}");
+        let remembering = ModelSettings { memory: 10, ..ModelSettings::default() };
+        remembering.validate().unwrap();
+        let error = ModelSettings { architecture: Architecture::Mind, ..remembering }.validate().unwrap_err();
+        assert!(error.to_string().contains("`model.memory`: 10 is not 0, for mind reads"), "{error}");
     }
 }

@@ -10,8 +10,8 @@ use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::Plan;
 use hmisr_model::random::SplitMix;
 use hmisr_model::{
-    Architecture, Builder, Gradients, Histories, Input, Learner, ModelSettings, Network, Parameters, Table,
-    Targets,
+    Architecture, Builder, Gradients, Histories, Input, Learner, ModelSettings, Network, Parameters, Reading,
+    Table, Targets,
 };
 
 const LEN: usize = 9;
@@ -159,6 +159,58 @@ fn longer_histories_than_the_tables_of_positions_are_read() {
         let (found, shape) = forward(&settings, &values(times.len() * settings.width, 1), &[&times]);
         assert_eq!(shape[0], times.len(), "{architecture}");
         assert!(found.iter().all(|value| value.is_finite()), "{architecture}");
+    }
+}
+
+/// Vectors of one history whose events but the `recent` newest are remembered as two tokens.
+fn remembering(settings: &ModelSettings, rows: &[u32], times: &[i64], recent: usize) -> Vec<f32> {
+    let device = backend::device().unwrap();
+    let parameters = parameters(settings);
+    let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), settings);
+    let items = values(100 * settings.width, 6);
+    let weights = |row: u32| &items[row as usize * settings.width..][..settings.width];
+    let histories = Histories::remembering(&[Reading { rows, times, recent }], settings.memory, weights);
+    let data =
+        TensorData::new(histories.embeddings(settings.width, weights), [1, histories.len(), settings.width]);
+    let output = network.forward(Input {
+        embeddings: Tensor::from_data(data, &device),
+        histories: &histories,
+        dropout: &Dropout::none(),
+        training: None,
+    });
+    let from = histories.position(0, 0) * vectors(settings) * settings.width;
+    output.vectors.into_data().to_vec::<f32>().unwrap().split_off(from)
+}
+
+#[test]
+fn every_recent_event_sees_what_is_remembered_and_nothing_later() {
+    for architecture in [Architecture::Hmisr, Architecture::Sasrec] {
+        let settings = ModelSettings { memory: 2, ..settings(architecture) };
+        let times = irregular(12);
+        let rows: Vec<u32> = (10..22).collect();
+        let expected = remembering(&settings, &rows, &times, 4);
+        let each = vectors(&settings) * settings.width;
+        assert_eq!(expected.len(), 4 * each, "{architecture}");
+        for at in 0..8 {
+            let mut other = rows.clone();
+            other[at] = 50;
+            let found = remembering(&settings, &other, &times, 4);
+            for (found, expected) in found.chunks_exact(each).zip(expected.chunks_exact(each)) {
+                assert_ne!(found, expected, "{architecture}: event {at} is not remembered");
+            }
+        }
+        for at in 0..3 {
+            let (mut other, mut moved) = (rows.clone(), times.clone());
+            other[9 + at..].fill(60);
+            moved[9 + at..].iter_mut().for_each(|time| *time += 86_400_000);
+            let found = remembering(&settings, &other, &moved, 4);
+            let upto = (at + 1) * each;
+            assert_eq!(bits(&found[..upto]), bits(&expected[..upto]), "{architecture}, event {at}");
+            assert_ne!(found[upto..], expected[upto..], "{architecture}, event {at}");
+        }
+        // With nothing to remember the memory has no say.
+        let without = ModelSettings { memory: 0, ..settings.clone() };
+        assert_ne!(remembering(&without, &rows, &times, 4), expected, "{architecture}");
     }
 }
 

@@ -38,6 +38,7 @@ fn settings(architecture: Architecture, stages: [usize; 3]) -> FitSettings {
         layers: 1,
         feed_forward: 16,
         max_len: 8,
+        memory: usize::from(architecture == Architecture::Hmisr),
         interests: 2,
         ..ModelSettings::default()
     };

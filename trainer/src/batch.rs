@@ -6,21 +6,31 @@
 //!
 //! A pass reads at most `max_len` tokens, so a long run is cut: a chunk spans less than half of
 //! `max_len` from its first target to its last. Every target is therefore predicted from at least
-//! `max_len`/2 events where its history has them, and the last one of a chunk from all `max_len`.
+//! `max_len`/2 events where its history has them, and the last one of a chunk from all `max_len`; what is
+//! older is merged, as far as the model's memory reaches.
 
 use std::collections::HashMap;
 
+use hmisr_model::{ModelSettings, Reading};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 /// A chunk of a user's run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chunk {
-    /// Item rows, oldest first.
+    /// Item rows, oldest first, with what is older than the network reads one by one.
     pub(crate) rows: Vec<u32>,
     /// Their event times, epoch milliseconds.
     pub(crate) times: Vec<i64>,
-    /// Index of the token from which a target is predicted, and the target's example.
+    /// How many of the newest are read one by one.
+    pub(crate) recent: usize,
+    /// Index among these of the token from which a target is predicted, and the target's example.
     pub(crate) targets: Vec<(usize, usize)>,
+}
+
+impl Chunk {
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading { rows: &self.rows, times: &self.times, recent: self.recent }
+    }
 }
 
 /// Events of one user that follow each other, and the examples among them.
@@ -59,7 +69,7 @@ pub(crate) fn chunks(
     examples: &[TrainingExample],
     users: &[Id],
     histories: &[Vec<u32>],
-    max_len: usize,
+    settings: &ModelSettings,
 ) -> Vec<Chunk> {
     let mut runs: Vec<Run> = Vec::new();
     let mut newest: HashMap<&Id, usize> = HashMap::new();
@@ -89,11 +99,11 @@ pub(crate) fn chunks(
             }
         }
     }
-    runs.iter().flat_map(|run| cut(run, max_len)).collect()
+    runs.iter().flat_map(|run| cut(run, settings)).collect()
 }
 
-fn cut(run: &Run, max_len: usize) -> Vec<Chunk> {
-    let span = (max_len as u64 / 2).max(1);
+fn cut(run: &Run, settings: &ModelSettings) -> Vec<Chunk> {
+    let span = (settings.max_len as u64 / 2).max(1);
     let mut chunks = Vec::new();
     let mut rest = run.targets.as_slice();
     while let Some((first, _)) = rest.first() {
@@ -103,11 +113,13 @@ fn cut(run: &Run, max_len: usize) -> Vec<Chunk> {
         let Some((last, _)) = taken.last() else { break };
         // The token before the last target is the last one read.
         let end = (last - run.start) as usize;
-        let start = end.saturating_sub(max_len);
-        let token = |position: u64| (position - run.start) as usize - start - 1;
+        let recent = end.min(settings.max_len);
+        let token = |position: u64| (position - run.start) as usize - (end - recent) - 1;
+        let read = end.saturating_sub(settings.reach())..end;
         chunks.push(Chunk {
-            rows: run.rows[start..end].to_vec(),
-            times: run.times[start..end].to_vec(),
+            rows: run.rows[read.clone()].to_vec(),
+            times: run.times[read].to_vec(),
+            recent,
             targets: taken.iter().map(|(position, example)| (token(*position), *example)).collect(),
         });
     }
@@ -143,10 +155,14 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, most: usize) -> Vec<Vec<Chunk>> {
 
 #[cfg(test)]
 mod tests {
+    use hmisr_model::settings::MERGED;
     use hmisr_stream::contract::{FeatureVector, WireId};
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Tokens of the memory.
+    const MEMORY: usize = 1;
 
     /// User, position, whole life (item = position + 100 · user), history length.
     fn example(user: u32, position: usize, history: usize) -> TrainingExample {
@@ -172,7 +188,12 @@ mod tests {
         let rows =
             |example: &TrainingExample| example.history_items.iter().map(|item| item.int as u32).collect();
         let histories: Vec<Vec<u32>> = examples.iter().map(rows).collect();
-        chunks(examples, &users, &histories, max_len)
+        chunks(
+            examples,
+            &users,
+            &histories,
+            &ModelSettings { max_len, memory: MEMORY, ..ModelSettings::default() },
+        )
     }
 
     #[test]
@@ -222,18 +243,20 @@ mod tests {
             let mut chunks = cut_up(&all, max_len);
             let mut found = vec![0; all.len()];
             for chunk in &chunks {
-                prop_assert!(chunk.rows.len() <= max_len);
+                prop_assert!(chunk.recent <= max_len && chunk.rows.len() <= max_len + MERGED * MEMORY);
+                prop_assert!(chunk.recent == chunk.rows.len() || chunk.recent == max_len);
                 prop_assert_eq!(chunk.rows.len(), chunk.times.len());
+                let older = chunk.rows.len() - chunk.recent;
                 for (token, example) in &chunk.targets {
                     found[*example] += 1;
                     let wanted = &all[*example];
                     let last = wanted.item.int as u32 - 1;
-                    let seen = &chunk.rows[..=*token];
+                    let seen = &chunk.rows[..=older + *token];
                     let expected: Vec<u32> = (last + 1 - seen.len() as u32..=last).collect();
                     prop_assert_eq!(seen, &expected);
                     let least = wanted.history_items.len().min(max_len / 2);
-                    prop_assert!(seen.len() >= least, "{} of {least}", seen.len());
-                    prop_assert_eq!(chunk.times[*token], wanted.ts - 10);
+                    prop_assert!(token + 1 >= least, "{token} of {least}");
+                    prop_assert_eq!(chunk.times[older + *token], wanted.ts - 10);
                 }
             }
             prop_assert!(found.iter().all(|count| *count == 1));

@@ -6,7 +6,7 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, TableGradients, Targets};
+use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, Reading, TableGradients, Targets};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, chunks, passes};
@@ -80,7 +80,7 @@ impl Trainer {
     /// and the trainer must not go on or publish.
     pub fn learn(&mut self, batch: &[TrainingExample]) -> Result<StepReport> {
         let begun = Instant::now();
-        let longest = self.settings.model.max_len;
+        let longest = self.settings.model.reach();
         let mut report = StepReport {
             examples: batch.len(),
             truncated: batch.iter().filter(|example| example.history_items.len() > longest).count(),
@@ -89,7 +89,7 @@ impl Trainer {
         let known = self.state.catalogue.len();
         let prepared = self.prepare(batch);
         let passes = passes(
-            chunks(batch, &prepared.users, &prepared.histories, longest),
+            chunks(batch, &prepared.users, &prepared.histories, &self.settings.model),
             self.settings.learning.pass_tokens,
         );
         let counts = self.state.catalogue.items()[..known].iter().map(|item| item.count).collect();
@@ -186,14 +186,15 @@ impl Trainer {
         let all = whole.then(|| table.tensor::<Inner>(&self.device));
         for (nth, pass) in passes.iter().enumerate() {
             let begun = Instant::now();
-            let histories =
-                Histories::new(pass.iter().map(|chunk| (chunk.rows.as_slice(), chunk.times.as_slice())));
+            let readings: Vec<Reading<'_>> = pass.iter().map(Chunk::reading).collect();
+            let memory = self.settings.model.memory;
+            let histories = Histories::remembering(&readings, memory, |row| table.weights(row));
             report.tokens += histories.lengths().iter().sum::<usize>();
             report.padding += histories.count() * histories.len() - histories.lengths().iter().sum::<usize>();
             let (mut targets, mut examples) = (Targets::default(), Vec::new());
             for (sequence, chunk) in pass.iter().enumerate() {
                 for (token, example) in &chunk.targets {
-                    targets.positions.push(sequence * histories.len() + token);
+                    targets.positions.push(histories.position(sequence, *token));
                     targets.rows.push(prepared.targets[*example]);
                     examples.push(*example);
                 }
@@ -201,7 +202,7 @@ impl Trainer {
             let seed = self.settings.model.seed ^ (batches << 20) ^ nth as u64;
             let samples = (self.settings.model.architecture == Architecture::Hmisr).then(|| {
                 let habits = HabitsOf::new(catalogue, head);
-                samples(pass, histories.len(), prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
+                samples(pass, &histories, prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
             });
             report.times.prepare += begun.elapsed();
             let learner = Learner::<Inner> {
@@ -281,7 +282,7 @@ struct Prepared {
 /// whose followers within the chunk tell the diversity of what came next.
 fn samples(
     pass: &[Chunk],
-    len: usize,
+    histories: &Histories,
     prepared: &Prepared,
     habits: &HabitsOf<'_>,
     items: usize,
@@ -292,15 +293,16 @@ fn samples(
     let mut samples = Samples {
         negatives: (0..negatives).map(|_| random.below(items as u32)).collect(),
         items,
-        back: 1 + random.below((len as u32 / 4).max(1)) as usize,
+        back: 1 + random.below((histories.len() as u32 / 4).max(1)) as usize,
         seed: random.next(),
         ..Samples::default()
     };
     let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32| {
-        samples.positions.push(nth * len + token);
+        let event = chunk.rows.len() - chunk.recent + token;
+        samples.positions.push(histories.position(nth, token));
         samples.targets.push(target);
-        samples.habits.push(habits.after(&chunk.rows[..=token]));
-        samples.futures.push(habits.future(&chunk.rows[token + 1..]));
+        samples.habits.push(habits.after(&chunk.rows[..=event]));
+        samples.futures.push(habits.future(&chunk.rows[event + 1..]));
     };
     // Each chunk gives up to two.
     for (nth, chunk) in pass.iter().enumerate().take(SAMPLED / 2) {
@@ -309,9 +311,9 @@ fn samples(
             continue;
         };
         add(nth, chunk, *token, prepared.targets[*example]);
-        let earlier = chunk.rows.len().checked_sub(1 + FOLLOWERS).filter(|earlier| earlier != token);
+        let earlier = chunk.recent.checked_sub(1 + FOLLOWERS).filter(|earlier| earlier != token);
         if let Some(token) = earlier {
-            add(nth, chunk, token, chunk.rows[token + 1]);
+            add(nth, chunk, token, chunk.rows[chunk.rows.len() - chunk.recent + token + 1]);
         }
     }
     samples

@@ -9,7 +9,10 @@ use common::{Memory, copy, examples, logs, newest_files, run_over, settings};
 use hmisr_trainer::{Progress, Settings};
 
 fn every(folder: &Path, examples: u64) -> Settings {
-    Settings { snapshot_every_examples: examples, ..settings(folder) }
+    let mut settings = Settings { snapshot_every_examples: examples, ..settings(folder) };
+    // The two oldest of six events are remembered as one token.
+    (settings.model.max_len, settings.model.memory) = (4, 1);
+    settings
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn apply(config: &mut Config, args: &UpArgs) {
     let filter_seen = args.filter_seen.unwrap_or(once);
     config.trainer.evaluation.filter_seen = filter_seen;
     config.serving.filter_seen = filter_seen;
-    config.pipeline.history = config.trainer.model.max_len;
+    config.pipeline.history = config.trainer.model.reach();
     if let Some(listen) = &args.listen {
         config.serving.listen.clone_from(listen);
     }

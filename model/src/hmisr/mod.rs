@@ -10,7 +10,6 @@
 //! | `contrast` | Item-aware contrast | intents behind the same item are alike |
 //! | `diversity` | 用户多样性偏好 | the DiversityScore |
 //! | `aggregation` | Layers 1 and 3 | activation by a candidate's category, target-aware aggregation |
-//! | `merge` | 长序列处理 | histories longer than the network reads |
 //! | `losses` | 损失函数总览 | the weights of all losses, and the three stages |
 //!
 //! Everything is causal: what a position says comes from the events up to it alone.
@@ -23,7 +22,6 @@ mod exchange;
 mod intent;
 mod interest;
 mod losses;
-pub mod merge;
 mod network;
 mod settings;
 mod vectors;

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{Habits, Hmisr, Stage, View};
-use hmisr_model::{Histories, Input, ModelSettings, Network, Parameters, Table};
+use hmisr_model::{Histories, Input, ModelSettings, Network, Parameters, Reading, Table};
 
 use super::habits::HabitsOf;
 use super::run::Run;
@@ -95,19 +95,14 @@ impl<'a> Neural<'a> {
     }
 
     fn histories(&self, queries: &[Query<'_>]) -> (Histories, Tensor<Inner, 3>) {
-        let rows: Vec<(Vec<u32>, Vec<i64>)> = queries
-            .iter()
-            .map(|query| {
-                let events = newest(query.history, self.settings.max_len);
-                (
-                    events.iter().map(|event| event.item).collect(),
-                    events.iter().map(|event| event.ts_ms).collect(),
-                )
-            })
-            .collect();
-        let histories = Histories::new(rows.iter().map(|(rows, times)| (rows.as_slice(), times.as_slice())));
+        let read: Vec<(Vec<u32>, Vec<i64>)> =
+            queries.iter().map(|query| columns(newest(query.history, self.settings.reach()))).collect();
+        let readings: Vec<Reading<'_>> =
+            read.iter().map(|(rows, times)| Reading::newest(&self.settings, rows, times)).collect();
+        let weights = |row| self.table.weights(row);
+        let histories = Histories::remembering(&readings, self.settings.memory, weights);
         let shape = [histories.count(), histories.len(), self.table.width()];
-        let data = TensorData::new(self.table.gather(histories.rows().iter().copied()), shape);
+        let data = TensorData::new(histories.embeddings(self.table.width(), weights), shape);
         let embeddings = Tensor::from_data(data, &self.device);
         (histories, embeddings)
     }
@@ -213,6 +208,11 @@ fn candidates(products: &[f32], items: usize, seen: &[bool]) -> Vec<u32> {
     union.sort_unstable();
     union.dedup();
     union
+}
+
+/// Item rows and times of events.
+pub(super) fn columns(events: &[Event]) -> (Vec<u32>, Vec<i64>) {
+    events.iter().map(|event| (event.item, event.ts_ms)).unzip()
 }
 
 fn newest(events: &[Event], most: usize) -> &[Event] {

@@ -7,10 +7,12 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Architecture, Gradients, Histories, Learner, Network, Parameters, Table, Targets};
+use hmisr_model::{
+    Architecture, Gradients, Histories, Learner, Network, Parameters, Reading, Table, Targets,
+};
 
 use super::habits::HabitsOf;
-use super::neural::{Neural, ScoresOnly};
+use super::neural::{Neural, ScoresOnly, columns};
 use super::progress::{Evaluation, Progress};
 use super::run::Run;
 use super::settings::FitSettings;
@@ -197,22 +199,20 @@ impl<'a> Fit<'a> {
     fn step(&mut self, stage: Stage, batch: &[Window], seed: u64, steps: u64) -> Result<Summed> {
         let (settings, model) = (self.settings, &self.settings.model);
         let d = model.width;
-        let rows: Vec<(Vec<u32>, Vec<i64>)> = batch
-            .iter()
-            .map(|window| {
-                let events = &self.split.train(window.user)[window.start..window.end];
-                (
-                    events.iter().map(|event| event.item).collect(),
-                    events.iter().map(|event| event.ts_ms).collect(),
-                )
-            })
-            .collect();
-        let histories = Histories::new(rows.iter().map(|(rows, times)| (rows.as_slice(), times.as_slice())));
+        let read = |window: &Window| {
+            let first = window.end.saturating_sub(model.reach()).min(window.start);
+            columns(&self.split.train(window.user)[first..window.end])
+        };
+        let read: Vec<(Vec<u32>, Vec<i64>)> = batch.iter().map(read).collect();
+        let recent = batch.iter().map(|window| window.end - window.start);
+        let readings: Vec<Reading<'_>> =
+            read.iter().zip(recent).map(|((rows, times), recent)| Reading { rows, times, recent }).collect();
+        let histories = Histories::remembering(&readings, model.memory, |row| self.table.weights(row));
         let mut targets = Targets::default();
         for (nth, window) in batch.iter().enumerate() {
             let train = self.split.train(window.user);
             for at in window.start..window.end {
-                targets.positions.push(nth * histories.len() + at - window.start);
+                targets.positions.push(histories.position(nth, at - window.start));
                 targets.rows.push(train[at + 1].item);
             }
         }
@@ -223,7 +223,7 @@ impl<'a> Fit<'a> {
             true => Plan::new(stage, self.progress.stage_epoch, &hmisr.losses),
             false => Plan::next_item(),
         };
-        let samples = is_hmisr.then(|| self.samples(batch, histories.len(), seed));
+        let samples = is_hmisr.then(|| self.samples(batch, &histories, seed));
         let mut gradients = Gradients::new(&self.parameters, &self.table, whole);
         let learner = Learner::<Inner> {
             settings: model,
@@ -262,7 +262,7 @@ impl<'a> Fit<'a> {
     }
 
     /// What HMISR's ranking losses look at in a batch.
-    fn samples(&self, batch: &[Window], len: usize, seed: u64) -> Samples {
+    fn samples(&self, batch: &[Window], histories: &Histories, seed: u64) -> Samples {
         let hmisr = &self.settings.model.hmisr;
         let mut random = SplitMix::new(seed ^ 0x5a5a);
         let items = self.split.data.items.len();
@@ -270,7 +270,7 @@ impl<'a> Fit<'a> {
         let mut samples = Samples {
             negatives: (0..hmisr.ranked_negatives).map(|_| random.below(items as u32)).collect(),
             items,
-            back: 1 + random.below((len as u32 / 4).max(1)) as usize,
+            back: 1 + random.below((histories.len() as u32 / 4).max(1)) as usize,
             seed: random.next(),
             ..Samples::default()
         };
@@ -278,7 +278,7 @@ impl<'a> Fit<'a> {
             let train = self.split.train(window.user);
             for _ in 0..hmisr.ranked_positions {
                 let at = window.start + random.below((window.end - window.start) as u32) as usize;
-                samples.positions.push(nth * len + at - window.start);
+                samples.positions.push(histories.position(nth, at - window.start));
                 samples.targets.push(train[at + 1].item);
                 samples.habits.push(self.habits.after(&self.split.data, &train[..=at]));
                 samples.futures.push(future.of(&train[at + 1..]).map(|value| value as f32));

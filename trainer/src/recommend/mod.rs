@@ -15,7 +15,7 @@ use hmisr_model::dot::dot;
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{View, blend};
 use hmisr_model::rerank::{Candidate, Distance, rerank};
-use hmisr_model::{Architecture, Histories, Input, ModelSettings, Network};
+use hmisr_model::{Architecture, Histories, Input, ModelSettings, Network, Reading};
 use hmisr_stream::contract::Id;
 
 pub use answer::{Interest, Lambda, Origin, Profile, Recommendation, Request, Scored};
@@ -140,15 +140,16 @@ impl Recommender {
     fn newest(&self, history: &[(Id, i64)]) -> Vec<(u32, i64)> {
         let known = |(id, ts): &(Id, i64)| Some((self.catalogue.row(id)?, *ts));
         let mut known: Vec<(u32, i64)> = history.iter().filter_map(known).collect();
-        known.drain(..known.len().saturating_sub(self.settings.max_len));
+        known.drain(..known.len().saturating_sub(self.settings.reach()));
         known
     }
 
     fn user(&self, known: &[(u32, i64)]) -> Result<User> {
         let (rows, times): (Vec<u32>, Vec<i64>) = known.iter().copied().unzip();
-        let histories = Histories::new([(rows.as_slice(), times.as_slice())].into_iter());
-        let (len, d) = (rows.len(), self.settings.width);
-        let embeddings: Vec<f32> = rows.iter().flat_map(|row| self.weights(*row)).copied().collect();
+        let reading = Reading::newest(&self.settings, &rows, &times);
+        let histories = Histories::remembering(&[reading], self.settings.memory, |row| self.weights(row));
+        let (len, d) = (histories.len(), self.settings.width);
+        let embeddings = histories.embeddings(d, |row| self.weights(row));
         let embeddings = Tensor::from_data(TensorData::new(embeddings, [1, len, d]), &self.device);
         if let Network::Hmisr(network) = &self.network {
             let habits = HabitsOf::new(&self.catalogue, self.head).after(&rows);

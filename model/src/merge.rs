@@ -1,33 +1,26 @@
-//! Histories longer than the network reads (seed, "长序列处理", after LONGER).
+//! Events older than the network reads one by one, merged (seed, "长序列处理", after LONGER: Chai et al.,
+//! RecSys 2025).
 //!
-//! The newest half is read as it is. The events before are merged, neighbours first and the most
-//! alike first, into groups of which the other half of the length has room for, each read as the
-//! mean of its items at the time of its newest. Causal: a group holds older events alone. The
-//! seed's global token of the target item is left out: it leaks the label, and ends caching.
+//! They are merged, neighbours first and the most alike first, until as many tokens are left as there is
+//! room for; each is read as the mean of its items at the time of its newest. LONGER merges a fixed number of
+//! neighbours by an inner transformer; merging what is alike keeps a change of subject apart from the subject
+//! before it, and needs no weights. Causal: a group holds older events alone.
 
-/// A token of a merged history: the events `start..end` of the original.
+/// A token: the events `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// First event.
-    pub start: usize,
+    pub(crate) start: usize,
     /// One past the last event.
-    pub end: usize,
+    pub(crate) end: usize,
 }
 
-/// Groups of `events` embeddings `[events, d]`, oldest first, at most `max_len` (at least 2) of them.
-pub fn groups(embeddings: &[f32], d: usize, max_len: usize) -> Vec<Group> {
-    let events = embeddings.len() / d.max(1);
-    // Two places at least: one for all that is older, and one for the newest.
-    let max_len = max_len.max(2);
-    let kept = events.min(max_len.div_ceil(2));
+/// At most `room` groups (at least 1) of `events` embeddings `[events, d]`, oldest first.
+pub(crate) fn groups(embeddings: &[f32], d: usize, room: usize) -> Vec<Group> {
     let single = |at: usize| Group { start: at, end: at + 1 };
-    if events <= max_len {
-        return (0..events).map(single).collect();
-    }
-    let older = events - kept;
-    let mut merged: Vec<Group> = (0..older).map(single).collect();
-    let mut sums: Vec<Vec<f32>> = embeddings[..older * d].chunks_exact(d).map(<[f32]>::to_vec).collect();
-    let room = max_len - kept;
+    let mut merged: Vec<Group> = (0..embeddings.len() / d.max(1)).map(single).collect();
+    let mut sums: Vec<Vec<f32>> = embeddings.chunks_exact(d.max(1)).map(<[f32]>::to_vec).collect();
+    let room = room.max(1);
     // Rounds of merges of disjoint neighbours: n log n in all, where one merge at a time is n².
     while merged.len() > room {
         let mut pairs: Vec<(f32, usize)> =
@@ -58,7 +51,6 @@ pub fn groups(embeddings: &[f32], d: usize, max_len: usize) -> Vec<Group> {
         }
         (merged, sums) = (next, next_sums);
     }
-    merged.extend((older..events).map(single));
     merged
 }
 
@@ -74,33 +66,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn likes_are_merged_and_the_newest_half_is_kept() {
-        // Two alike, two others alike; then the newest three.
-        let embeddings = [1.0, 0.0, 1.0, 0.1, 0.0, 1.0, -0.1, 1.0, -1.0, 0.1, 0.5, 0.5, 0.2, 0.9];
-        let groups = groups(&embeddings, 2, 5);
-        let spans: Vec<(usize, usize)> = groups.iter().map(|group| (group.start, group.end)).collect();
-        assert_eq!(spans, [(0, 2), (2, 4), (4, 5), (5, 6), (6, 7)]);
+    fn likes_are_merged() {
+        // Two alike, two others alike, and one like neither.
+        let embeddings = [1.0, 0.0, 1.0, 0.1, 0.0, 1.0, -0.1, 1.0, -1.0, 0.1];
+        let spans = |room| -> Vec<(usize, usize)> {
+            groups(&embeddings, 2, room).iter().map(|group| (group.start, group.end)).collect()
+        };
+        assert_eq!(spans(3), [(0, 2), (2, 4), (4, 5)]);
+        assert_eq!(spans(9), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]);
+        assert_eq!(spans(0), [(0, 5)]);
     }
 
     proptest! {
         #[test]
         fn every_event_stands_in_one_group_in_order(
             values in prop::collection::vec(-1.0f32..1.0, 3..600),
-            max_len in 0usize..40,
+            room in 0usize..40,
         ) {
             let d = 3;
             let values = &values[..values.len() / d * d];
             let events = values.len() / d;
-            let groups = groups(values, d, max_len);
-            let max_len = max_len.max(2);
-            prop_assert_eq!(groups.len(), events.min(max_len));
+            let groups = groups(values, d, room);
+            prop_assert_eq!(groups.len(), events.min(room.max(1)));
             prop_assert_eq!(groups.first().map(|group| group.start), Some(0));
             prop_assert_eq!(groups.last().map(|group| group.end), Some(events));
             prop_assert!(groups.windows(2).all(|pair| pair[0].end == pair[1].start));
-            if events > max_len {
-                let newest = groups.iter().rev().take(max_len.div_ceil(2));
-                prop_assert!(newest.into_iter().all(|group| group.end - group.start == 1));
-            }
         }
     }
 }
