@@ -4,7 +4,7 @@
 mod common;
 
 use common::dataset;
-use hmisr_model::rerank::{Candidate, Distance, rerank};
+use hmisr_model::rerank::{Candidate, Objective, rerank};
 use hmisr_offline::measures::{
     self, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto, select_lambda,
 };
@@ -16,20 +16,25 @@ fn slow(
     candidates: &[Candidate],
     lambda: f32,
     k: usize,
-    kind: Distance,
+    objective: Objective,
     sim: impl Fn(u32, u32) -> f32,
 ) -> Vec<usize> {
     let all: Vec<f32> = candidates.iter().map(|candidate| candidate.relevance).collect();
     let (low, high) =
         (all.iter().copied().fold(f32::MAX, f32::min), all.iter().copied().fold(f32::MIN, f32::max));
-    let relevance = |at: usize| if high > low { (all[at] - low) / (high - low) } else { 1.0 };
+    let sum: f32 = all.iter().map(|score| (score - high).exp()).sum();
+    let relevance = |at: usize| match objective {
+        Objective::Likely => (all[at] - high).exp() / (sum * 0.1),
+        _ if high > low => (all[at] - low) / (high - low),
+        _ => 1.0,
+    };
     let mut picked: Vec<usize> = Vec::new();
     while picked.len() < k.min(candidates.len()) {
         let value = |at: usize| {
             let apart = picked.iter().map(|&p| 1.0 - sim(candidates[at].item, candidates[p].item));
-            let apart = match kind {
-                Distance::Nearest => apart.reduce(f32::min),
-                Distance::Mean => apart.reduce(|sum, one| sum + one).map(|sum| sum / picked.len() as f32),
+            let apart = match objective {
+                Objective::Mmr => apart.reduce(f32::min),
+                _ => apart.reduce(|sum, one| sum + one).map(|sum| sum / picked.len() as f32),
             };
             match apart {
                 None => relevance(at),
@@ -59,8 +64,9 @@ proptest! {
             .collect();
         let lambda = f32::from(lambda) / 10.0;
         let sim = |one: u32, other: u32| 1.0 / (1.0 + (one % 5).abs_diff(other % 5) as f32);
-        for kind in [Distance::Nearest, Distance::Mean] {
-            prop_assert_eq!(rerank(&candidates, lambda, k, kind, sim), slow(&candidates, lambda, k, kind, sim));
+        for objective in [Objective::Mmr, Objective::MaxSum, Objective::Likely] {
+            let found = rerank(&candidates, lambda, k, objective, sim);
+            prop_assert_eq!(found, slow(&candidates, lambda, k, objective, sim));
         }
     }
 }
@@ -77,34 +83,51 @@ fn answered() -> (Split, PerCase) {
         diversity: Some(0.5),
         related: None,
     };
-    (split, PerCase { model: "m".to_owned(), seconds: 0.0, results: vec![result] })
+    (split, PerCase { model: "m".to_owned(), likelihoods: true, seconds: 0.0, results: vec![result] })
 }
 
 #[test]
 fn a_candidate_moves_to_its_new_place() {
     let (split, answers) = answered();
     let items = |answers: &PerCase| answers.results[0].top.iter().map(|one| one.0).collect::<Vec<_>>();
-    let found = measures::rerank(&split, &answers, Distance::Nearest, Lambda::Fixed(0.5));
+    let found = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Fixed(0.5));
     assert_eq!(found.model, "m+mmr");
     assert_eq!(items(&found), [0, 3, 4, 1, 2]);
     assert_eq!(found.results[0].rank, Some(2.0));
     assert_eq!(found.results[0].top[1], (3, 8.0));
     assert_eq!(
-        items(&measures::rerank(&split, &answers, Distance::Nearest, Lambda::Fixed(0.0))),
+        items(&measures::rerank(&split, &answers, Objective::Mmr, Lambda::Fixed(0.0))),
         items(&answers)
     );
-    let personal = measures::rerank(&split, &answers, Distance::Nearest, Lambda::Personal(1.0));
+    let personal = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Personal(1.0));
     assert_eq!(personal.results, found.results, "1.0 × 0.5");
     let mut far = answers.clone();
     far.results[0].rank = None;
-    assert_eq!(measures::rerank(&split, &far, Distance::Nearest, Lambda::Fixed(0.5)).results[0].rank, None);
+    assert_eq!(measures::rerank(&split, &far, Objective::Mmr, Lambda::Fixed(0.5)).results[0].rank, None);
+}
+
+#[test]
+fn a_user_whose_choice_is_foreseen_keeps_the_list() {
+    let sim = |one: u32, other: u32| if one / 10 == other / 10 { 1.0 } else { 0.0 };
+    let scores = |scores: [f32; 4]| -> Vec<Candidate> {
+        let items = [10, 11, 12, 20];
+        items.into_iter().zip(scores).map(|(item, relevance)| Candidate { item, relevance }).collect()
+    };
+    // Two likely items of one kind; or any of the four.
+    let (sure, unsure) = (scores([5.0, 4.9, 0.0, -1.0]), scores([5.0, 4.99, 4.98, 4.97]));
+    let first_two = |candidates: &[Candidate], objective| rerank(candidates, 0.6, 2, objective, sim);
+    assert_eq!(first_two(&sure, Objective::Likely), [0, 1]);
+    assert_eq!(first_two(&unsure, Objective::Likely), [0, 3]);
+    assert_eq!(first_two(&unsure, Objective::MaxSum), [0, 3]);
+    // A linear scale cannot tell the two users apart.
+    assert_eq!(first_two(&sure, Objective::MaxSum), [0, 3]);
 }
 
 #[test]
 fn the_curve_trades_accuracy_for_diversity() {
     let (split, answers) = answered();
     let tail = long_tail(&split, 0.8);
-    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], Distance::Nearest, false).points;
+    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], Objective::Mmr, false).points;
     let table = UserTable::new(&split.data, &tail, &answers);
     assert_eq!(curve[0].ndcg, table.mean(table.column("NDCG@10").unwrap()));
     assert_eq!(curve[0].ild, intra_list_diversity(&split.data, &answers.results[0].top, 10));

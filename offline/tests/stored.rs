@@ -36,7 +36,7 @@ fn answers(seconds: f64, results: Vec<CaseResult>) -> Answers {
         split: "a split".to_owned(),
         fit_seconds: 0.25,
         parameters: Some(9),
-        per_case: PerCase { model: "a model".to_owned(), seconds, results },
+        per_case: PerCase { model: "a model".to_owned(), likelihoods: true, seconds, results },
     }
 }
 

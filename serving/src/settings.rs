@@ -61,7 +61,7 @@ impl Default for Settings {
             listen: "127.0.0.1:8080".to_owned(),
             reload_interval_ms: 1_000,
             filter_seen: true,
-            lambda_max: 0.2,
+            lambda_max: 0.3,
             max_concurrency: 0,
             max_lookups: 64,
             max_queue: 256,

@@ -161,6 +161,8 @@ fn any_control_has_a_name(browser: &Browser) {
             "{role:?} {name:?}: {markup}"
         );
     }
+    // Lists are drawn anew now and then.
+    browser.until("document.querySelectorAll('main [role=img]').length >= 3");
     let described = browser.named("main [role=img]");
     assert!(described.len() >= 3 && described.iter().all(|(_, name, _)| !name.is_empty()), "{described:?}");
 }

@@ -51,6 +51,9 @@ pub struct CaseResult {
 pub struct PerCase {
     /// The model.
     pub model: String,
+    /// Whether its scores are log-likelihoods up to a constant.
+    #[serde(default)]
+    pub likelihoods: bool,
     /// Wall time of the evaluation.
     pub seconds: f64,
     /// The answers, in the order of the cases.
@@ -133,5 +136,10 @@ pub fn evaluate(
         results.extend(found?);
         progress(results.len(), cases.len());
     }
-    Ok(PerCase { model: name, seconds: begun.elapsed().as_secs_f64(), results })
+    Ok(PerCase {
+        model: name,
+        likelihoods: model.gives_likelihoods(),
+        seconds: begun.elapsed().as_secs_f64(),
+        results,
+    })
 }

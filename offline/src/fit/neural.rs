@@ -248,6 +248,10 @@ impl Scorer for Neural<'_> {
         Ok(all)
     }
 
+    fn gives_likelihoods(&self) -> bool {
+        true
+    }
+
     fn diversity(&mut self, queries: &[Query<'_>]) -> Result<Option<Vec<f32>>> {
         let mut all = Vec::with_capacity(queries.len());
         for queries in queries.chunks(USERS) {

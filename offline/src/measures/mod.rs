@@ -16,7 +16,9 @@ pub use catalogue::{coverage, exposure, gini, long_tail};
 pub use confidence::{Paired, RESAMPLES, interval, paired};
 pub use interests::{RelatedSimilarity, RelatedSums, dominant_categories, related_similarity};
 pub use lists::{intra_list_diversity, list_entropy, tail_share};
-pub use pareto::{Curve, Lambda, ParetoPoint, ild_at_ndcg, pareto, rerank, select_lambda, suffix};
+pub use pareto::{
+    Curve, Lambda, ParetoPoint, ild_at_ndcg, objectives, pareto, rerank, select_lambda, suffix,
+};
 pub use statistics::{Line, line, spearman};
 pub use table::UserTable;
 

@@ -1,6 +1,6 @@
 //! Accuracy against diversity, by re-ranking.
 
-use hmisr_model::rerank::{self, Candidate, Distance};
+use hmisr_model::rerank::{self, Candidate, Objective};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum Lambda {
 ///
 /// A target among the candidates gets its place in the new order for a rank; any other keeps its
 /// rank, which is beyond the candidates. The new list's scores are the old ones, item by item.
-pub fn rerank(split: &Split, answers: &PerCase, distance: Distance, lambda: Lambda) -> PerCase {
+pub fn rerank(split: &Split, answers: &PerCase, objective: Objective, lambda: Lambda) -> PerCase {
     let rerank = |result: &CaseResult| {
         let lambda = match lambda {
             Lambda::Fixed(lambda) => lambda,
@@ -29,7 +29,7 @@ pub fn rerank(split: &Split, answers: &PerCase, distance: Distance, lambda: Lamb
         };
         let candidates: Vec<Candidate> =
             result.top.iter().map(|&(item, relevance)| Candidate { item, relevance }).collect();
-        let order = rerank::rerank(&candidates, lambda, candidates.len(), distance, |one, other| {
+        let order = rerank::rerank(&candidates, lambda, candidates.len(), objective, |one, other| {
             split.data.category_cosine(one, other) as f32
         });
         let top: Vec<(u32, f32)> = order.into_iter().map(|at| result.top[at]).collect();
@@ -38,22 +38,33 @@ pub fn rerank(split: &Split, answers: &PerCase, distance: Distance, lambda: Lamb
         CaseResult { rank: result.rank.map(|old| place.unwrap_or(old)), top, ..result.clone() }
     };
     let results = answers.results.par_iter().map(rerank).collect();
-    PerCase { model: format!("{}+{}", answers.model, suffix(distance)), seconds: answers.seconds, results }
+    let model = format!("{}+{}", answers.model, suffix(objective));
+    PerCase { model, likelihoods: answers.likelihoods, seconds: answers.seconds, results }
 }
 
-/// What a model's name gets where it is re-ranked: `mmr`, or `msd` for max-sum diversification.
-pub fn suffix(distance: Distance) -> &'static str {
-    match distance {
-        Distance::Nearest => "mmr",
-        Distance::Mean => "msd",
+/// What answers can be re-ranked for.
+pub fn objectives(likelihoods: bool) -> &'static [Objective] {
+    match likelihoods {
+        true => &[Objective::Mmr, Objective::MaxSum, Objective::Likely],
+        false => &[Objective::Mmr, Objective::MaxSum],
+    }
+}
+
+/// What a model's name gets where it is re-ranked: `mmr`, `msd` for max-sum diversification, and `msd-p` where
+/// relevance is a probability.
+pub fn suffix(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Mmr => "mmr",
+        Objective::MaxSum => "msd",
+        Objective::Likely => "msd-p",
     }
 }
 
 /// A curve of accuracy against diversity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// How the lists were re-ranked.
-    pub distance: Distance,
+    /// What the lists were re-ranked for.
+    pub objective: Objective,
     /// λ is multiplied with the model's diversity score of the user.
     pub personal: bool,
     /// One point a λ.
@@ -64,7 +75,7 @@ impl Curve {
     /// What tells it from the model's other curves.
     pub fn name(&self, model: &str) -> String {
         let personal = if self.personal { ", personal λ" } else { "" };
-        format!("{model}+{}{personal}", suffix(self.distance))
+        format!("{model}+{}{personal}", suffix(self.objective))
     }
 }
 
@@ -87,18 +98,18 @@ pub fn pareto(
     tail: &[bool],
     answers: &PerCase,
     lambdas: &[f32],
-    distance: Distance,
+    objective: Objective,
     personal: bool,
 ) -> Curve {
     let point = |&lambda: &f32| {
         let kind = if personal { Lambda::Personal(lambda) } else { Lambda::Fixed(lambda) };
-        let table = UserTable::new(&split.data, tail, &rerank(split, answers, distance, kind));
+        let table = UserTable::new(&split.data, tail, &rerank(split, answers, objective, kind));
         let mean = |measure: &str| {
             table.column(&format!("{measure}@{LIST}")).map_or(f64::NAN, |column| table.mean(column))
         };
         ParetoPoint { lambda, hr: mean("HR"), ndcg: mean("NDCG"), ild: mean("ILD") }
     };
-    Curve { distance, personal, points: lambdas.iter().map(point).collect() }
+    Curve { objective, personal, points: lambdas.iter().map(point).collect() }
 }
 
 /// The greatest ILD@10 that a curve reaches at this NDCG@10 or a higher one, linear between its

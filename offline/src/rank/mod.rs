@@ -47,6 +47,11 @@ pub trait Scorer {
     /// What the model meets.
     fn score(&mut self, queries: &[Query<'_>]) -> Result<Vec<f32>>;
 
+    /// Whether scores are log-likelihoods up to a constant, so that they tell how sure the model is.
+    fn gives_likelihoods(&self) -> bool {
+        false
+    }
+
     /// The user's wish for diversity, 0 to 1, of each query; none where the model has none.
     ///
     /// # Errors

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use super::{Measures, ModelReport};
 use crate::error::{Error, Result};
 use crate::evaluate::{Answers, PerCase};
-use hmisr_model::rerank::Distance;
+use hmisr_model::rerank::Objective;
 
-use crate::measures::{Curve, Lambda, adaptation, pareto, related_similarity, rerank, select_lambda, suffix};
+use crate::measures::{
+    Curve, Lambda, adaptation, objectives, pareto, related_similarity, rerank, select_lambda, suffix,
+};
 use crate::split::{CaseSet, Split};
 
 /// The values of λ on the curve of accuracy against diversity.
 pub const LAMBDAS: [f32; 11] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9];
-
-/// The ways to re-rank.
-const DISTANCES: [Distance; 2] = [Distance::Nearest, Distance::Mean];
 
 /// What is made of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -63,8 +62,8 @@ pub fn assemble(split: &Split, answers: &[Answers], options: AssembleOptions) ->
             let model = Model { split, measures: &measures, name, answers: of_model().collect() };
             reports.push(model.report(options)?);
             if let Some(loss) = options.mmr_loss {
-                for distance in DISTANCES {
-                    reports.push(model.reranked(distance, loss)?);
+                for objective in model.objectives() {
+                    reports.push(model.reranked(*objective, loss)?);
                 }
             }
         }
@@ -107,14 +106,15 @@ impl Model<'_> {
     /// Accuracy against diversity, re-ranked in each way, also with personal λ where there are scores.
     fn curves(&self, answers: &PerCase) -> Vec<Curve> {
         let personal = if self.scores() { &[false, true][..] } else { &[false] };
-        let ways = DISTANCES.iter().flat_map(|way| personal.iter().map(move |personal| (*way, *personal)));
+        let ways =
+            self.objectives().iter().flat_map(|way| personal.iter().map(move |personal| (*way, *personal)));
         let curve =
             |(way, personal)| pareto(self.split, self.measures.tail(), answers, &LAMBDAS, way, personal);
         ways.map(curve).collect()
     }
 
     /// The model re-ranked, λ selected by the validation cases of each seed.
-    fn reranked(&self, distance: Distance, loss: f64) -> Result<ModelReport> {
+    fn reranked(&self, objective: Objective, loss: f64) -> Result<ModelReport> {
         let validation = self.of(CaseSet::Validation);
         let personal = self.scores();
         let mut lambdas = BTreeMap::new();
@@ -129,7 +129,7 @@ impl Model<'_> {
                     ),
                 });
             };
-            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, distance, personal);
+            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, objective, personal);
             lambdas.insert(*seed, select_lambda(&curve.points, loss).map_or(0.0, |point| point.lambda));
         }
         let reranked = |set| -> BTreeMap<u64, PerCase> {
@@ -139,13 +139,13 @@ impl Model<'_> {
             };
             self.of(set)
                 .into_iter()
-                .map(|(seed, one)| (seed, rerank(self.split, one, distance, lambda(seed))))
+                .map(|(seed, one)| (seed, rerank(self.split, one, objective, lambda(seed))))
                 .collect()
         };
         let (test, adapted) = (reranked(CaseSet::Test), reranked(CaseSet::Adaptation));
         let test_of = test.iter().map(|(seed, one)| (*seed, one)).collect();
         Ok(ModelReport {
-            name: format!("{}+{}", self.name, suffix(distance)),
+            name: format!("{}+{}", self.name, suffix(objective)),
             test: self.measures.of(&test_of)?,
             successive: None,
             adaptation: adapted.values().next().map(|one| adaptation(self.split, one)),
@@ -155,6 +155,10 @@ impl Model<'_> {
             parameters: None,
             fit_seconds: 0.0,
         })
+    }
+
+    fn objectives(&self) -> &'static [Objective] {
+        objectives(self.answers.iter().all(|one| one.per_case.likelihoods))
     }
 
     /// Whether the model gives diversity scores.

@@ -156,7 +156,7 @@ impl Report {
         let _ = writeln!(
             text,
             "\n## Diversity at equal accuracy\n\nThe greatest ILD@10 of each model's lists, re-ranked by the nearest \
-             item picked (mmr) or by all of them (msd), at NDCG@10 no lower than a share of the greatest that any \
+             item picked (mmr), by all of them (msd), or by all of them and the probability of an item (msd-p), at NDCG@10 no lower than a share of the greatest that any \
              model has without re-ranking; the first seed.\n"
         );
         let head: Vec<String> =

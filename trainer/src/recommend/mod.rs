@@ -14,7 +14,7 @@ use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::dot::dot;
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{View, blend};
-use hmisr_model::rerank::{Candidate, Distance, rerank};
+use hmisr_model::rerank::{Candidate, Objective, rerank};
 use hmisr_model::{Architecture, Histories, Input, ModelSettings, Network, Reading};
 use hmisr_stream::contract::Id;
 
@@ -118,7 +118,7 @@ impl Recommender {
             (Lambda::Personal { .. }, None) => 0.0,
         };
         let similarity = |one, other| self.similarity(one, other);
-        let picked = rerank(&ranked, lambda, k, Distance::default(), similarity);
+        let picked = rerank(&ranked, lambda, k, Objective::default(), similarity);
         let items = picked.into_iter().map(|at| {
             let Candidate { item, relevance } = ranked[at];
             self.scored(

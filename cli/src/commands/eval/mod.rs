@@ -5,6 +5,7 @@ mod models;
 
 use std::path::Path;
 
+use hmisr_model::rerank::Objective;
 use hmisr_offline::report::{
     AssembleOptions, DataSummary, FitSummary, Report, assemble, learning_curves, pareto_curves,
 };
@@ -86,7 +87,9 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
     // Ablations would hide the models.
     let drawn = |name: &str| !name.starts_with(WITHOUT);
     for model in report.models.iter().filter(|model| drawn(&model.name) && !model.pareto.is_empty()) {
-        curves.extend(model.pareto.iter().map(|curve| (curve.name(&model.name), curve.points.clone())));
+        // The published way, and the one that a server takes.
+        let drawn = model.pareto.iter().filter(|curve| curve.objective != Objective::MaxSum);
+        curves.extend(drawn.map(|curve| (curve.name(&model.name), curve.points.clone())));
     }
     if !curves.is_empty() {
         pareto_curves(&folder.join("pareto.svg"), &curves)?;

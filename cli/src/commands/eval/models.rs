@@ -142,6 +142,7 @@ fn ablations(whole: &FitSettings) -> Vec<Ablation> {
         changed(name, &|settings| *weight(&mut settings.model.hmisr.losses) = 0.0)
     };
     let parts = [
+        changed("memory", &|settings| settings.model.memory = 0),
         changed("intents", &|settings| settings.model.hmisr.intent = false),
         changed("exchange", &|settings| settings.model.hmisr.exchange = false),
         changed("stages", &|settings| settings.stages = [0, 0, settings.epochs()]),

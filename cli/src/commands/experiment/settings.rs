@@ -10,9 +10,9 @@ use crate::failure::Failure;
 /// How large networks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Size {
-    /// Width 64, 2 layers, 2 heads, the newest 50 events, 4 interests.
+    /// Width 64, 2 layers, 2 heads, the newest 50 events, 4 interests; HMISR remembers 192 events before.
     Small,
-    /// Width 256, 4 layers, 8 heads, the newest 200 events, 6 interests.
+    /// Width 256, 4 layers, 8 heads, the newest 200 events, 6 interests; HMISR remembers 800 events before.
     Full,
 }
 
@@ -22,6 +22,13 @@ impl Size {
         match self {
             Self::Small => ModelSettings::default(),
             Self::Full => ModelSettings::full(),
+        }
+    }
+
+    fn memory(self) -> usize {
+        match self {
+            Self::Small => 24,
+            Self::Full => 100,
         }
     }
 }
@@ -54,6 +61,10 @@ impl FitOptions {
     ) -> Result<FitSettings, Failure> {
         let mut settings = FitSettings::for_events(events);
         settings.model = ModelSettings { architecture, seed, ..self.size.model() };
+        // A part of HMISR's design. SASRec has one where it is set.
+        if architecture == Architecture::Hmisr {
+            settings.model.memory = self.size.memory();
+        }
         if let Some(epochs) = self.epochs {
             settings.stages = [epochs / 3, epochs / 3, epochs - 2 * (epochs / 3)];
         }
