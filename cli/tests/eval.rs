@@ -106,6 +106,7 @@ fn runs_are_made_once_and_reported() {
     for part in [
         "intents",
         "exchange",
+        "memory",
         "stages",
         "aggregation",
         "reconstruction",
@@ -120,10 +121,15 @@ fn runs_are_made_once_and_reported() {
     }
     assert!(!ablation.contains("| markov |") && !of("\n## Against sasrec").contains("without"));
     let fits = of("\n## Fits");
-    assert!(fits.contains("hmisr-without-contrast differs by `model.hmisr.losses.contrast = 0.0`"), "{fits}");
     assert!(
-        fits.contains("batch_events = 1600")
-            && fits.contains("hmisr-without-stages differs by `stages = [0,0,3]`")
+        fits.contains("hmisr-without-contrast differs by `model.hmisr.losses.contrast = 0.0`, "),
+        "{fits}"
+    );
+    assert!(fits.contains("hmisr differs by `model.memory = 24`"), "{fits}");
+    assert!(fits.contains("batch_events = 1600"), "{fits}");
+    assert!(
+        fits.contains("hmisr-without-stages differs by `model.memory = 24`, `stages = [0,0,3]`"),
+        "{fits}"
     );
     assert!(!Path::new(runs).join("shop-o2/hmisr-without-aggregation/seed-1/best.safetensors").exists());
     assert!(
