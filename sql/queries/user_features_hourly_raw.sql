@@ -1,6 +1,7 @@
 -- The same from the raw events, where no streaming job runs: the long-tail mark is the producers' own, and
--- tail_ratio is NULL where an event of the window has none. Its rows go where those of user_features_hourly go: run
--- one of the two.
+-- tail_ratio is NULL where an event of the window has none. Its rows go where those of user_features_hourly go, so
+-- one of the two runs.
+-- instead of: user_features_hourly
 -- tables: events, user_features_hourly
 -- udfs: diversity, id63, id_text
 INSERT INTO user_features_hourly

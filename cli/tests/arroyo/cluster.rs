@@ -22,6 +22,8 @@ pub struct Faults {
     pub query: Option<(String, String)>,
     /// A pipeline of this name fails instead of running, with this message.
     pub fails: Option<(String, String)>,
+    /// A pipeline of this name crashes at its first record, again and again: Running for a moment.
+    pub crashes: Option<String>,
     /// A pipeline of this name never leaves the state Scheduling.
     pub starved: Option<String>,
     /// Answers "Something went wrong" to the creation of a pipeline of this name.
@@ -50,6 +52,7 @@ struct Pipeline {
     running_desired: bool,
     failure: Option<String>,
     checkpoints: u32,
+    run: u64,
 }
 
 #[derive(Clone, Deserialize)]
@@ -208,6 +211,7 @@ impl Inner {
             running_desired: true,
             failure: None,
             checkpoints: 0,
+            run: 1,
         };
         self.head(&mut added, &name);
         self.pipelines.push(added);
@@ -233,7 +237,15 @@ impl Pipeline {
         if let Some(next) = self.ahead.pop() {
             self.state = next;
         }
-        if self.state == "Running" {
+        let crashes = faults.crashes.as_ref().is_some_and(|name| *name == self.post.name);
+        // What ran before the fault goes on.
+        if self.state == "Running" && crashes && self.checkpoints == 0 {
+            self.run += 1;
+            self.ahead = match self.run {
+                ..=20 => vec!["Running", "Scheduling", "Recovering"],
+                _ => vec!["Failed"],
+            };
+        } else if self.state == "Running" {
             self.checkpoints += 1;
         }
         if let ("Failed", None, Some((_, message))) = (self.state, &self.failure, &faults.fails) {
@@ -267,7 +279,7 @@ impl Pipeline {
             "id": format!("job_{}", self.id),
             "runningDesired": self.running_desired,
             "state": self.state,
-            "runId": 1,
+            "runId": self.run,
             "startTime": 1_767_225_601_000_000_u64,
             "finishTime": null,
             "tasks": 7,
@@ -484,8 +496,8 @@ async fn errors(
 async fn checkpoints(State(shared): State<Shared>, Path((id, _)): Path<(String, String)>) -> Response {
     with(&shared, &id, |found, _| {
         let whole = (1..=found.checkpoints).map(|epoch| {
-            json!({"epoch": epoch, "backend": "parquet", "startTime": 1_767_225_603_000_000_u64,
-                   "finishTime": 1_767_225_604_000_000_u64})
+            let begun = 1_767_225_600_000_000 + u64::from(epoch) * 10_000_000;
+            json!({"epoch": epoch, "backend": "parquet", "startTime": begun, "finishTime": begun + 300_000})
         });
         let begun = json!({"epoch": found.checkpoints + 1, "backend": "parquet",
                            "startTime": 1_767_225_605_000_000_u64, "finishTime": null});

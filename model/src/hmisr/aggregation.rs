@@ -15,6 +15,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::coarse::{Coarse, repeat_rows};
+use super::network::View;
 use crate::encoder::HIDDEN;
 use crate::fused::Fused;
 use crate::layers::Affine;
@@ -36,17 +37,6 @@ pub(super) struct Aggregation<B: Backend> {
     weight: Tensor<B, 2>,
 }
 
-/// The users of an aggregation.
-#[derive(Debug, Clone)]
-pub(super) struct Users<B: Backend> {
-    /// h, `[users, K, d]`.
-    pub(super) vectors: Tensor<B, 3>,
-    /// g, `[users, K]`.
-    pub(super) priors: Tensor<B, 2>,
-    /// `[users, 1]`.
-    pub(super) diversity: Tensor<B, 2>,
-}
-
 impl<B: Fused> Aggregation<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
         Self {
@@ -61,7 +51,7 @@ impl<B: Fused> Aggregation<B> {
     /// n-th, so that the DiversityScore learns from the ranking; else they are cut there.
     pub(super) fn scores(
         &self,
-        users: &Users<B>,
+        users: &View<B>,
         items: Tensor<B, 2>,
         coarse: &Coarse<B>,
         soft: bool,
@@ -89,7 +79,7 @@ impl<B: Fused> Aggregation<B> {
     }
 
     /// What is added to the attention's scores, `[users, K, items]`: 0 for an active interest.
-    fn active(&self, users: &Users<B>, categories: Tensor<B, 2>, soft: bool) -> Tensor<B, 3> {
+    fn active(&self, users: &View<B>, categories: Tensor<B, 2>, soft: bool) -> Tensor<B, 3> {
         let [n, k] = categories.dims();
         let count = users.vectors.dims()[0];
         // How many interests an item belongs to more, [1, K, items]; ties go to the first.

@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::aggregation::{Aggregation, Users};
+use super::aggregation::Aggregation;
 use super::coarse::{Assignment, Coarse};
 use super::contrast::Contrast;
 use super::diversity::{Diversity, Habits, features, sessions};
@@ -93,16 +93,15 @@ struct Levels<B: Backend> {
 /// What the network says of users at chosen positions.
 #[derive(Debug)]
 pub struct View<B: Backend> {
-    users: Users<B>,
     /// Features of the DiversityScore, `[users, 6]`.
     pub features: Tensor<B, 2>,
     /// Share of each interest in the user's history, `[users, K]`.
     pub mass: Tensor<B, 2>,
     /// The DiversityScore, `[users, 1]`.
     pub diversity: Tensor<B, 2>,
-    /// What each vector's scores begin with, `[users, K]`.
+    /// g, what each vector's scores begin with, `[users, K]`.
     pub priors: Tensor<B, 2>,
-    /// User vectors, `[users, K, d]`, for retrieval.
+    /// h, the user vectors, `[users, K, d]`.
     pub vectors: Tensor<B, 3>,
 }
 
@@ -278,7 +277,7 @@ impl<B: Fused> Hmisr<B> {
 
     /// Cross-entropy of the aggregated scores over the own target and the shared negatives, whose
     /// odds are corrected for how many they stand for.
-    fn ranking_loss(&self, users: &Users<B>, samples: &Samples, candidates: Tensor<B, 2>) -> Tensor<B, 1> {
+    fn ranking_loss(&self, users: &View<B>, samples: &Samples, candidates: Tensor<B, 2>) -> Tensor<B, 1> {
         let (own, shared) = (samples.targets.len(), samples.negatives.len());
         let n = own + shared;
         let scores = self.aggregation.scores(users, candidates, &self.coarse, true);
@@ -316,8 +315,7 @@ impl<B: Fused> Hmisr<B> {
         let diversity = self.diversity.forward(stop(features.clone()), stop(sessions));
         let vectors = rows3(&levels.vectors, positions);
         let priors = rows(&levels.priors, positions);
-        let users = Users { vectors: vectors.clone(), priors: priors.clone(), diversity: diversity.clone() };
-        View { priors, users, features, mass, diversity, vectors }
+        View { features, mass, diversity, priors, vectors }
     }
 
     /// What the network says of each history's user, after its last event.
@@ -339,35 +337,31 @@ impl<B: Fused> Hmisr<B> {
 
     /// Scores `[users, items]` of `items` `[items, d]`.
     pub fn rank(&self, view: &View<B>, items: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.aggregation.scores(&view.users, items, &self.coarse, false)
+        self.aggregation.scores(view, items, &self.coarse, false)
     }
 }
 
 impl<B: Backend> View<B> {
-    /// The users as the aggregation sees them, without their past.
-    fn detached(&self) -> Users<B> {
-        Users {
-            vectors: stop(self.users.vectors.clone()),
-            priors: stop(self.users.priors.clone()),
-            diversity: self.users.diversity.clone(),
+    /// The users as the aggregation learns from them: their vectors do not learn from it.
+    fn detached(&self) -> Self {
+        Self {
+            features: self.features.clone(),
+            mass: self.mass.clone(),
+            diversity: self.diversity.clone(),
+            priors: stop(self.priors.clone()),
+            vectors: stop(self.vectors.clone()),
         }
     }
 
     /// One user's part.
     pub fn user(&self, nth: usize) -> Self {
         let two = |tensor: &Tensor<B, 2>| tensor.clone().narrow(0, nth, 1);
-        let three = |tensor: &Tensor<B, 3>| tensor.clone().narrow(0, nth, 1);
         Self {
-            users: Users {
-                vectors: three(&self.users.vectors),
-                priors: two(&self.users.priors),
-                diversity: two(&self.users.diversity),
-            },
             features: two(&self.features),
-            priors: two(&self.priors),
             mass: two(&self.mass),
             diversity: two(&self.diversity),
-            vectors: three(&self.vectors),
+            priors: two(&self.priors),
+            vectors: self.vectors.clone().narrow(0, nth, 1),
         }
     }
 }

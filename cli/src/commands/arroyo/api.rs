@@ -72,6 +72,9 @@ pub struct Job {
     pub id: String,
     pub running_desired: bool,
     pub state: String,
+    /// How often it has been scheduled.
+    #[serde(default)]
+    pub run_id: u64,
     pub start_time: Option<u64>,
     pub tasks: Option<u64>,
     pub failure_message: Option<String>,

@@ -11,8 +11,19 @@ use crate::failure::Failure;
 const POLL: Duration = Duration::from_millis(500);
 /// How long a job may stay in the state in which it ended before that is its answer to a start.
 const SETTLED: Duration = Duration::from_secs(10);
+/// How long a job that makes no checkpoint meanwhile has to run before it counts as running.
+const STEADY: Duration = Duration::from_secs(30);
+/// How often a job may be started anew meanwhile: Arroyo itself starts a job that crashes twenty times over.
+const CRASHES: u64 = 3;
 /// Errors of a job that are shown.
 const SHOWN: usize = 3;
+
+/// What a look at a job that is waited for says.
+enum Seen {
+    Reached,
+    Failed,
+    NotYet,
+}
 
 /// A cluster, and how long its jobs are waited for.
 pub struct Cluster<'a> {
@@ -33,22 +44,54 @@ impl Cluster<'_> {
         pipelines.map(|pipeline| Ok(Found { job: self.api.job(&pipeline.id)?, pipeline })).collect()
     }
 
-    /// Waits until the pipeline's job runs.
+    /// When the newest whole checkpoint of the pipeline's job ended.
+    pub fn checkpoint(&self, id: &str, job: &Job) -> Result<Option<u64>, Failure> {
+        Ok(self.api.checkpoint(id, &job.id)?.and_then(|checkpoint| checkpoint.finish_time))
+    }
+
+    /// Waits until the pipeline's job runs, and has shown it by a checkpoint later than the one that ended at
+    /// `before`: a job that crashes at its first record is `Running` for a moment, again and again.
     ///
     /// # Errors
     /// Where it fails, with what it says, or is not there in time.
-    pub fn until_running(&self, name: &str, id: &str) -> Result<Job, Failure> {
+    pub fn until_sound(&self, name: &str, id: &str, before: Option<u64>) -> Result<Job, Failure> {
         let begun = Instant::now();
-        let mut moved = false;
-        self.wait(name, id, "Running", |job| match job.state.as_str() {
-            "Running" if job.running_desired => Some(Ok(())),
-            // A job that is to start again is for a moment in the state in which it ended.
-            "Failed" | "Finished" => (moved || begun.elapsed() > SETTLED).then_some(Err(())),
-            "Stopped" => None,
-            _ => {
-                moved = true;
-                None
+        let (mut moved, mut first_run, mut since) = (false, None, None);
+        self.wait(name, id, "Running with a checkpoint", |job| {
+            let crashes = job.run_id.saturating_sub(*first_run.get_or_insert(job.run_id));
+            // One of them is the start that was asked for.
+            if crashes > CRASHES {
+                return Ok(Seen::Failed);
             }
+            match job.state.as_str() {
+                "Running" if job.running_desired => {
+                    let (run, steady) = since.get_or_insert((job.run_id, Instant::now()));
+                    if *run != job.run_id {
+                        (*run, *steady) = (job.run_id, Instant::now());
+                    }
+                    let sound = steady.elapsed() > STEADY || self.checkpoint(id, job)? > before;
+                    return Ok(if sound { Seen::Reached } else { Seen::NotYet });
+                }
+                // A job that is to start again is for a moment in the state in which it ended.
+                "Failed" | "Finished" if moved || begun.elapsed() > SETTLED => return Ok(Seen::Failed),
+                "Failed" | "Finished" | "Stopped" => {}
+                _ => moved = true,
+            }
+            Ok(Seen::NotYet)
+        })
+    }
+
+    /// Waits until the pipeline's job, which has not been touched, runs.
+    ///
+    /// # Errors
+    /// As [`Cluster::until_sound`].
+    pub fn until_running(&self, name: &str, id: &str) -> Result<Job, Failure> {
+        self.wait(name, id, "Running", |job| {
+            Ok(match job.state.as_str() {
+                "Running" => Seen::Reached,
+                "Failed" | "Finished" | "Stopped" => Seen::Failed,
+                _ => Seen::NotYet,
+            })
         })
     }
 
@@ -59,7 +102,8 @@ impl Cluster<'_> {
             Some(job) if job.has_ended() => return Ok(()),
             Some(_) => self.api.change(id, &Change { stop: Some(mode), ..Change::default() })?,
         }
-        self.wait(name, id, "Stopped", |job| job.has_ended().then_some(Ok(()))).map(drop)
+        let ended = |job: &Job| Ok(if job.has_ended() { Seen::Reached } else { Seen::NotYet });
+        self.wait(name, id, "Stopped", ended).map(drop)
     }
 
     /// Stops and deletes a pipeline.
@@ -73,7 +117,7 @@ impl Cluster<'_> {
         name: &str,
         id: &str,
         wanted: &str,
-        mut reached: impl FnMut(&Job) -> Option<Result<(), ()>>,
+        mut see: impl FnMut(&Job) -> Result<Seen, Failure>,
     ) -> Result<Job, Failure> {
         let deadline = Instant::now() + self.timeout;
         let mut before = String::new();
@@ -83,10 +127,10 @@ impl Cluster<'_> {
                     "{name} ({id}): Arroyo has made no job for it; its controller's log says why"
                 ))
             })?;
-            match reached(&job) {
-                Some(Ok(())) => return Ok(job),
-                Some(Err(())) => return Err(self.explained(name, id, &job)),
-                None => {}
+            match see(&job)? {
+                Seen::Reached => return Ok(job),
+                Seen::Failed => return Err(self.explained(name, id, &job)),
+                Seen::NotYet => {}
             }
             if job.state != before {
                 eprintln!("{name}: {}", job.state);
@@ -113,7 +157,12 @@ impl Cluster<'_> {
     }
 
     fn explained(&self, name: &str, id: &str, job: &Job) -> Failure {
-        Failure::found(format!("{name} ({id}): the job is {}{}", job.state, self.said(id, job)))
+        let why = match self.said(id, job) {
+            said if said.is_empty() => "; the workers' logs say why".to_owned(),
+            said => said,
+        };
+        let runs = if job.run_id > 1 { format!(" in run {}", job.run_id) } else { String::new() };
+        Failure::found(format!("{name} ({id}): the job is {}{runs}{why}", job.state))
     }
 
     /// What a job says of its failure.

@@ -104,6 +104,13 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
 
 fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) -> Result<Deployed, Failure> {
     let (name, api) = (&wanted.name, &cluster.api);
+    let before = match &plan.step {
+        Step::Keep { id, .. } => match api.job(id)? {
+            Some(job) => cluster.checkpoint(id, &job)?,
+            None => None,
+        },
+        Step::Create => None,
+    };
     let (id, outcome) = match plan.step {
         Step::Keep { id, tuning, ended } => {
             let outcome = match ended {
@@ -138,7 +145,11 @@ fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) ->
             (made.id, if plan.remove.is_empty() { Outcome::Created } else { Outcome::Replaced })
         }
     };
-    if let Err(problem) = cluster.until_running(name, &id) {
+    let runs = match outcome {
+        Outcome::Unchanged => cluster.until_running(name, &id),
+        _ => cluster.until_sound(name, &id, before),
+    };
+    if let Err(problem) = runs {
         return Err(undone(cluster, name, &id, outcome, &plan.remove, &problem));
     }
     for old in &plan.remove {

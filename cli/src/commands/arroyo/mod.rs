@@ -43,7 +43,8 @@ pub struct ClusterArgs {
 /// Which pipelines, and their texts.
 #[derive(Debug, Args)]
 pub struct TextArgs {
-    /// Pipelines by name, such as user_features_hourly; without one all of them.
+    /// Pipelines by name, such as user_features_hourly; without one all but user_features_hourly_raw, which stands
+    /// in the place of that one where no streaming job runs.
     #[arg(value_name = "PIPELINE")]
     names: Vec<String>,
     /// Kafka brokers as Arroyo's workers reach them, host:port[,…]; by default those of the settings.

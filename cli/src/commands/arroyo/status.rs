@@ -18,6 +18,8 @@ struct Line {
     state: Option<String>,
     tasks: Option<u64>,
     parallelism: Option<u32>,
+    /// How often the job has been scheduled; more with each crash.
+    runs: Option<u64>,
     /// When the job began, microseconds since 1970.
     start_time: Option<u64>,
     /// When its newest whole checkpoint ended, microseconds since 1970.
@@ -67,6 +69,7 @@ impl Line {
             state: None,
             tasks: None,
             parallelism: None,
+            runs: None,
             start_time: None,
             checkpoint_time: None,
             current: false,
@@ -85,17 +88,21 @@ impl Line {
         if let Some(job) = &found.job {
             line.state = Some(job.state.clone());
             line.tasks = job.tasks;
+            line.runs = Some(job.run_id);
             line.start_time = job.start_time;
             line.failure.clone_from(&job.failure_message);
-            let checkpoint = cluster.api.checkpoint(&pipeline.id, &job.id)?;
-            line.checkpoint_time = checkpoint.and_then(|checkpoint| checkpoint.finish_time);
+            line.checkpoint_time = cluster.checkpoint(&pipeline.id, job)?;
         }
         Ok(line)
     }
 }
 
 fn print(lines: &[Line]) {
-    println!("{:<26} {:<14} {:<12} {:>5}  {:<7}  checkpoint", "pipeline", "id", "state", "tasks", "text");
+    let head = ["pipeline", "id", "state", "runs", "tasks", "text"];
+    println!(
+        "{:<26} {:<14} {:<12} {:>4}  {:>5}  {:<7}  checkpoint",
+        head[0], head[1], head[2], head[3], head[4], head[5]
+    );
     for line in lines {
         let text = match (&line.id, line.current) {
             (None, _) => "-",
@@ -103,17 +110,22 @@ fn print(lines: &[Line]) {
             (_, false) => "differs",
         };
         println!(
-            "{:<26} {:<14} {:<12} {:>5}  {text:<7}  {}",
+            "{:<26} {:<14} {:<12} {:>4}  {:>5}  {text:<7}  {}",
             line.name,
             line.id.as_deref().unwrap_or("-"),
             line.state.as_deref().unwrap_or("absent"),
-            line.tasks.map_or("-".to_owned(), |tasks| tasks.to_string()),
+            number(line.runs),
+            number(line.tasks),
             line.checkpoint_time.map_or("none".to_owned(), ago),
         );
         if let Some(failure) = &line.failure {
             println!("  {failure}");
         }
     }
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
 }
 
 /// A time in microseconds since 1970, told from now.

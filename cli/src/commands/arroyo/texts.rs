@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// The pipelines named, or all, with `brokers` in their tables.
+/// The pipelines named, or all but those that stand in the place of another, with `brokers` in their tables.
 ///
 /// # Errors
 /// Where a text cannot be read, or names a table or function that is not there, or `brokers` cannot
@@ -81,10 +81,16 @@ pub fn wanted(
         Some(folder) => read(folder, "rs")?,
         None => built_in(&UDFS),
     };
+    let instead = |name: &String| queries.get(name).and_then(|query| named(query, "instead of"));
     let names: Vec<&String> = match names {
-        [] => queries.keys().collect(),
+        [] => queries.keys().filter(|name| instead(name).is_none()).collect(),
         names => names.iter().collect(),
     };
+    for name in &names {
+        if let Some(other) = instead(name).filter(|other| names.iter().any(|name| name == other)) {
+            return Err(Failure::user(format!("{name} and {other} write the same rows: deploy one of them")));
+        }
+    }
     names
         .into_iter()
         .map(|name| {
@@ -121,14 +127,18 @@ fn assemble(name: &str, query: &str, brokers: &str, tables: &Texts, udfs: &Texts
 
 /// What `-- KEY: a, b` among the comments that begin a query names.
 fn listed<'a>(name: &str, query: &'a str, key: &str) -> Result<Vec<&'a str>, Failure> {
-    let comments = query.lines().map_while(|line| line.trim().strip_prefix("--"));
-    let found = comments.filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(':')).next();
-    let found = found.ok_or_else(|| {
+    let found = named(query, key).ok_or_else(|| {
         Failure::user(format!(
             "queries/{name}.sql: its first lines lack `-- {key}: …`, the {key} that it needs"
         ))
     })?;
     Ok(found.split(',').map(str::trim).filter(|word| !word.is_empty()).collect())
+}
+
+/// What stands behind `-- KEY:` in those comments.
+fn named<'a>(query: &'a str, key: &str) -> Option<&'a str> {
+    let comments = query.lines().map_while(|line| line.trim().strip_prefix("--"));
+    comments.filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(':')).map(str::trim).next()
 }
 
 fn built_in(texts: &[(&str, &str)]) -> Texts {
