@@ -68,7 +68,7 @@ fn what_is_copied_is_there_and_not_ignored() {
     assert_eq!(lines[0], "*", "everything is left out but what is named");
     let admitted = |path: &str| lines.contains(&format!("!{}", path.split('/').next().unwrap()).as_str());
     for line in &lines[1..] {
-        let path = line.trim_start_matches('!');
+        let path = line.trim_start_matches('!').trim_end_matches("/*.rs");
         assert!(path.starts_with("**/") || root().join(path).exists(), "{line}: there is no such file");
     }
     let copies = dockerfile().into_iter().filter(|it| it.word == "COPY" && !it.rest.starts_with("--from"));
@@ -89,6 +89,70 @@ fn what_is_copied_is_there_and_not_ignored() {
     for copy in dockerfile().iter().filter(|it| it.rest.starts_with("--from=")) {
         let stage = copy.rest.trim_start_matches("--from=").split(' ').next().unwrap();
         assert!(stages.iter().any(|it| it == stage), "line {}: there is no stage {stage}", copy.line);
+    }
+}
+
+/// Whether the last line of an ignore file that is about `path` leaves it out.
+fn is_ignored(path: &str, lines: &[&str]) -> bool {
+    let about = |pattern: &str| match (pattern.strip_prefix("**/"), pattern.rsplit_once("/*")) {
+        _ if pattern == "*" => true,
+        (Some(folder), _) => path.split('/').any(|part| part == folder),
+        (None, Some((folder, ending))) => {
+            path.rsplit_once('/').is_some_and(|(parent, name)| parent == folder && name.ends_with(ending))
+        }
+        (None, None) => path == pattern || path.starts_with(&format!("{pattern}/")),
+    };
+    let last = lines.iter().rev().find(|line| about(line.trim_start_matches('!')));
+    last.is_some_and(|line| !line.starts_with('!'))
+}
+
+/// Rust sources below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|ending| ending == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn what_sources_include_is_not_ignored() {
+    let ignored = text("deploy/image/Dockerfile.dockerignore");
+    let lines: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(is_ignored("docs/http.md", &lines) && is_ignored("udfs/arroyo/tests/windows/main.rs", &lines));
+    assert!(!is_ignored("cli/src/main.rs", &lines) && is_ignored("cli/tests/up.rs", &lines));
+    let mut included = Vec::new();
+    // The cluster's texts stand there by folder, ending and name.
+    let texts = text("cli/src/commands/arroyo/texts.rs");
+    for table in texts.split("texts!(").skip(1) {
+        let words: Vec<&str> = table.split(')').next().unwrap().split('"').skip(1).step_by(2).collect();
+        if let [folder, ending, names @ ..] = &words[..] {
+            included.extend(names.iter().map(|name| format!("{folder}/{name}.{ending}")));
+        }
+    }
+    assert!(included.len() > 10, "{included:?}");
+    let members = text("Cargo.toml").lines().find(|line| line.starts_with("members")).unwrap().to_owned();
+    let mut all = Vec::new();
+    for member in members.split('"').skip(1).step_by(2) {
+        sources(&root().join(member).join("src"), &mut all);
+    }
+    for path in &all {
+        let source = std::fs::read_to_string(path).unwrap();
+        // Unit tests are not built there.
+        let built = source.split("#[cfg(test)]").next().unwrap();
+        for part in built.split("include_str!(\"").skip(1) {
+            let file = path.parent().unwrap().join(part.split('"').next().unwrap()).canonicalize().unwrap();
+            let root = root().canonicalize().unwrap();
+            included.push(file.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    assert!(included.len() > 20, "{included:?}");
+    for path in included {
+        assert!(root().join(&path).exists(), "{path} is not there");
+        assert!(!is_ignored(&path, &lines), "{path} is ignored, and the program is built of it");
     }
 }
 

@@ -37,8 +37,8 @@ const CERTAIN: f32 = 0.1;
 /// Re-ranks for diversity: the first `k` candidates' indices, best first.
 ///
 /// The first pick is the most relevant. Each next one has the greatest
-/// (1 − λ)·relevance + λ·distance, with the distance of one pair 1 − sim(i, j). Ties go to the smaller
-/// item. `similarity` takes two items and gives 0 to 1. λ is clamped to 0 … 1; at 0 the order is that of
+/// (1 − λ)·relevance + λ·distance, with the distance of one pair 1 − sim(i, j). Ties go to the greater score,
+/// then to the smaller item. `similarity` takes two items and gives 0 to 1. λ is clamped to 0 … 1; at 0 the order is that of
 /// relevance.
 ///
 /// Costs n·k similarities for n candidates.
@@ -81,7 +81,9 @@ pub fn rerank(
         for next in 1..left.len() {
             let (one, other) = (left[next], left[best]);
             let by_value = value(one).total_cmp(&value(other));
-            if by_value.is_gt() || by_value.is_eq() && candidates[one].item < candidates[other].item {
+            let by_score = || candidates[one].relevance.total_cmp(&candidates[other].relevance);
+            let by_item = || candidates[other].item.cmp(&candidates[one].item);
+            if by_value.then_with(by_score).then_with(by_item).is_gt() {
                 best = next;
             }
         }

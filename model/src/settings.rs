@@ -6,7 +6,7 @@ use crate::hmisr::HmisrSettings;
 use crate::network::Architecture;
 use crate::{Error, ErrorKind, Result};
 
-/// Events that a token of the memory stands for, on average and at most.
+/// Events that a token of the memory stands for, on average.
 pub const MERGED: usize = 8;
 
 /// A model's architecture and sizes. The defaults are the small size, which CPUs train.
@@ -25,7 +25,7 @@ pub struct ModelSettings {
     pub feed_forward: usize,
     /// Events that the network reads, at most.
     pub max_len: usize,
-    /// Tokens that stand for up to [`MERGED`] events each before those, merged; 0: these are not read. Of
+    /// Tokens that stand for the [`MERGED`] times as many events before those, merged; 0: these are not read. Of
     /// `hmisr` and `sasrec`.
     pub memory: usize,
     /// Share of values dropped in training.

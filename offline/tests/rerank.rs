@@ -43,6 +43,7 @@ fn slow(
         };
         let mut left: Vec<usize> = (0..candidates.len()).filter(|at| !picked.contains(at)).collect();
         left.sort_by_key(|&at| candidates[at].item);
+        left.sort_by(|&one, &other| all[other].total_cmp(&all[one]));
         left.sort_by(|&one, &other| value(other).partial_cmp(&value(one)).unwrap());
         picked.push(left[0]);
     }

@@ -26,8 +26,11 @@ fn run() -> tempfile::TempDir {
     let walk = |user: u32| (0..8).map(|at| ((user + at) % ITEMS as u32, i64::from(at))).collect();
     let users: Vec<Vec<(u32, i64)>> = (0..6).map(walk).collect();
     let split = Split::new(Protocol::O1, dataset(&users, &[&[0][..]; ITEMS])).unwrap();
-    let settings =
-        FitSettings { stages: [0, 0, 1], model: ModelSettings::default(), ..FitSettings::default() };
+    let settings = FitSettings {
+        stages: [0, 0, 1],
+        model: ModelSettings { memory: 24, ..ModelSettings::default() },
+        ..FitSettings::default()
+    };
     let folder = tempfile::tempdir().unwrap();
     let run = Run::open(folder.path(), &settings, &split).unwrap();
     fit(&run, &split, &backend::device().unwrap(), &AtomicBool::new(false), &mut Silent).unwrap();

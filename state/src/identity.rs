@@ -97,7 +97,7 @@ impl Identity {
             "visits_kept",
             &found.visits_kept,
             &self.visits_kept,
-            "set `pipeline.history` as it was, or rebuild the state from the first event in an empty data folder",
+            "set `pipeline.history` (of `hmisr up`: `trainer.model.max_len` and `memory`) as it was, or rebuild the state from the first event in an empty data folder",
         )
     }
 }

@@ -28,6 +28,11 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Tokens that a network with this memory reads of it.
+    pub(crate) fn tokens(&self, memory: usize) -> usize {
+        self.recent + (self.rows.len() - self.recent).min(memory)
+    }
+
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading { rows: &self.rows, times: &self.times, recent: self.recent }
     }
@@ -131,15 +136,15 @@ fn cut(run: &Run, settings: &ModelSettings) -> Vec<Chunk> {
 /// A pass costs about as much as `PASS_TOKENS` tokens beside its tokens: one is begun where the
 /// padding that it saves is worth more. None exceeds `most` tokens, padding included, but for a
 /// single chunk.
-pub(crate) fn passes(mut chunks: Vec<Chunk>, most: usize) -> Vec<Vec<Chunk>> {
+pub(crate) fn passes(mut chunks: Vec<Chunk>, memory: usize, most: usize) -> Vec<Vec<Chunk>> {
     const PASS_TOKENS: usize = 400;
     // Stable: equal lengths keep their order.
-    chunks.sort_by_key(|chunk| std::cmp::Reverse(chunk.rows.len()));
+    chunks.sort_by_key(|chunk| std::cmp::Reverse(chunk.tokens(memory)));
     let left_below = |at: usize, chunks: &[Chunk]| chunks.len() - at;
     let mut passes: Vec<Vec<Chunk>> = Vec::new();
     let mut begin = 0;
     for at in 0..chunks.len() {
-        let (widest, len) = (chunks[begin].rows.len(), chunks[at].rows.len());
+        let (widest, len) = (chunks[begin].tokens(memory), chunks[at].tokens(memory));
         let full = (at - begin + 1) * widest > most;
         let saves = (widest - len) * left_below(at, &chunks) > PASS_TOKENS && (widest - len) * 2 >= widest;
         if at > begin && (full || saves) {
@@ -260,9 +265,9 @@ mod tests {
                 }
             }
             prop_assert!(found.iter().all(|count| *count == 1));
-            let grouped = passes(chunks.clone(), most);
+            let grouped = passes(chunks.clone(), MEMORY, most);
             for pass in &grouped {
-                let widest = pass.iter().map(|chunk| chunk.rows.len()).max().unwrap_or(0);
+                let widest = pass.iter().map(|chunk| chunk.tokens(MEMORY)).max().unwrap_or(0);
                 prop_assert!(pass.len() == 1 || pass.len() * widest <= most);
             }
             let mut regrouped: Vec<Chunk> = grouped.into_iter().flatten().collect();

@@ -90,6 +90,7 @@ impl Trainer {
         let prepared = self.prepare(batch);
         let passes = passes(
             chunks(batch, &prepared.users, &prepared.histories, &self.settings.model),
+            self.settings.model.memory,
             self.settings.learning.pass_tokens,
         );
         let counts = self.state.catalogue.items()[..known].iter().map(|item| item.count).collect();

@@ -25,6 +25,13 @@ pub const GROUP: &str = "hmisr-trainer";
 pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
     let stop = crate::stop::on_signal()?;
+    let (reach, history) = (config.trainer.model.reach(), config.pipeline.history);
+    if config.trainer.model.memory > 0 && history < reach {
+        tracing::warn!(
+            "trainer.model.memory: the model reads {reach} events and the pipeline puts {history} into an example, by \
+             these settings; the memory is not learnt until pipeline.history is {reach}"
+        );
+    }
     let registry = registry()?;
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };

@@ -396,7 +396,9 @@ async fn change(
         if let Some(parallelism) = patch.parallelism {
             found.post.parallelism = parallelism;
             if !found.has_ended() {
-                found.ahead = vec!["Running", "Scheduling", "Rescaling"];
+                // For a moment it is still what it was.
+                found.ahead = vec!["Running", "Scheduling", "Rescaling", "Running"];
+                found.run += 1;
             }
         }
         if let Some(interval) = patch.checkpoint_interval_micros {
@@ -414,6 +416,7 @@ async fn change(
                 found.running_desired = true;
                 // A job that failed waits for a restart.
                 if found.state != "Failed" {
+                    found.run += 1;
                     found.ahead = vec!["Running", "Scheduling", "Compiling"];
                 }
             }
@@ -446,6 +449,7 @@ async fn restart(
             (false, false) => "Stopped",
         };
         found.ahead = vec![end, "Scheduling", "Restarting", "Failed"];
+        found.run += 1;
         Json(found.json()).into_response()
     })
 }

@@ -43,6 +43,14 @@ fn outcomes(output: &Output) -> Vec<(String, String)> {
 #[test]
 fn all_pipelines_run_and_a_second_deployment_changes_nothing() {
     let cluster = Cluster::start(Faults::default());
+    let twice = ["deploy", HOURLY, HOURLY, "--brokers", "kafka:9092", "--json"];
+    assert_eq!(
+        outcomes(&arroyo(&cluster.url, &twice)).len(),
+        1,
+        "a name that is given twice is one pipeline"
+    );
+    stdout(&arroyo(&cluster.url, &["stop", HOURLY, "--delete"]));
+    cluster.changes();
     let first = arroyo(&cluster.url, &["deploy", "--brokers", "kafka:9092", "--json"]);
     let made = outcomes(&first);
     assert_eq!(made.len(), 4);
@@ -71,7 +79,8 @@ fn a_changed_text_is_replaced_once_the_new_one_runs() {
     let cluster = Cluster::start(Faults::default());
     // More of other people's pipelines than a page has.
     cluster.crowd(120);
-    outcomes(&arroyo(&cluster.url, &["deploy", HOURLY, "--brokers", "old:9092", "--json"]));
+    let old = ["deploy", HOURLY, "--brokers", "old:9092", "--parallelism", "4", "--json"];
+    outcomes(&arroyo(&cluster.url, &old));
     cluster.crowd(120);
     cluster.changes();
     let new = ["deploy", HOURLY, "--brokers", "new:9092", "--json"];
@@ -86,6 +95,8 @@ fn a_changed_text_is_replaced_once_the_new_one_runs() {
     assert_eq!(hourly.len(), 1);
     assert!(hourly[0].2.contains("'new:9092'"));
     assert_eq!(cluster.pipelines().len(), 241);
+    let status = arroyo(&cluster.url, &["status", HOURLY, "--brokers", "new:9092", "--json"]);
+    assert_eq!(json(&status)[0]["parallelism"], 4, "what is not given stays");
     assert_eq!(outcomes(&arroyo(&cluster.url, &new)), [(HOURLY.to_owned(), "unchanged".to_owned())]);
 }
 
@@ -123,6 +134,19 @@ fn a_replacement_that_crashes_again_and_again_leaves_the_old_one_running() {
     }
     let left = cluster.pipelines();
     assert!(left.len() == 1 && left[0].1 == "Running" && left[0].2.contains("'old:9092'"), "{left:?}");
+    // Cut off in the middle both are left, and the next command does not take the new one for sound.
+    let mut command = hmisr();
+    command.args(["arroyo", "deploy", "--api", &cluster.url, HOURLY, "--brokers", "new:9092"]);
+    let mut running = Running::start(&mut command);
+    running.line_with("Recovering");
+    let pid = running.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    assert_eq!(cluster.pipelines().len(), 2);
+    let error = refused(&arroyo(&cluster.url, &["deploy", HOURLY, "--brokers", "new:9092"]), 1);
+    assert!(error.contains(" in run ") || error.contains("restarted too many times"), "{error}");
+    let left = cluster.pipelines();
+    assert!(left.len() == 2 && left[0].1 == "Running" && left[0].2.contains("'old:9092'"), "{left:?}");
 }
 
 #[test]

@@ -52,7 +52,6 @@ pub struct PerCase {
     /// The model.
     pub model: String,
     /// Whether its scores are log-likelihoods up to a constant.
-    #[serde(default)]
     pub likelihoods: bool,
     /// Wall time of the evaluation.
     pub seconds: f64,

@@ -21,7 +21,7 @@ pub(super) struct Window {
 /// Batches that are sorted by length together.
 const POOL: usize = 32;
 
-/// The batches of an epoch, of at most `events` events each, padding included.
+/// The batches of an epoch, of at most `events` events each, padding included; what a memory holds comes on top.
 pub(super) fn batches(split: &Split, max_len: usize, events: usize, seed: u64) -> Vec<Vec<Window>> {
     let mut random = SplitMix::new(seed);
     let mut windows = Vec::new();

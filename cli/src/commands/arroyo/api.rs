@@ -246,8 +246,11 @@ impl Api {
         Ok(page.data.into_iter().next())
     }
 
+    /// The newest errors of a job, the newest first.
     pub fn errors(&self, id: &str, job: &str) -> Result<Vec<JobError>, Failure> {
-        self.pages(&format!("pipelines/{id}/jobs/{job}/errors"), |error: &JobError| error.id.clone())
+        let path = format!("pipelines/{id}/jobs/{job}/errors?limit={PAGE}");
+        let page: Page<JobError> = self.call(Method::GET, &path, None::<&()>)?;
+        Ok(page.data)
     }
 
     /// The newest checkpoint that is whole.

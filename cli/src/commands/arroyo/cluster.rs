@@ -49,14 +49,16 @@ impl Cluster<'_> {
         Ok(self.api.checkpoint(id, &job.id)?.and_then(|checkpoint| checkpoint.finish_time))
     }
 
-    /// Waits until the pipeline's job runs, and has shown it by a checkpoint later than the one that ended at
-    /// `before`: a job that crashes at its first record is `Running` for a moment, again and again.
+    /// Waits until the pipeline's job runs, in a run later than `after_run`, and has shown it by a checkpoint
+    /// that this run made: a job that crashes at its first record is `Running` for a moment, again and again.
     ///
     /// # Errors
     /// Where it fails, with what it says, or is not there in time.
-    pub fn until_sound(&self, name: &str, id: &str, before: Option<u64>) -> Result<Job, Failure> {
+    pub fn until_sound(&self, name: &str, id: &str, after_run: u64) -> Result<Job, Failure> {
         let begun = Instant::now();
-        let (mut moved, mut first_run, mut since) = (false, None, None);
+        let (mut moved, mut first_run) = (false, None);
+        // Run, since when, and the newest checkpoint then: stopping makes one as well.
+        let mut seen: Option<(u64, Instant, Option<u64>)> = None;
         self.wait(name, id, "Running with a checkpoint", |job| {
             let crashes = job.run_id.saturating_sub(*first_run.get_or_insert(job.run_id));
             // One of them is the start that was asked for.
@@ -64,14 +66,16 @@ impl Cluster<'_> {
                 return Ok(Seen::Failed);
             }
             match job.state.as_str() {
-                "Running" if job.running_desired => {
-                    let (run, steady) = since.get_or_insert((job.run_id, Instant::now()));
-                    if *run != job.run_id {
-                        (*run, *steady) = (job.run_id, Instant::now());
-                    }
-                    let sound = steady.elapsed() > STEADY || self.checkpoint(id, job)? > before;
+                "Running" if job.running_desired && job.run_id > after_run => {
+                    let checkpoint = self.checkpoint(id, job)?;
+                    let (_, since, first) = match seen {
+                        Some(seen) if seen.0 == job.run_id => seen,
+                        _ => *seen.insert((job.run_id, Instant::now(), checkpoint)),
+                    };
+                    let sound = since.elapsed() > STEADY || checkpoint > first;
                     return Ok(if sound { Seen::Reached } else { Seen::NotYet });
                 }
+                "Running" if job.running_desired => {}
                 // A job that is to start again is for a moment in the state in which it ended.
                 "Failed" | "Finished" if moved || begun.elapsed() > SETTLED => return Ok(Seen::Failed),
                 "Failed" | "Finished" | "Stopped" => {}
@@ -169,7 +173,7 @@ impl Cluster<'_> {
     fn said(&self, id: &str, job: &Job) -> String {
         let mut said: Vec<String> = job.failure_message.iter().cloned().collect();
         // Where the errors cannot be had the failure is told all the same.
-        for error in self.api.errors(id, &job.id).unwrap_or_default().into_iter().rev().take(SHOWN) {
+        for error in self.api.errors(id, &job.id).unwrap_or_default().into_iter().take(SHOWN) {
             let line = format!("{} {}", error.message, error.details);
             if !said.contains(&line) {
                 said.push(line.trim_end().to_owned());

@@ -81,7 +81,7 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
         let here: Vec<Found> =
             found.iter().filter(|found| found.pipeline.name == pipeline.name).cloned().collect();
         let plan = Plan::of(pipeline, tuning, &here);
-        match follow(cluster, pipeline, tuning, plan) {
+        match follow(cluster, pipeline, plan) {
             Ok(done) => deployed.push(done),
             Err(problem) => {
                 let done: Vec<&str> = deployed.iter().map(|done| done.name.as_str()).collect();
@@ -102,15 +102,11 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
     Ok(deployed)
 }
 
-fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) -> Result<Deployed, Failure> {
+fn follow(cluster: &Cluster<'_>, wanted: &Wanted, plan: Plan) -> Result<Deployed, Failure> {
     let (name, api) = (&wanted.name, &cluster.api);
-    let before = match &plan.step {
-        Step::Keep { id, .. } => match api.job(id)? {
-            Some(job) => cluster.checkpoint(id, &job)?,
-            None => None,
-        },
-        Step::Create => None,
-    };
+    // A rescaled job is for a moment still the old one.
+    let mut after_run = 0;
+    let mut has_shown_it = false;
     let (id, outcome) = match plan.step {
         Step::Keep { id, tuning, ended } => {
             let outcome = match ended {
@@ -119,6 +115,10 @@ fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) ->
                 None if tuning != Tuning::default() => Outcome::Tuned,
                 None => Outcome::Unchanged,
             };
+            if let Some(job) = api.job(&id)? {
+                after_run = if tuning.parallelism.is_some() { job.run_id } else { 0 };
+                has_shown_it = cluster.checkpoint(&id, &job)?.is_some();
+            }
             if outcome != Outcome::Unchanged {
                 api.change(
                     &id,
@@ -134,7 +134,7 @@ fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) ->
             }
             (id, outcome)
         }
-        Step::Create => {
+        Step::Create { tuning } => {
             let made = api.create(&NewPipeline {
                 name,
                 query: &wanted.query,
@@ -146,8 +146,9 @@ fn follow(cluster: &Cluster<'_>, wanted: &Wanted, tuning: Tuning, plan: Plan) ->
         }
     };
     let runs = match outcome {
-        Outcome::Unchanged => cluster.until_running(name, &id),
-        _ => cluster.until_sound(name, &id, before),
+        // One that an earlier command left behind may crash again and again.
+        Outcome::Unchanged if has_shown_it && plan.remove.is_empty() => cluster.until_running(name, &id),
+        _ => cluster.until_sound(name, &id, after_run),
     };
     if let Err(problem) = runs {
         return Err(undone(cluster, name, &id, outcome, &plan.remove, &problem));

@@ -38,6 +38,14 @@ impl Tuning {
                 .filter(|wanted| *wanted != pipeline.checkpoint_interval_micros),
         }
     }
+
+    /// What is not given from `pipeline`.
+    fn or_of(self, pipeline: &Pipeline) -> Self {
+        Self {
+            parallelism: self.parallelism.or(Some(pipeline.parallelism())),
+            interval_micros: self.interval_micros.or(Some(pipeline.checkpoint_interval_micros)),
+        }
+    }
 }
 
 /// The steps for one pipeline, in their order: `step`, wait until it runs, then `remove`.
@@ -54,8 +62,8 @@ pub struct Plan {
 pub enum Step {
     /// There is one of this text: `tuning` is what it lacks, `ended` why it does not run.
     Keep { id: String, tuning: Tuning, ended: Option<Ended> },
-    /// There is none of this text.
-    Create,
+    /// There is none of this text. What is not given is as it was with the text before.
+    Create { tuning: Tuning },
 }
 
 /// Why a job does not run. Made to, it goes on at its newest checkpoint.
@@ -71,11 +79,18 @@ impl Plan {
         // The one that runs before one that does not, where an earlier deployment was cut off.
         let same = found.iter().filter(|found| found.is_same(wanted));
         let kept = same.min_by_key(|found| !found.job.as_ref().is_some_and(Job::is_running));
-        let step = kept.map_or(Step::Create, |found| Step::Keep {
-            id: found.pipeline.id.clone(),
-            tuning: tuning.lacking(&found.pipeline),
-            ended: found.job.as_ref().and_then(Ended::of),
-        });
+        let step = match kept {
+            Some(found) => Step::Keep {
+                id: found.pipeline.id.clone(),
+                tuning: tuning.lacking(&found.pipeline),
+                ended: found.job.as_ref().and_then(Ended::of),
+            },
+            None => {
+                let before =
+                    found.iter().min_by_key(|found| !found.job.as_ref().is_some_and(Job::is_running));
+                Step::Create { tuning: before.map_or(tuning, |before| tuning.or_of(&before.pipeline)) }
+            }
+        };
         let ids = found.iter().map(|found| &found.pipeline.id);
         let remove = ids.filter(|id| kept.is_none_or(|kept| kept.pipeline.id != **id)).cloned().collect();
         Self { step, remove }
@@ -126,7 +141,7 @@ mod tests {
         let step = |state: &str, tuning| Plan::of(&wanted, tuning, &[found("pl_1", &wanted, state)]).step;
         let ends = |state: &str, tuning| match step(state, tuning) {
             Step::Keep { tuning, ended, .. } => (tuning, ended),
-            Step::Create => panic!("{state}: made anew"),
+            Step::Create { .. } => panic!("{state}: made anew"),
         };
         let as_is = Tuning::default();
         assert_eq!(step("Running", as_is), kept("pl_1"));
@@ -147,7 +162,10 @@ mod tests {
         let mut old = wanted.clone();
         old.query.push_str("-- older");
         let plan = Plan::of(&wanted, Tuning::default(), &[found("pl_1", &old, "Running")]);
-        assert_eq!(plan, Plan { step: Step::Create, remove: vec!["pl_1".to_owned()] });
+        // What is not given stays.
+        let as_before = Tuning { parallelism: Some(4), interval_micros: Some(10_000_000) };
+        let create = Step::Create { tuning: as_before };
+        assert_eq!(plan, Plan { step: create.clone(), remove: vec!["pl_1".to_owned()] });
         // A deployment that was cut off between the two.
         let both = [found("pl_1", &old, "Running"), found("pl_2", &wanted, "Running")];
         let plan = Plan::of(&wanted, Tuning::default(), &both);
@@ -161,6 +179,10 @@ mod tests {
         other.udfs.values_mut().for_each(|udf| udf.definition.push(' '));
         assert_ne!(other, wanted);
         let plan = Plan::of(&wanted, Tuning::default(), &[found("pl_1", &other, "Running")]);
-        assert_eq!(plan.step, Step::Create);
+        assert_eq!(plan.step, create);
+        assert_eq!(
+            Plan::of(&wanted, Tuning::default(), &[]).step,
+            Step::Create { tuning: Tuning::default() }
+        );
     }
 }

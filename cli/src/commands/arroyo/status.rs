@@ -1,5 +1,7 @@
 //! `hmisr arroyo status` and `stop`.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::api::StopMode;
@@ -46,7 +48,7 @@ pub fn run(cluster: &Cluster<'_>, wanted: &[Wanted], json: bool) -> Result<(), F
         true => super::print_json(&lines)?,
         false => print(&lines),
     }
-    let idle: Vec<&str> = lines
+    let idle: BTreeSet<&str> = lines
         .iter()
         .filter(|line| line.state.as_deref() != Some("Running"))
         .map(|line| line.name.as_str())
@@ -55,10 +57,14 @@ pub fn run(cluster: &Cluster<'_>, wanted: &[Wanted], json: bool) -> Result<(), F
         true => Ok(()),
         false => Err(Failure::found(format!(
             "not running: {}; `hmisr arroyo deploy {}` starts them",
-            idle.join(", "),
-            idle.join(" ")
+            joined(&idle, ", "),
+            joined(&idle, " ")
         ))),
     }
+}
+
+fn joined(names: &BTreeSet<&str>, by: &str) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(by)
 }
 
 impl Line {
