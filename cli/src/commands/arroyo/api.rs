@@ -94,7 +94,6 @@ impl Job {
 /// An error of a running job.
 #[derive(Debug, Clone, Deserialize)]
 pub struct JobError {
-    pub id: String,
     pub message: String,
     #[serde(default)]
     pub details: String,
