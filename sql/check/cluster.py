@@ -17,7 +17,7 @@ import random
 import subprocess
 import sys
 
-MINUTE, GAP, HOUR, DAY = 60_000, 1_800_000, 3_600_000, 86_400_000
+MINUTE, GAP, HOUR = 60_000, 1_800_000, 3_600_000
 
 
 def read(brokers, topic):
@@ -105,18 +105,15 @@ def main():
     }
     differences += compare("user-features-daily", expected, {key: daily[key] for key in sample}, closed)
 
-    counts = collections.defaultdict(lambda: (collections.Counter(), set(), set()))
+    visits_of = collections.defaultdict(list)
     latest = 0
     for event in read(brokers, "events"):
         start = event["ts"] // HOUR * HOUR
-        events, users, items = counts[str(event["category"]), start, start + HOUR]
-        events["all"] += 1
-        users.add(event["user_id"])
-        items.add(event["item_id"])
+        visits_of[str(event["category"]), start, start + HOUR].append((event["user_id"], event["item_id"]))
         latest = max(latest, event["ts"])
     expected = {
-        key: {"events": events["all"], "users": len(users), "items": len(items)}
-        for key, (events, users, items) in counts.items()
+        key: {"events": len(visits), "users": len({user for user, _ in visits}), "items": len({item for _, item in visits})}
+        for key, visits in visits_of.items()
     }
     rows = read(brokers, "category-popularity")
     found = newest(rows, lambda row: (row["category"], row["window_start"], row["window_end"]), "events")

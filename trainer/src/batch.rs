@@ -28,9 +28,14 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Events before those that are read one by one.
+    pub(crate) fn older(&self) -> usize {
+        self.rows.len() - self.recent
+    }
+
     /// Tokens that a network with this memory reads of it.
-    pub(crate) fn tokens(&self, memory: usize) -> usize {
-        self.recent + (self.rows.len() - self.recent).min(memory)
+    fn tokens(&self, memory: usize) -> usize {
+        self.recent + self.older().min(memory)
     }
 
     pub(crate) fn reading(&self) -> Reading<'_> {
@@ -251,7 +256,7 @@ mod tests {
                 prop_assert!(chunk.recent <= max_len && chunk.rows.len() <= max_len + MERGED * MEMORY);
                 prop_assert!(chunk.recent == chunk.rows.len() || chunk.recent == max_len);
                 prop_assert_eq!(chunk.rows.len(), chunk.times.len());
-                let older = chunk.rows.len() - chunk.recent;
+                let older = chunk.older();
                 for (token, example) in &chunk.targets {
                     found[*example] += 1;
                     let wanted = &all[*example];

@@ -299,7 +299,7 @@ fn samples(
         ..Samples::default()
     };
     let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32| {
-        let event = chunk.rows.len() - chunk.recent + token;
+        let event = chunk.older() + token;
         samples.positions.push(histories.position(nth, token));
         samples.targets.push(target);
         samples.habits.push(habits.after(&chunk.rows[..=event]));
@@ -314,7 +314,7 @@ fn samples(
         add(nth, chunk, *token, prepared.targets[*example]);
         let earlier = chunk.recent.checked_sub(1 + FOLLOWERS).filter(|earlier| earlier != token);
         if let Some(token) = earlier {
-            add(nth, chunk, token, chunk.rows[chunk.rows.len() - chunk.recent + token + 1]);
+            add(nth, chunk, token, chunk.rows[chunk.older() + token + 1]);
         }
     }
     samples

@@ -211,9 +211,18 @@ impl Api {
 
     /// All pipelines but previews.
     pub fn pipelines(&self) -> Result<Vec<Pipeline>, Failure> {
-        let mut all = self.pages("pipelines", |pipeline: &Pipeline| pipeline.id.clone())?;
-        all.retain(|pipeline| !pipeline.preview);
-        Ok(all)
+        let mut all: Vec<Pipeline> = Vec::new();
+        loop {
+            let after = all.last().map(|last| format!("&starting_after={}", last.id)).unwrap_or_default();
+            let path = format!("pipelines?limit={PAGE}{after}");
+            let page: Page<Pipeline> = self.call(Method::GET, &path, None::<&()>)?;
+            let ends = !page.has_more || page.data.is_empty();
+            all.extend(page.data);
+            if ends {
+                all.retain(|pipeline| !pipeline.preview);
+                return Ok(all);
+            }
+        }
     }
 
     pub fn create(&self, pipeline: &NewPipeline<'_>) -> Result<Pipeline, Failure> {
@@ -258,20 +267,6 @@ impl Api {
         let page: Page<Checkpoint> = self.call(Method::GET, &path, None::<&()>)?;
         let whole = page.data.into_iter().filter(|checkpoint| checkpoint.finish_time.is_some());
         Ok(whole.max_by_key(|checkpoint| checkpoint.epoch))
-    }
-
-    fn pages<T: DeserializeOwned>(&self, path: &str, id: impl Fn(&T) -> String) -> Result<Vec<T>, Failure> {
-        let mut all: Vec<T> = Vec::new();
-        loop {
-            let after = all.last().map(|last| format!("&starting_after={}", id(last))).unwrap_or_default();
-            let page: Page<T> =
-                self.call(Method::GET, &format!("{path}?limit={PAGE}{after}"), None::<&()>)?;
-            let ends = !page.has_more || page.data.is_empty();
-            all.extend(page.data);
-            if ends {
-                return Ok(all);
-            }
-        }
     }
 
     fn call<T: DeserializeOwned>(
