@@ -6,42 +6,42 @@
 //! its size less one. β = 0 would be the plain softmax. The weights are part of what is
 //! differentiated, as in the authors' code.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 
 use crate::exp::exp_sum;
-use crate::softmax::{Scores, add, append};
+use crate::softmax::{Scores, add};
 
 /// The loss of `hidden` `[targets, d]` against all rows of `catalogue` `[items, d]` at hardness
 /// `beta` > 0; arguments and result as those of the plain softmax.
 pub(crate) fn hard_softmax<B: Backend>(
-    hidden: &[f32],
+    hidden: Tensor<B, 2>,
     targets: &[u32],
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     rows: &mut [f32],
     beta: f32,
-) -> Scores {
-    let [items, d] = catalogue.dims();
+) -> Scores<B> {
+    let items = catalogue.dims()[0];
     let device = catalogue.device();
-    let mut scores = Scores { loss: 0.0, hidden: Vec::with_capacity(hidden.len()), priors: Vec::new() };
+    let (mut loss, mut by_hidden) = (0.0, Vec::new());
     let block = (block_bytes / 4 / items.max(1)).max(1);
-    for (states, targets) in hidden.chunks(block * d).zip(targets.chunks(block)) {
-        let states = Tensor::<B, 2>::from_data(TensorData::new(states.to_vec(), [targets.len(), d]), &device);
+    for (nth, targets) in targets.chunks(block).enumerate() {
+        let states = hidden.clone().narrow(0, nth * block, targets.len());
         let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
         if let Ok(values) = logits.as_mut_slice::<f32>() {
             for (row, target) in values.chunks_exact_mut(items).zip(targets) {
                 let own = std::mem::replace(&mut row[*target as usize], f32::NEG_INFINITY);
-                let (loss, error) = hard_gradient(row, own, beta, items - 1);
+                let (part, error) = hard_gradient(row, own, beta, items - 1);
                 row[*target as usize] = error;
-                scores.loss += loss;
+                loss += part;
             }
         }
         let errors = Tensor::<B, 2>::from_data(logits, &device);
-        append(&mut scores.hidden, errors.clone().matmul(catalogue.clone()));
+        by_hidden.push(errors.clone().matmul(catalogue.clone()));
         add(rows, errors.transpose().matmul(states));
     }
-    scores
+    Scores { loss, hidden: Tensor::cat(by_hidden, 0), priors: None }
 }
 
 /// Turns the logits of negatives, −∞ where one does not count, into their gradients; returns the

@@ -1,5 +1,7 @@
 //! Histories of one pass through a network.
 
+use rayon::prelude::*;
+
 use crate::merge::groups;
 use crate::settings::ModelSettings;
 use crate::time::{FUTURE, Pairs, bucket};
@@ -108,8 +110,10 @@ impl Histories {
     }
 
     /// What is read, `[count, len, d]` flat: the `weights` of a token's item, or the mean over its items.
-    pub fn embeddings<'w>(&self, d: usize, weights: impl Fn(u32) -> &'w [f32]) -> Vec<f32> {
-        let mut embeddings: Vec<f32> = self.rows.iter().flat_map(|row| weights(*row)).copied().collect();
+    pub fn embeddings<'w>(&self, d: usize, weights: impl Fn(u32) -> &'w [f32] + Sync) -> Vec<f32> {
+        let mut embeddings = vec![0.0; self.rows.len() * d];
+        let tokens = embeddings.par_chunks_exact_mut(d).zip(&self.rows).with_min_len(1_024);
+        tokens.for_each(|(token, row)| token.copy_from_slice(weights(*row)));
         for (position, rows) in &self.merged {
             let mean = &mut embeddings[position * d..(position + 1) * d];
             mean.fill(0.0);
@@ -118,6 +122,12 @@ impl Histories {
             }
         }
         embeddings
+    }
+
+    /// Item rows of the tokens, `[count, len]` flat, and −1 where padded; none where a token stands for several.
+    pub(crate) fn single_rows(&self) -> Option<Vec<i32>> {
+        let row = |position: usize| if self.is_event(position) { self.rows[position] as i32 } else { -1 };
+        self.merged.is_empty().then(|| (0..self.rows.len()).map(row).collect())
     }
 
     /// Gives the gradients by what was read, `[count, len, d]` flat, to the item rows that it was read from.
@@ -151,15 +161,14 @@ impl Histories {
     }
 
     /// The time bucket of every pair of positions.
-    pub(crate) fn pairs(&self) -> Pairs {
-        self.pairs_behind(0)
+    pub(crate) fn pairs<I: Clone>(&self) -> Pairs<I> {
+        Pairs::new(self.count(), self.len, self.buckets_behind(0))
     }
 
     /// The same with a token before each history that sees all that is remembered of it and is seen by its
     /// recent events: what it gathers is older than they are.
-    pub(crate) fn pairs_with_user(&self) -> Pairs {
-        let Pairs { count, len, buckets } = self.pairs_behind(1);
-        let mut buckets = buckets.to_vec();
+    pub(crate) fn pairs_with_user<I: Clone>(&self) -> Pairs<I> {
+        let (len, mut buckets) = (self.len + 1, self.buckets_behind(1));
         for (nth, cells) in buckets.chunks_exact_mut((len * len).max(1)).enumerate() {
             let (times, remembered) = (&self.times[nth * self.len..], self.remembered[nth]);
             cells[0] = 0;
@@ -171,23 +180,22 @@ impl Histories {
                 cells[(recent + 1) * len] = bucket(times[recent].saturating_sub(newest));
             }
         }
-        Pairs { count, len, buckets: buckets.into() }
+        Pairs::new(self.count(), len, buckets)
     }
 
-    /// The pairs where `before` tokens that nothing sees yet stand before each history.
-    fn pairs_behind(&self, before: usize) -> Pairs {
+    /// The buckets where `before` tokens that nothing sees yet stand before each history.
+    fn buckets_behind(&self, before: usize) -> Vec<i32> {
         let len = self.len + before;
         let mut buckets = vec![FUTURE; self.count() * len * len];
-        for (times, cells) in
-            self.times.chunks_exact(self.len.max(1)).zip(buckets.chunks_exact_mut((len * len).max(1)))
-        {
+        let histories = self.times.par_chunks_exact(self.len.max(1));
+        histories.zip(buckets.par_chunks_exact_mut((len * len).max(1))).for_each(|(times, cells)| {
             for (query, row) in cells.chunks_exact_mut(len).skip(before).enumerate() {
                 for (cell, key) in row[before..=before + query].iter_mut().zip(times) {
                     *cell = bucket(times[query].saturating_sub(*key));
                 }
             }
-        }
-        Pairs { count: self.count(), len, buckets: buckets.into() }
+        });
+        buckets
     }
 }
 
@@ -223,7 +231,8 @@ mod tests {
         assert_eq!(histories.times(), [10, 20, 20, 0, 5_000, 5_000]);
         assert_eq!(histories.events().collect::<Vec<_>>(), [0, 1, 3, 4, 5]);
         assert!(histories.is_event(1) && !histories.is_event(2));
-        let buckets = histories.pairs().buckets;
+        assert_eq!(histories.single_rows().unwrap(), [7, 8, -1, 1, 2, 3]);
+        let buckets = histories.pairs::<()>().buckets;
         assert_eq!(buckets[9..12], [0, FUTURE, FUTURE]);
         assert_eq!(buckets[15..18], [bucket(5_000), 0, 0]);
     }
@@ -255,7 +264,8 @@ mod tests {
         ];
         assert_eq!(given, expected.map(|(row, gradient)| (row, gradient.to_vec())));
         // The user's token sees what is remembered, and what is recent sees it.
-        let pairs = histories.pairs_with_user();
+        let pairs = histories.pairs_with_user::<()>();
+        assert_eq!(histories.single_rows(), None);
         let row = |nth: usize| &pairs.buckets[nth * 5..(nth + 1) * 5];
         assert_eq!(row(0), [0, bucket(10), 0, FUTURE, FUTURE]);
         assert_eq!(row(1), [FUTURE, 0, FUTURE, FUTURE, FUTURE]);

@@ -7,21 +7,22 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
-use crate::fused::Fused;
+use crate::fused::{Fused, known};
 use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
+use crate::places::Places;
 use crate::settings::ModelSettings;
-use crate::softmax::{SampledRows, sampled_softmax};
+use crate::softmax::{SampledRows, Scores, sampled_softmax, values};
 use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 
 /// What is to be foretold in a pass: the item row after a flat position of the histories.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Targets {
-    /// Flat positions (see [`Histories`]).
+    /// Flat positions (see [`Histories`]), each once.
     pub positions: Vec<usize>,
     /// Item rows.
     pub rows: Vec<u32>,
@@ -182,8 +183,8 @@ impl<B: Fused> Learner<'_, B> {
         let mut builder = Builder::<Autodiff<B>>::new(&self.parameters.list, self.settings.seed, self.device);
         let network = Network::build(&mut builder, self.settings);
         let bound = builder.into_bound();
-        let embeddings = histories.embeddings(d, |row| self.table.weights(row));
-        let input = self.tracked(embeddings, [histories.count(), histories.len(), d]);
+        let single = histories.single_rows();
+        let input = self.read(histories, single.as_deref());
         let training = samples.map(|samples| {
             let rows: Vec<u32> = samples.targets.iter().chain(&samples.negatives).copied().collect();
             let candidates = self.tracked(self.table.gather(rows.iter().copied()), [rows.len(), d]);
@@ -199,49 +200,26 @@ impl<B: Fused> Learner<'_, B> {
             dropout: &dropout,
             training: training.as_ref().map(|(_, training)| training),
         });
-        let interests = output.vectors.dims()[1];
-        let vectors = output.vectors.clone().inner().into_data();
-        let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
-        let priors = match &output.priors {
-            Some(priors) => Some(priors.clone().inner().into_data().to_vec::<f32>().map_err(not_f32)?),
-            None => None,
-        };
+        let [positions, interests, _] = output.vectors.dims();
+        let vectors = output.vectors.clone().inner().reshape([positions * interests, d]);
+        let priors = output.priors.clone().map(Tensor::inner);
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
         if let Some(look) = look {
-            self.show((vectors, priors.as_deref()), interests, targets, look)?;
+            self.show(&vectors, priors.as_ref(), interests, targets, look)?;
         }
-        let chosen = Chosen::new(
-            (vectors, priors.as_deref()),
-            targets,
-            interests,
-            self.table,
-            self.settings.architecture.is_joint(),
-        );
-        let (by_chosen, by_prior) = self.loss(&chosen, targets, gradients);
-        let mut by_vectors = vec![0.0; vectors.len()];
-        for (by, start) in by_chosen.chunks_exact(d).zip(&chosen.starts) {
-            for (sum, value) in by_vectors[*start..start + d].iter_mut().zip(by) {
-                *sum += value;
-            }
-        }
+        let asked = Places::new(targets.positions.clone(), positions);
+        let answering = self.answering(&vectors, interests, targets);
+        let scores =
+            self.loss(answering.take(vectors), priors.map(|priors| asked.take(priors)), targets, gradients);
+        let by_vectors = answering.give(scores.hidden).reshape([positions, interests, d]);
         gradients.times.loss += begun.elapsed();
 
         let begun = Instant::now();
-        // The gradients by vectors and priors are known: inner products have them as derivatives.
-        let size = by_vectors.len();
-        let by_vectors = Tensor::from_data(TensorData::new(by_vectors, [size, 1]), self.device);
-        let mut surrogate = output.vectors.reshape([1, size]).matmul(by_vectors).reshape([1]);
-        if let Some(priors) = output.priors {
-            let size = priors.dims()[0] * interests;
-            let mut by = vec![0.0; size];
-            for (position, from) in targets.positions.iter().zip(by_prior.chunks_exact(interests)) {
-                let row = &mut by[position * interests..(position + 1) * interests];
-                row.iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
-            }
-            let by = Tensor::from_data(TensorData::new(by, [size, 1]), self.device);
-            surrogate = surrogate + priors.reshape([1, size]).matmul(by).reshape([1]);
+        let mut surrogate = known(output.vectors, by_vectors);
+        if let (Some(priors), Some(by)) = (output.priors, scores.priors) {
+            surrogate = surrogate + known(priors, asked.give(by));
         }
         for auxiliary in output.auxiliary {
             let value = auxiliary.value.clone().inner().into_data();
@@ -256,9 +234,16 @@ impl<B: Fused> Learner<'_, B> {
         let mut by = surrogate.backward();
         add_gradients(&bound, &mut by, &mut gradients.network);
         if let Some(by_input) = input.grad_remove(&mut by) {
-            let by_input = by_input.into_data();
-            let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
-            histories.give_back(by_input, d, |row, gradient| gradients.table.add(row, gradient));
+            match (&mut gradients.table, &single) {
+                (TableGradients::All(all), Some(rows)) => {
+                    B::add_by_class(by_input.reshape([rows.len(), d]), rows, self.logits_bytes, all);
+                }
+                (table, _) => {
+                    let by_input = by_input.into_data();
+                    let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
+                    histories.give_back(by_input, d, |row, gradient| table.add(row, gradient));
+                }
+            }
         }
         if let Some((rows, training)) = training
             && let Some(by_candidates) = training.candidates.grad_remove(&mut by)
@@ -277,11 +262,15 @@ impl<B: Fused> Learner<'_, B> {
     /// Shows the whole catalogue's scores of the wanted targets' positions.
     fn show(
         &self,
-        (vectors, priors): (&[f32], Option<&[f32]>),
+        vectors: &Tensor<B, 2>,
+        priors: Option<&Tensor<B, 2>>,
         interests: usize,
         targets: &Targets,
         look: Look<'_>,
     ) -> Result<()> {
+        let vectors = vectors.clone().into_data();
+        let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
+        let priors = priors.cloned().map(values);
         let (items, size) = (self.table.len(), interests * self.table.width());
         let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
         let catalogue = match &self.catalogue {
@@ -300,11 +289,26 @@ impl<B: Fused> Learner<'_, B> {
             let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
                 let at = targets.positions[*nth] * interests;
-                let priors = priors.map_or(&[][..], |priors| &priors[at..at + interests]);
+                let priors = priors.as_ref().map_or(&[][..], |priors| &priors[at..at + interests]);
                 (look.show)(*nth, self.settings.architecture.together(rows, priors, items));
             }
         }
         Ok(())
+    }
+
+    /// What the histories say, `[histories, len, d]`; looked up on the device where each token is one of the
+    /// `rows` of the catalogue there.
+    fn read(&self, histories: &Histories, rows: Option<&[i32]>) -> Tensor<Autodiff<B>, 3> {
+        let shape = [histories.count(), histories.len(), self.table.width()];
+        match (&self.catalogue, rows) {
+            (Some(catalogue), Some(rows)) => {
+                let rows: Vec<i32> = rows.iter().map(|row| (*row).max(0)).collect();
+                let rows = TensorData::new(rows, [shape[0] * shape[1]]);
+                let read = catalogue.clone().select(0, Tensor::from_data(rows, self.device));
+                Tensor::from_inner(read.reshape(shape)).require_grad()
+            }
+            _ => self.tracked(histories.embeddings(shape[2], |row| self.table.weights(row)), shape),
+        }
     }
 
     /// Embeddings whose gradient is kept.
@@ -312,38 +316,49 @@ impl<B: Fused> Learner<'_, B> {
         Tensor::from_data(TensorData::new(values, shape), self.device).require_grad()
     }
 
-    /// The next item's cross-entropy: its gradients by the chosen vectors and by their priors.
-    fn loss(&self, chosen: &Chosen, targets: &Targets, gradients: &mut Gradients) -> (Vec<f32>, Vec<f32>) {
-        let (vectors, priors, targets) = (&chosen.vectors, &chosen.priors, &targets.rows);
-        let bytes = self.logits_bytes;
+    /// The vectors that answer for the targets, of `vectors` `[positions · interests, d]`: all of HMISR's,
+    /// and the best of other networks'.
+    fn answering(&self, vectors: &Tensor<B, 2>, interests: usize, targets: &Targets) -> Places {
+        let [rows, d] = vectors.dims();
+        let first = targets.positions.iter().map(|position| position * interests);
+        let places = match self.settings.architecture.is_joint() {
+            true => first.flat_map(|first| first..first + interests).collect(),
+            false if interests == 1 => first.collect(),
+            false => {
+                let vectors = values(vectors.clone());
+                let of_user = |first: usize| &vectors[first * d..(first + interests) * d];
+                let targets = first.zip(&targets.rows);
+                targets.map(|(first, row)| first + best(of_user(first), self.table.weights(*row))).collect()
+            }
+        };
+        Places::new(places, rows)
+    }
+
+    /// The next item's cross-entropy of the answering vectors `hidden` and their `priors`.
+    fn loss(
+        &self,
+        hidden: Tensor<B, 2>,
+        priors: Option<Tensor<B, 2>>,
+        targets: &Targets,
+        gradients: &mut Gradients,
+    ) -> Scores<B> {
+        let (targets, bytes) = (&targets.rows, self.logits_bytes);
         let hardness = self.settings.architecture.hardness();
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => match hardness {
-                Some(hardness) => hard_softmax(vectors, targets, catalogue, bytes, rows, hardness),
-                None => B::full_softmax(vectors, priors, targets, catalogue, bytes, rows),
+                Some(hardness) => hard_softmax(hidden, targets, catalogue, bytes, rows, hardness),
+                None => B::full_softmax(hidden, priors, targets, catalogue, bytes, rows),
             },
             (table, _) => {
-                let (table_of, negatives, seed) = (self.table, self.negatives, self.seed);
-                let (scores, touched) = sampled_softmax::<B>(
-                    vectors,
-                    priors,
-                    targets,
-                    table_of,
-                    negatives,
-                    seed,
-                    self.device,
-                    hardness,
-                );
-                for (row, gradient) in
-                    touched.rows.iter().zip(touched.gradients.chunks_exact(table_of.width()))
-                {
-                    table.add(*row, gradient);
-                }
+                let (scores, touched) =
+                    sampled_softmax(hidden, priors, targets, self.table, self.negatives, self.seed, hardness);
+                let rows = touched.gradients.chunks_exact(self.table.width());
+                touched.rows.iter().zip(rows).for_each(|(row, gradient)| table.add(*row, gradient));
                 scores
             }
         };
         gradients.loss += scores.loss;
-        (scores.hidden, scores.priors)
+        scores
     }
 }
 
@@ -353,48 +368,6 @@ impl Gradients {
             Some((_, sum)) => *sum += value,
             None => self.auxiliary.push((name, value)),
         }
-    }
-}
-
-/// The vectors that answer for the targets: all of HMISR's, and the best of other networks'.
-struct Chosen {
-    /// Where each stands in the network's output.
-    starts: Vec<usize>,
-    /// `[targets, answering, d]`.
-    vectors: Vec<f32>,
-    /// `[targets, answering]`; empty where the network has none.
-    priors: Vec<f32>,
-}
-
-impl Chosen {
-    fn new(
-        (vectors, priors): (&[f32], Option<&[f32]>),
-        targets: &Targets,
-        interests: usize,
-        table: &Table,
-        all: bool,
-    ) -> Self {
-        let d = table.width();
-        let mut chosen = Self { starts: Vec::new(), vectors: Vec::new(), priors: Vec::new() };
-        for (position, row) in targets.positions.iter().zip(&targets.rows) {
-            let start = position * interests * d;
-            let of_user = &vectors[start..start + interests * d];
-            let answering = match all {
-                true => 0..interests,
-                false => {
-                    let best = best(of_user, table.weights(*row));
-                    best..best + 1
-                }
-            };
-            if let (true, Some(priors)) = (all, priors) {
-                chosen.priors.extend_from_slice(&priors[position * interests..(position + 1) * interests]);
-            }
-            for k in answering {
-                chosen.starts.push(start + k * d);
-                chosen.vectors.extend_from_slice(&of_user[k * d..(k + 1) * d]);
-            }
-        }
-        chosen
     }
 }
 

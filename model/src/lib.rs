@@ -28,6 +28,7 @@ mod learner;
 mod merge;
 mod network;
 pub mod parameters;
+mod places;
 mod positions;
 pub mod random;
 pub mod rerank;

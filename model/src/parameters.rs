@@ -9,6 +9,7 @@
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::adam::{Adam, Step};
 use crate::random::SplitMix;
@@ -83,16 +84,16 @@ impl Parameters {
         rate: f32,
         scale: f32,
         gradients: &[Vec<f32>],
-        frozen: &dyn Fn(&str) -> bool,
+        frozen: &(dyn Fn(&str) -> bool + Sync),
     ) {
         self.step += 1;
-        for (parameter, gradient) in self.list.iter_mut().zip(gradients) {
+        let step = Step { rate, scale, number: self.step };
+        self.list.par_iter_mut().zip(gradients).for_each(|(parameter, gradient)| {
             let Parameter { name, weights, first, second, .. } = parameter;
             if !frozen(name) {
-                let step = Step { rate, scale, number: self.step };
                 adam.update(step, gradient, weights, [first, second]);
             }
-        }
+        });
     }
 }
 

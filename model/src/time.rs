@@ -1,6 +1,10 @@
 //! Elapsed time between two events, as a bucket of log1p|Δt|.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Element, Int, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// Buckets of elapsed time; one more stands for pairs that attention must not see.
 pub const BUCKETS: usize = 32;
@@ -27,15 +31,35 @@ pub fn bucket(elapsed_ms: i64) -> i32 {
 }
 
 /// The time bucket of every pair of positions of some histories; [`FUTURE`] where the key comes
-/// after the query.
+/// after the query. `I` is the backend's tensor of integers.
 #[derive(Debug, Clone)]
-pub struct Pairs {
+pub struct Pairs<I> {
     /// Histories.
     pub(crate) count: usize,
     /// Length of each.
     pub(crate) len: usize,
     /// `[count, len, len]` flat, query before key.
-    pub(crate) buckets: Arc<[i32]>,
+    pub(crate) buckets: Arc<Vec<i32>>,
+    /// The buckets on the device, once they have been asked for: all layers read the same.
+    there: Arc<OnceLock<I>>,
+}
+
+impl<I: Clone> Pairs<I> {
+    pub(crate) fn new(count: usize, len: usize, buckets: Vec<i32>) -> Self {
+        Self { count, len, buckets: Arc::new(buckets), there: Arc::default() }
+    }
+
+    /// The buckets, on the device.
+    pub(crate) fn tensor<B: Backend<IntTensorPrimitive = I>>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
+        let there = self.there.get_or_init(|| {
+            // A byte each on their way there.
+            let bytes: Vec<u8> = self.buckets.par_iter().map(|bucket| *bucket as u8).collect();
+            let bytes = TensorData::new(bytes, [self.buckets.len()]);
+            let there = Tensor::<B, 1, Int>::from_data(bytes, (device, DType::U8));
+            there.cast(B::IntElem::dtype()).into_primitive()
+        });
+        Tensor::from_primitive(there.clone())
+    }
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ pub(super) fn backward<B: Fused>(
         None => by_output,
     };
     let by_x = B::product(by_output.clone(), weight.transpose());
-    let by_weight = B::product(x.transpose(), by_output.clone());
-    [by_x, by_weight, by_output.sum_dim(0)]
+    let by_weight = B::over_rows(x, by_output.clone());
+    [by_x, by_weight, B::column_sums(by_output)]
 }
 
 pub(super) fn tracked<B: Fused>(

@@ -5,11 +5,11 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
 
-use super::{Fused, primitive, register, tensor};
+use super::{Fused, one_hot, primitive, register, tensor};
 use crate::encoder::HIDDEN;
 use crate::time::{BUCKETS, Pairs};
 
@@ -44,19 +44,18 @@ fn join<B: Backend>(split: Tensor<B, 4>) -> Tensor<B, 2> {
 
 /// What each pair's elapsed time adds to its score, `[sequences, heads, len, len]`. The causal mask
 /// is one more bucket, so that no mask is built or applied beside the bias.
-fn bias<B: Backend>(time_bias: Tensor<B, 2>, pairs: &Pairs) -> Tensor<B, 4> {
+fn bias<B: Backend>(time_bias: Tensor<B, 2>, pairs: &Pairs<B::IntTensorPrimitive>) -> Tensor<B, 4> {
     let (heads, device) = (time_bias.dims()[0], time_bias.device());
     let hidden = Tensor::full([heads, 1], HIDDEN, &device);
     let table = Tensor::cat(vec![time_bias, hidden], 1).transpose();
-    let places = TensorData::new(pairs.buckets.to_vec(), [pairs.buckets.len()]);
-    let by_pair = table.select(0, Tensor::<B, 1, Int>::from_data(places, &device));
+    let by_pair = table.select(0, pairs.tensor(&device));
     by_pair.reshape([pairs.count, pairs.len, pairs.len, heads]).permute([0, 3, 1, 2])
 }
 
 pub(super) fn forward<B: Fused>(
     mixed: Tensor<B, 2>,
     time_bias: Tensor<B, 2>,
-    pairs: &Pairs,
+    pairs: &Pairs<B::IntTensorPrimitive>,
 ) -> (Tensor<B, 2>, Tensor<B, 4>) {
     let shape = [pairs.count, time_bias.dims()[0], pairs.len, pairs.len];
     let bias = bias(time_bias, pairs);
@@ -69,7 +68,7 @@ pub(super) fn backward<B: Fused>(
     by_output: Tensor<B, 2>,
     mixed: Tensor<B, 2>,
     weights: Tensor<B, 4>,
-    pairs: &Pairs,
+    pairs: &Pairs<B::IntTensorPrimitive>,
 ) -> [Tensor<B, 2>; 2] {
     let Parts { queries, keys, values } = Parts::of(mixed, weights.dims());
     let [sequences, heads, len, each] = queries.dims();
@@ -85,16 +84,16 @@ pub(super) fn backward<B: Fused>(
     // A sum by bucket, as products with ones where a pair is of the bucket, a query's pairs at a time:
     // adding to a table at indices goes one by one on a device, and so does one long sum.
     let by_query = by_scores.swap_dims(1, 2).reshape([sequences * len, heads, len]);
-    let of_bucket = B::one_hot(&pairs.buckets, BUCKETS + 1, &by_mixed.device());
+    let of_bucket = one_hot(pairs.tensor::<B>(&by_mixed.device()), BUCKETS + 1);
     let by_table = by_query.matmul(of_bucket.reshape([sequences * len, len, BUCKETS + 1]));
-    let by_table = by_table.reshape([sequences * len, heads * (BUCKETS + 1)]).sum_dim(0);
+    let by_table = B::column_sums(by_table.reshape([sequences * len, heads * (BUCKETS + 1)]));
     [by_mixed, by_table.reshape([heads, BUCKETS + 1]).narrow(1, 0, BUCKETS)]
 }
 
 pub(super) fn tracked<B: Fused>(
     mixed: Tensor<Autodiff<B>, 2>,
     time_bias: Tensor<Autodiff<B>, 2>,
-    pairs: &Pairs,
+    pairs: &Pairs<B::IntTensorPrimitive>,
 ) -> Tensor<Autodiff<B>, 2> {
     let [mixed, bias] = [mixed, time_bias].map(primitive);
     let (output, weights) = B::attend_keeping(tensor(mixed.primitive.clone()), tensor(bias.primitive), pairs);
@@ -112,7 +111,7 @@ struct Attend;
 
 impl<B: Fused> Backward<B, 2> for Attend {
     /// Queries, keys and values, and the weights after the softmax.
-    type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Pairs);
+    type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Pairs<B::IntTensorPrimitive>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let by_output = tensor(grads.consume::<B>(&ops.node));

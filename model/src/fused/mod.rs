@@ -10,6 +10,7 @@
 mod affine;
 mod attention;
 mod drop;
+mod known;
 mod norm;
 
 use burn::backend::Autodiff;
@@ -18,6 +19,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
+pub(crate) use self::known::known;
 pub(crate) use self::norm::NORM_EPSILON;
 use crate::dropout::Mask;
 use crate::gru;
@@ -32,13 +34,20 @@ pub trait Fused: Backend {
         a.matmul(b)
     }
 
+    /// aᵀ·b of `a` `[rows, m]` and `b` `[rows, n]`: `[m, n]`, a sum over many rows.
+    fn over_rows(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        Self::product(a.transpose(), b)
+    }
+
+    /// The sums of columns, `[1, n]` of `[rows, n]`.
+    fn column_sums(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        x.sum_dim(0)
+    }
+
     /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`.
     fn one_hot(classes: &[i32], count: usize, device: &Self::Device) -> Tensor<Self, 2> {
-        let rows = classes.len();
-        let classes = TensorData::new(classes.to_vec(), [rows, 1]);
-        let classes = Tensor::<Self, 2, Int>::from_data(classes, device).expand([rows, count]);
-        let columns = Tensor::<Self, 1, Int>::arange(0..count as i64, device).reshape([1, count]);
-        classes.equal(columns.expand([rows, count])).float()
+        let classes = TensorData::new(classes.to_vec(), [classes.len()]);
+        one_hot(Tensor::from_data(classes, device), count)
     }
 
     /// Normalises the rows of `x` `[rows, d]`; `scale` and `shift` are `[1, d]`.
@@ -87,7 +96,11 @@ pub trait Fused: Backend {
     /// `mixed` `[sequences · len, 3 · heads · each]` holds queries, keys and values side by side;
     /// `time_bias` `[heads, BUCKETS]` is what each bucket of `pairs` adds to a score; the result
     /// is `[sequences · len, heads · each]`.
-    fn attend(mixed: Tensor<Self, 2>, time_bias: Tensor<Self, 2>, pairs: &Pairs) -> Tensor<Self, 2> {
+    fn attend(
+        mixed: Tensor<Self, 2>,
+        time_bias: Tensor<Self, 2>,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
+    ) -> Tensor<Self, 2> {
         Self::attend_keeping(mixed, time_bias, pairs).0
     }
 
@@ -95,7 +108,7 @@ pub trait Fused: Backend {
     fn attend_keeping(
         mixed: Tensor<Self, 2>,
         time_bias: Tensor<Self, 2>,
-        pairs: &Pairs,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
         attention::forward(mixed, time_bias, pairs)
     }
@@ -105,7 +118,7 @@ pub trait Fused: Backend {
         by_output: Tensor<Self, 2>,
         mixed: Tensor<Self, 2>,
         weights: Tensor<Self, 4>,
-        pairs: &Pairs,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
     ) -> [Tensor<Self, 2>; 2] {
         attention::backward(by_output, mixed, weights, pairs)
     }
@@ -123,20 +136,36 @@ pub trait Fused: Backend {
         gru::forward(inputs, taken, recurrent, bias, initial)
     }
 
-    /// Full cross-entropy of `hidden` `[targets, interests, d]` against all rows of `catalogue`
+    /// Adds each row of `x` `[classes.len(), d]` to its class's stretch of `to`, `d` values each; rows of a
+    /// class below 0 are left out. No more than `block_bytes` of what that needs are held at once.
+    fn add_by_class(x: Tensor<Self, 2>, classes: &[i32], block_bytes: usize, to: &mut [f32]) {
+        let ([rows, d], device) = (x.dims(), x.device());
+        let count = to.len() / d.max(1);
+        let block = (block_bytes / 4 / count.max(1)).max(1);
+        let mut sums = Tensor::<Self, 2>::zeros([count, d], &device);
+        for (nth, classes) in classes.chunks(block).enumerate() {
+            // A product with ones: a device adds at indices one by one.
+            let ones = Self::one_hot(classes, count, &device);
+            sums = sums + Self::over_rows(ones, x.clone().narrow(0, nth * block, classes.len()));
+        }
+        debug_assert_eq!(rows, classes.len());
+        softmax::add(to, sums);
+    }
+
+    /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`
     /// `[items, d]`; `targets` are rows. A target's vectors share one softmax over all pairs of an
     /// interest and an item: p(y) = Σ_k e^{h_k·e_y + g_k} / Σ_k Σ_i e^{h_k·e_i + g_k}, with `priors` g
     /// `[targets, interests]`, or none of them. Adds the gradient by the
     /// rows to `rows` `[items, d]`. No more than `block_bytes` of logits are held at once, or those
     /// of one target where they are more.
     fn full_softmax(
-        hidden: &[f32],
-        priors: &[f32],
+        hidden: Tensor<Self, 2>,
+        priors: Option<Tensor<Self, 2>>,
         targets: &[u32],
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],
-    ) -> Scores {
+    ) -> Scores<Self> {
         softmax::full_softmax(hidden, priors, targets, catalogue, block_bytes, rows)
     }
 }
@@ -163,7 +192,11 @@ impl<B: Fused> Fused for Autodiff<B> {
         drop::tracked(x, mask)
     }
 
-    fn attend(mixed: Tensor<Self, 2>, time_bias: Tensor<Self, 2>, pairs: &Pairs) -> Tensor<Self, 2> {
+    fn attend(
+        mixed: Tensor<Self, 2>,
+        time_bias: Tensor<Self, 2>,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
+    ) -> Tensor<Self, 2> {
         attention::tracked(mixed, time_bias, pairs)
     }
 
@@ -176,6 +209,14 @@ impl<B: Fused> Fused for Autodiff<B> {
     ) -> Tensor<Self, 3> {
         gru::tracked(inputs, taken, recurrent, bias, initial)
     }
+}
+
+/// 1 where a column is the row's class and 0 elsewhere, `[classes, count]`.
+pub(crate) fn one_hot<B: Backend>(classes: Tensor<B, 1, Int>, count: usize) -> Tensor<B, 2> {
+    let [rows] = classes.dims();
+    let columns = Tensor::<B, 1, Int>::arange(0..count as i64, &classes.device()).reshape([1, count]);
+    let classes = classes.reshape([rows, 1]).expand([rows, count]);
+    classes.equal(columns.expand([rows, count])).float()
 }
 
 /// Adds the gradient of a parent that wants one.
@@ -267,14 +308,14 @@ mod tests {
     }
 
     /// Pairs of every bucket.
-    fn pairs(count: usize, len: usize) -> Pairs {
+    fn pairs<I: Clone>(count: usize, len: usize) -> Pairs<I> {
         let mut buckets = vec![FUTURE; count * len * len];
         for (nth, row) in buckets.chunks_exact_mut(len).enumerate() {
             for (key, bucket) in row[..=nth % len].iter_mut().enumerate() {
                 *bucket = ((nth * 7 + key * 3) % BUCKETS) as i32;
             }
         }
-        Pairs { count, len, buckets: buckets.into() }
+        Pairs::new(count, len, buckets)
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, scale: Tensor<B, 2>, shift: T
     tensor(B::layer_norm(primitive(x), scale, Some(shift), NORM_EPSILON))
 }
 
-pub(super) fn backward<B: Backend>(
+pub(super) fn backward<B: Fused>(
     by_output: Tensor<B, 2>,
     x: Tensor<B, 2>,
     scale: Tensor<B, 2>,
@@ -28,8 +28,8 @@ pub(super) fn backward<B: Backend>(
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
     let inverse = variance.add_scalar(NORM_EPSILON).sqrt().recip();
     let unit = centred * inverse.clone();
-    let by_scale = (by_output.clone() * unit.clone()).sum_dim(0);
-    let by_shift = by_output.clone().sum_dim(0);
+    let by_scale = B::column_sums(by_output.clone() * unit.clone());
+    let by_shift = B::column_sums(by_output.clone());
     let by_unit = by_output * scale;
     let along = (by_unit.clone() * unit.clone()).mean_dim(1);
     let by_x = (by_unit.clone() - by_unit.mean_dim(1) - unit * along) * inverse;

@@ -7,7 +7,7 @@ use super::{add_product, matrix, matrix_mut, set_product, sum_groups};
 use crate::encoder::HIDDEN;
 use crate::exp::exp_sum;
 use crate::simd::{dot, greatest, vectorised};
-use crate::time::{BUCKETS, Pairs};
+use crate::time::BUCKETS;
 
 /// Sizes of an attention.
 #[derive(Debug, Clone, Copy)]
@@ -40,17 +40,22 @@ impl Sizes {
 
 /// Causal attention of [`Fused::attend`](crate::fused::Fused::attend), and the weights after the
 /// softmax.
-pub(super) fn forward(mixed: &[f32], time_bias: &[f32], pairs: &Pairs, sizes: Sizes) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn forward(
+    mixed: &[f32],
+    time_bias: &[f32],
+    buckets: &[i32],
+    sizes: Sizes,
+) -> (Vec<f32>, Vec<f32>) {
     let Sizes { len, each, .. } = sizes;
     let width = sizes.width();
     let tables: Vec<Table> = time_bias.chunks_exact(BUCKETS).map(table).collect();
-    let mut weights = vec![0.0; pairs.count * sizes.scores()];
+    let mut weights = vec![0.0; sizes.heads * buckets.len()];
     let mut output = vec![0.0; mixed.len() / 3];
     output
         .par_chunks_mut(len * width)
         .zip(weights.par_chunks_mut(sizes.scores()))
         .zip(mixed.par_chunks(3 * len * width))
-        .zip(pairs.buckets.par_chunks(len * len))
+        .zip(buckets.par_chunks(len * len))
         .for_each(|(((output, weights), mixed), buckets)| {
             let (mixed, mut output) = (matrix(mixed, 3 * width), matrix_mut(output, width));
             for (head, weights) in weights.chunks_exact_mut(len * len).enumerate() {
@@ -96,7 +101,7 @@ pub(super) fn backward(
     by_output: &[f32],
     mixed: &[f32],
     weights: &[f32],
-    pairs: &Pairs,
+    buckets: &[i32],
     sizes: Sizes,
 ) -> [Vec<f32>; 2] {
     let Sizes { heads, len, each } = sizes;
@@ -107,7 +112,7 @@ pub(super) fn backward(
         .zip(weights.par_chunks(sizes.scores()))
         .zip(mixed.par_chunks(3 * len * width))
         .zip(by_output.par_chunks(len * width))
-        .zip(pairs.buckets.par_chunks(len * len))
+        .zip(buckets.par_chunks(len * len))
         .map(|((((by_mixed, weights), mixed), by_output), buckets)| {
             let (mixed, mut by_mixed) = (matrix(mixed, 3 * width), matrix_mut(by_mixed, 3 * width));
             let by_output = matrix(by_output, width);

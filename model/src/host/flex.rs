@@ -31,7 +31,7 @@ impl Fused for Flex {
     fn one_hot(classes: &[i32], count: usize, _: &Self::Device) -> Tensor<Self, 2> {
         let mut values = vec![0.0; classes.len() * count];
         for (row, class) in values.chunks_exact_mut(count.max(1)).zip(classes) {
-            row[*class as usize] = 1.0;
+            row.get_mut(*class as usize).into_iter().for_each(|one| *one = 1.0);
         }
         made(values, [classes.len(), count])
     }
@@ -89,12 +89,12 @@ impl Fused for Flex {
     fn attend_keeping(
         mixed: Tensor<Self, 2>,
         time_bias: Tensor<Self, 2>,
-        pairs: &Pairs,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 4>) {
         let ([rows, three], heads) = (mixed.dims(), time_bias.dims()[0]);
         let sizes = Sizes { heads, len: pairs.len, each: three / (3 * heads) };
         let [mixed, time_bias] = [mixed, time_bias].map(Values::of);
-        let (output, weights) = attention::forward(mixed.slice(), time_bias.slice(), pairs, sizes);
+        let (output, weights) = attention::forward(mixed.slice(), time_bias.slice(), &pairs.buckets, sizes);
         (made(output, [rows, three / 3]), made(weights, [pairs.count, heads, pairs.len, pairs.len]))
     }
 
@@ -102,27 +102,45 @@ impl Fused for Flex {
         by_output: Tensor<Self, 2>,
         mixed: Tensor<Self, 2>,
         weights: Tensor<Self, 4>,
-        pairs: &Pairs,
+        pairs: &Pairs<Self::IntTensorPrimitive>,
     ) -> [Tensor<Self, 2>; 2] {
         let ([rows, three], heads) = (mixed.dims(), weights.dims()[1]);
         let sizes = Sizes { heads, len: pairs.len, each: three / (3 * heads) };
         let [by_output, mixed] = [by_output, mixed].map(Values::of);
         let weights = Values::of(weights);
         let [by_mixed, by_bias] =
-            attention::backward(by_output.slice(), mixed.slice(), weights.slice(), pairs, sizes);
+            attention::backward(by_output.slice(), mixed.slice(), weights.slice(), &pairs.buckets, sizes);
         [made(by_mixed, [rows, three]), made(by_bias, [heads, BUCKETS])]
     }
 
+    fn add_by_class(x: Tensor<Self, 2>, classes: &[i32], _: usize, to: &mut [f32]) {
+        let d = x.dims()[1];
+        let x = Values::of(x);
+        for (class, row) in classes.iter().zip(x.slice().chunks_exact(d.max(1))) {
+            let Ok(class) = usize::try_from(*class) else { continue };
+            to[class * d..(class + 1) * d].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+    }
+
     fn full_softmax(
-        hidden: &[f32],
-        priors: &[f32],
+        hidden: Tensor<Self, 2>,
+        priors: Option<Tensor<Self, 2>>,
         targets: &[u32],
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],
-    ) -> Scores {
-        let d = catalogue.dims()[1];
-        let catalogue = Values::of(catalogue.clone());
-        softmax::full(hidden, priors, targets, catalogue.slice(), d, block_bytes, rows)
+    ) -> Scores<Self> {
+        let [vectors, d] = hidden.dims();
+        let shape = priors.as_ref().map(Tensor::dims);
+        let [hidden, catalogue] = [hidden, catalogue.clone()].map(Values::of);
+        let priors = priors.map(Values::of);
+        let priors = priors.as_ref().map_or(&[][..], Values::slice);
+        let (loss, by_hidden, by_priors) =
+            softmax::full(hidden.slice(), priors, targets, catalogue.slice(), d, block_bytes, rows);
+        Scores {
+            loss,
+            hidden: made(by_hidden, [vectors, d]),
+            priors: shape.map(|shape| made(by_priors, shape)),
+        }
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{add_product, matrix, matrix_mut, set_product};
 use crate::exp::exp_sum;
 use crate::simd::{greatest, vectorised};
-use crate::softmax::{Scores, add_priors, of_target, responsibilities};
+use crate::softmax::{add_priors, of_target, responsibilities};
 
 /// Vectors whose logits go through all steps together, in one thread's cache.
 const PART: usize = 64;
@@ -24,7 +24,8 @@ struct Part<'a> {
     d: usize,
 }
 
-/// [`Fused::full_softmax`](crate::fused::Fused::full_softmax).
+/// [`Fused::full_softmax`](crate::fused::Fused::full_softmax): the loss, and the gradients by the hidden
+/// states and by the priors.
 ///
 /// The softmax is never written down: e^(logit) goes into both products as it is, and the rows on
 /// the other side are divided instead, which are fewer numbers. The target's own −1 is added to
@@ -37,7 +38,7 @@ pub(super) fn full(
     d: usize,
     block_bytes: usize,
     rows: &mut [f32],
-) -> Scores {
+) -> (f64, Vec<f32>, Vec<f32>) {
     let items = catalogue.len() / d;
     let interests = hidden.len() / d / targets.len().max(1);
     let block = (block_bytes / 4 / (items * interests).max(1)).max(1).min(targets.len());
@@ -78,7 +79,7 @@ pub(super) fn full(
         });
         all.subtract_targets(answers, rows);
     }
-    Scores { loss, hidden: by_hidden, priors: by_priors }
+    (loss, by_hidden, by_priors)
 }
 
 impl Part<'_> {

@@ -1,0 +1,38 @@
+//! A term of a loss whose derivative was found elsewhere: automatic differentiation goes on from there.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::{ElementConversion, Tensor};
+
+use super::{Fused, primitive, register, tensor};
+
+/// A term `[1]` whose derivative by `x` is `by`. Its value is not known here, and is 0.
+pub(crate) fn known<B: Fused, const D: usize>(
+    x: Tensor<Autodiff<B>, D>,
+    by: Tensor<B, D>,
+) -> Tensor<Autodiff<B>, 1> {
+    let value = primitive(Tensor::<B, 1>::zeros([1], &by.device()));
+    let x = primitive(x);
+    tensor(match Known::<D>.prepare::<NoCheckpointing>([x.node]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(primitive(by), value),
+        OpsKind::UnTracked(prepared) => prepared.finish(value),
+    })
+}
+
+#[derive(Debug)]
+struct Known<const D: usize>;
+
+impl<B: Fused, const D: usize> Backward<B, 1> for Known<D> {
+    type State = B::FloatTensorPrimitive;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let by_output: Tensor<B, 1> = tensor(grads.consume::<B>(&ops.node));
+        let factor: f32 = by_output.into_scalar().elem();
+        let by: Tensor<B, D> = tensor(ops.state);
+        let [parent] = ops.parents;
+        register(grads, parent.map(|node| node.id), by.mul_scalar(factor));
+    }
+}
