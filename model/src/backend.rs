@@ -75,6 +75,7 @@ mod cuda {
 
     use super::{Fused, Inner};
     use crate::dropout::Mask;
+    use crate::fused::rows;
 
     pub(super) static MIXED: AtomicBool = AtomicBool::new(false);
 
@@ -86,40 +87,12 @@ mod cuda {
             }
         }
 
-        /// In parts of the rows, whose results are summed: the whole would keep few of the device's
-        /// processors busy, each with a long sum.
         fn over_rows(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
-            /// Rows of a part.
-            const PART: usize = 1_024;
-            let ([rows, m], [_, n]) = (a.dims(), b.dims());
-            let parts = rows / PART;
-            if parts < 2 {
-                return Self::product(a.transpose(), b);
-            }
-            let whole = parts * PART;
-            let part = |x: Tensor<Self, 2>, columns| x.narrow(0, 0, whole).reshape([parts, PART, columns]);
-            let products = Self::product(part(a.clone(), m).transpose(), part(b.clone(), n));
-            let sum = products.sum_dim(0).reshape([m, n]);
-            match rows - whole {
-                0 => sum,
-                rest => sum + Self::product(a.narrow(0, whole, rest).transpose(), b.narrow(0, whole, rest)),
-            }
+            rows::over_rows(a, b)
         }
 
-        /// In two steps: a column is summed by one thread.
         fn column_sums(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
-            let [rows, n] = x.dims();
-            let parts = rows.isqrt();
-            if parts < 8 {
-                return x.sum_dim(0);
-            }
-            let (each, rest) = (rows / parts, rows % parts);
-            let whole = x.clone().narrow(0, 0, parts * each).reshape([parts, each, n]);
-            let sum = whole.sum_dim(1).reshape([parts, n]).sum_dim(0);
-            match rest {
-                0 => sum,
-                _ => sum + x.narrow(0, parts * each, rest).sum_dim(0),
-            }
+            rows::column_sums(x)
         }
 
         /// Drawn on the device, from the mask's seed: making it on the host and sending it would take

@@ -12,6 +12,7 @@ mod attention;
 mod drop;
 mod known;
 mod norm;
+pub(crate) mod rows;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -139,17 +140,7 @@ pub trait Fused: Backend {
     /// Adds each row of `x` `[classes.len(), d]` to its class's stretch of `to`, `d` values each; rows of a
     /// class below 0 are left out. No more than `block_bytes` of what that needs are held at once.
     fn add_by_class(x: Tensor<Self, 2>, classes: &[i32], block_bytes: usize, to: &mut [f32]) {
-        let ([rows, d], device) = (x.dims(), x.device());
-        let count = to.len() / d.max(1);
-        let block = (block_bytes / 4 / count.max(1)).max(1);
-        let mut sums = Tensor::<Self, 2>::zeros([count, d], &device);
-        for (nth, classes) in classes.chunks(block).enumerate() {
-            // A product with ones: a device adds at indices one by one.
-            let ones = Self::one_hot(classes, count, &device);
-            sums = sums + Self::over_rows(ones, x.clone().narrow(0, nth * block, classes.len()));
-        }
-        debug_assert_eq!(rows, classes.len());
-        softmax::add(to, sums);
+        rows::add_by_class(x, classes, block_bytes, to);
     }
 
     /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`
@@ -378,6 +369,34 @@ mod tests {
         let found = Inner::attend_backward(by.clone(), mixed.clone(), weights.clone(), &pairs);
         for (found, expected) in found.into_iter().zip(attention::backward(by, mixed, weights, &pairs)) {
             same(found, expected);
+        }
+    }
+
+    #[test]
+    fn sums_over_rows_come_together_from_parts() {
+        for rows in [5, 100, 1_023, 2_048, 2_500] {
+            let (a, b) = (plain([rows, 3], 1), plain([rows, 4], 2));
+            same(rows::over_rows(a.clone(), b.clone()), a.transpose().matmul(b.clone()));
+            same(rows::column_sums(b.clone()), b.sum_dim(0));
+        }
+    }
+
+    #[test]
+    fn rows_are_added_by_their_class() {
+        let (x, classes) = (plain([7, 2], 1), [2, -1, 0, 2, 1, -1, 2]);
+        let mut expected = vec![0.5; 3 * 2];
+        for (row, class) in values(x.clone()).chunks(2).zip(classes) {
+            if class >= 0 {
+                row.iter().zip(&mut expected[class as usize * 2..]).for_each(|(value, sum)| *sum += value);
+            }
+        }
+        // By loops on the CPU, by products elsewhere: two rows at a time.
+        for add_by_class in [Inner::add_by_class, rows::add_by_class::<Inner>] {
+            let mut found = vec![0.5; 3 * 2];
+            add_by_class(x.clone(), &classes, 2 * 3 * 4, &mut found);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
+            }
         }
     }
 
