@@ -178,6 +178,10 @@ impl<B: Fused> Learner<'_, B> {
         gradients: &mut Gradients,
         look: Option<Look<'_>>,
     ) -> Result<()> {
+        // All losses count by targets.
+        if targets.rows.is_empty() {
+            return Ok(());
+        }
         let begun = Instant::now();
         let d = self.table.width();
         let mut builder = Builder::<Autodiff<B>>::new(&self.parameters.list, self.settings.seed, self.device);

@@ -235,6 +235,9 @@ fn gradients(settings: &ModelSettings, seed: u64) -> (u64, Vec<u32>) {
     let histories = Histories::new([(&rows[..], &times[..]), (&rows[2..6], &times[2..6])].into_iter());
     let targets = Targets { positions: vec![0, 3, 6, 8, 10], rows: vec![3, 12, 1, 9, 15] };
     let mut sums = Gradients::new(&parameters, &table, true);
+    // Where nothing is to be foretold, nothing is learnt.
+    learner.pass(&histories, &Targets::default(), &Plan::next_item(), None, &mut sums, None).unwrap();
+    assert_eq!((sums.loss, sums.network.concat().iter().any(|by| *by != 0.0)), (0.0, false));
     learner.pass(&histories, &targets, &Plan::next_item(), None, &mut sums, None).unwrap();
     let loss = sums.loss.to_bits();
     let mut all: Vec<u32> = sums.network.iter().flat_map(|by| bits(by)).collect();
