@@ -17,6 +17,14 @@ const ITEMS: usize = 12;
 /// the first crosses a kink or a jump (a rectifier, a membership, the best interest).
 const STEPS: [f32; 3] = [4e-3, 1e-3, 2.5e-4];
 
+const HOUR: i64 = 3_600_000;
+/// Item rows, and their times.
+const HISTORIES: [(&[u32], &[i64]); 3] = [
+    (&[1, 4, 2, 4, 7, 3], &[0, HOUR, HOUR + 5_000, 30 * HOUR, 31 * HOUR, 200 * HOUR]),
+    (&[5, 1, 0, 11], &[0, 60_000, 120_000, 90 * HOUR]),
+    (&[9, 10, 9, 8, 6], &[0, 0, 9 * HOUR, 9 * HOUR + 1_000, 10 * HOUR]),
+];
+
 /// A model, and a pass over it.
 struct Case {
     name: String,
@@ -54,14 +62,7 @@ impl Case {
         }
         let weights: Vec<f32> = (0..ITEMS * settings.width).map(|_| random.symmetric(0.5)).collect();
         let table = table(&weights, settings.width);
-        let rows: [&[u32]; 3] = [&[1, 4, 2, 4, 7, 3], &[5, 1, 0, 11], &[9, 10, 9, 8, 6]];
-        let hour = 3_600_000;
-        let times: [&[i64]; 3] = [
-            &[0, hour, hour + 5_000, 30 * hour, 31 * hour, 200 * hour],
-            &[0, 60_000, 120_000, 90 * hour],
-            &[0, 0, 9 * hour, 9 * hour + 1_000, 10 * hour],
-        ];
-        let histories = Histories::new(rows.into_iter().zip(times));
+        let histories = Histories::new(HISTORIES.into_iter());
         let targets = Targets {
             positions: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 16],
             rows: vec![4, 2, 4, 7, 3, 8, 1, 0, 11, 2, 10, 8, 5],
@@ -100,12 +101,8 @@ impl Case {
                 parameter.weights.clone_from(&known.weights);
             }
         }
-        let hour = 3_600_000;
-        let times = [0, hour, hour + 5_000, 30 * hour, 31 * hour, 200 * hour];
-        let rows: [&[u32]; 3] = [&[1, 4, 2, 4, 7, 3], &[5, 1, 0, 11], &[9, 10, 9, 8, 6]];
-        let reading =
-            |rows: &'static [u32]| Reading { rows, times: &times[..rows.len()], recent: rows.len() - 2 };
-        case.histories = Histories::remembering(&rows.map(reading), 1, |row| case.table.weights(row));
+        let readings = HISTORIES.map(|(rows, times)| Reading { rows, times, recent: rows.len() - 2 });
+        case.histories = Histories::remembering(&readings, 1, |row| case.table.weights(row));
         // A token and four, two and three events; five are as many as the longest history has.
         case.targets = Targets { positions: vec![1, 2, 4, 6, 7, 12, 13], rows: vec![4, 7, 8, 11, 3, 8, 6] };
         if let Some(samples) = &mut case.samples {
