@@ -3,7 +3,7 @@
 //! They live on the host in flat vectors and are bound to a device for one step. At a few hundred
 //! thousand weights the copy costs less than the bookkeeping of device-side optimizer state, one
 //! loop updates them, and a snapshot is what lies here, bit for bit. At the full size, three million
-//! weights, it is what a GPU waits for.
+//! weights, a GPU waits for it.
 //!
 //! A network says what it needs once, in its `build`, which asks a [`Builder`] for one weight
 //! after another: over no parameters the builder makes them, over existing ones it binds them.
