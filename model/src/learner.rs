@@ -272,16 +272,15 @@ impl<B: Fused> Learner<'_, B> {
         targets: &Targets,
         look: Look<'_>,
     ) -> Result<()> {
+        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let vectors = vectors.clone().into_data();
         let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
         let priors = priors.cloned().map(values);
         let (items, size) = (self.table.len(), interests * self.table.width());
-        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
-        let catalogue = match &self.catalogue {
-            Some(catalogue) => catalogue.clone(),
-            None if wanted.is_empty() => return Ok(()),
-            None => self.table.tensor::<B>(self.device),
-        };
+        let catalogue = self.catalogue.clone().unwrap_or_else(|| self.table.tensor(self.device));
         let transposed = catalogue.transpose();
         let block = (self.logits_bytes / 4 / (items * interests).max(1)).max(1);
         for wanted in wanted.chunks(block) {

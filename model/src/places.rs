@@ -39,7 +39,7 @@ impl Places {
         let ([count, columns], device) = (taken.dims(), taken.device());
         let mut from = vec![count; self.of];
         for (nth, place) in self.places.iter().enumerate() {
-            debug_assert_eq!(from[*place], count, "a position stands twice");
+            assert_eq!(from[*place], count, "a position stands twice");
             from[*place] = nth;
         }
         // Looked up, since a device adds at indices one by one.

@@ -112,7 +112,7 @@ pub(crate) fn responsibilities(scores: &mut [f32]) -> f32 {
 /// Gradient by the rows that a sampled softmax touched.
 #[derive(Debug, Default)]
 pub struct SampledRows {
-    /// Rows, in the order of first touch; targets first, then negatives. A row may stand twice.
+    /// Rows, in the order of touch; targets first, then negatives. A row may stand twice.
     pub rows: Vec<u32>,
     /// Their gradients, one after the other.
     pub gradients: Vec<f32>,
@@ -124,7 +124,6 @@ pub struct SampledRows {
 /// not the target). With a `hardness` β, negatives weigh by it (REMI, one vector a target).
 ///
 /// [`Fused::full_softmax`]: crate::fused::Fused::full_softmax
-#[allow(clippy::too_many_arguments)]
 pub fn sampled_softmax<B: Backend>(
     hidden: Tensor<B, 2>,
     priors: Option<Tensor<B, 2>>,

@@ -45,7 +45,7 @@ pub trait Fused: Backend {
         x.sum_dim(0)
     }
 
-    /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`.
+    /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`; a class below 0 gives zeros.
     fn one_hot(classes: &[i32], count: usize, device: &Self::Device) -> Tensor<Self, 2> {
         let classes = TensorData::new(classes.to_vec(), [classes.len()]);
         one_hot(Tensor::from_data(classes, device), count)

@@ -31,7 +31,9 @@ impl Fused for Flex {
     fn one_hot(classes: &[i32], count: usize, _: &Self::Device) -> Tensor<Self, 2> {
         let mut values = vec![0.0; classes.len() * count];
         for (row, class) in values.chunks_exact_mut(count.max(1)).zip(classes) {
-            row.get_mut(*class as usize).into_iter().for_each(|one| *one = 1.0);
+            if let Ok(class) = usize::try_from(*class) {
+                row[class] = 1.0;
+            }
         }
         made(values, [classes.len(), count])
     }
