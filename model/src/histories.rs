@@ -124,12 +124,6 @@ impl Histories {
         embeddings
     }
 
-    /// Item rows of the tokens, `[count, len]` flat, and −1 where padded; none where a token stands for several.
-    pub(crate) fn single_rows(&self) -> Option<Vec<i32>> {
-        let row = |position: usize| if self.is_event(position) { self.rows[position] as i32 } else { -1 };
-        self.merged.is_empty().then(|| (0..self.rows.len()).map(row).collect())
-    }
-
     /// Gives the gradients by what was read, `[count, len, d]` flat, to the item rows that it was read from.
     pub(crate) fn give_back(&self, gradients: &[f32], d: usize, mut to: impl FnMut(u32, &[f32])) {
         let mut merged = self.merged.iter().peekable();
@@ -231,7 +225,6 @@ mod tests {
         assert_eq!(histories.times(), [10, 20, 20, 0, 5_000, 5_000]);
         assert_eq!(histories.events().collect::<Vec<_>>(), [0, 1, 3, 4, 5]);
         assert!(histories.is_event(1) && !histories.is_event(2));
-        assert_eq!(histories.single_rows().unwrap(), [7, 8, -1, 1, 2, 3]);
         let buckets = histories.pairs::<()>().buckets;
         assert_eq!(buckets[9..12], [0, FUTURE, FUTURE]);
         assert_eq!(buckets[15..18], [bucket(5_000), 0, 0]);
@@ -265,7 +258,6 @@ mod tests {
         assert_eq!(given, expected.map(|(row, gradient)| (row, gradient.to_vec())));
         // The user's token sees what is remembered, and what is recent sees it.
         let pairs = histories.pairs_with_user::<()>();
-        assert_eq!(histories.single_rows(), None);
         let row = |nth: usize| &pairs.buckets[nth * 5..(nth + 1) * 5];
         assert_eq!(row(0), [0, bucket(10), 0, FUTURE, FUTURE]);
         assert_eq!(row(1), [FUTURE, 0, FUTURE, FUTURE, FUTURE]);

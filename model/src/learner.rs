@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
@@ -187,8 +187,8 @@ impl<B: Fused> Learner<'_, B> {
         let mut builder = Builder::<Autodiff<B>>::new(&self.parameters.list, self.settings.seed, self.device);
         let network = Network::build(&mut builder, self.settings);
         let bound = builder.into_bound();
-        let single = histories.single_rows();
-        let input = self.read(histories, single.as_deref());
+        let embeddings = histories.embeddings(d, |row| self.table.weights(row));
+        let input = self.tracked(embeddings, [histories.count(), histories.len(), d]);
         let training = samples.map(|samples| {
             let rows: Vec<u32> = samples.targets.iter().chain(&samples.negatives).copied().collect();
             let candidates = self.tracked(self.table.gather(rows.iter().copied()), [rows.len(), d]);
@@ -205,6 +205,9 @@ impl<B: Fused> Learner<'_, B> {
             training: training.as_ref().map(|(_, training)| training),
         });
         let [positions, interests, _] = output.vectors.dims();
+        if output.vectors.dtype() != DType::F32 {
+            return Err(not_f32(output.vectors.dtype()));
+        }
         let vectors = output.vectors.clone().inner().reshape([positions * interests, d]);
         let priors = output.priors.clone().map(Tensor::inner);
         gradients.times.forward += begun.elapsed();
@@ -238,16 +241,9 @@ impl<B: Fused> Learner<'_, B> {
         let mut by = surrogate.backward();
         add_gradients(&bound, &mut by, &mut gradients.network);
         if let Some(by_input) = input.grad_remove(&mut by) {
-            match (&mut gradients.table, &single) {
-                (TableGradients::All(all), Some(rows)) => {
-                    B::add_by_class(by_input.reshape([rows.len(), d]), rows, self.logits_bytes, all);
-                }
-                (table, _) => {
-                    let by_input = by_input.into_data();
-                    let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
-                    histories.give_back(by_input, d, |row, gradient| table.add(row, gradient));
-                }
-            }
+            let by_input = by_input.into_data();
+            let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
+            histories.give_back(by_input, d, |row, gradient| gradients.table.add(row, gradient));
         }
         if let Some((rows, training)) = training
             && let Some(by_candidates) = training.candidates.grad_remove(&mut by)
@@ -297,21 +293,6 @@ impl<B: Fused> Learner<'_, B> {
             }
         }
         Ok(())
-    }
-
-    /// What the histories say, `[histories, len, d]`; looked up on the device where each token is one of the
-    /// `rows` of the catalogue there.
-    fn read(&self, histories: &Histories, rows: Option<&[i32]>) -> Tensor<Autodiff<B>, 3> {
-        let shape = [histories.count(), histories.len(), self.table.width()];
-        match (&self.catalogue, rows) {
-            (Some(catalogue), Some(rows)) => {
-                let rows: Vec<i32> = rows.iter().map(|row| (*row).max(0)).collect();
-                let rows = TensorData::new(rows, [shape[0] * shape[1]]);
-                let read = catalogue.clone().select(0, Tensor::from_data(rows, self.device));
-                Tensor::from_inner(read.reshape(shape)).require_grad()
-            }
-            _ => self.tracked(histories.embeddings(shape[2], |row| self.table.weights(row)), shape),
-        }
     }
 
     /// Embeddings whose gradient is kept.

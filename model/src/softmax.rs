@@ -66,7 +66,7 @@ pub(crate) fn full_softmax<B: Fused>(
         by_rows = by_rows + B::over_rows(errors, states);
     }
     add(rows, by_rows);
-    let loss = losses.into_iter().flat_map(|losses| losses.into_data().iter::<f32>().collect::<Vec<_>>());
+    let loss = losses.into_iter().flat_map(values);
     Scores {
         loss: loss.map(f64::from).sum(),
         hidden: Tensor::cat(by_hidden, 0),

@@ -1,15 +1,16 @@
-//! A term of a loss whose derivative was found elsewhere: automatic differentiation goes on from there.
+//! A summand of a loss whose derivative was found elsewhere: automatic differentiation goes on from there.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::{ElementConversion, Tensor};
+use burn::tensor::Tensor;
 
 use super::{Fused, primitive, register, tensor};
 
-/// A term `[1]` whose derivative by `x` is `by`. Its value is not known here, and is 0.
+/// A summand `[1]` whose derivative by `x` is `by`. Its value is not known here, and is 0. Nothing may scale it
+/// afterwards: what comes back to it is taken for 1, without waiting for a device to say so.
 pub(crate) fn known<B: Fused, const D: usize>(
     x: Tensor<Autodiff<B>, D>,
     by: Tensor<B, D>,
@@ -29,10 +30,8 @@ impl<B: Fused, const D: usize> Backward<B, 1> for Known<D> {
     type State = B::FloatTensorPrimitive;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let by_output: Tensor<B, 1> = tensor(grads.consume::<B>(&ops.node));
-        let factor: f32 = by_output.into_scalar().elem();
-        let by: Tensor<B, D> = tensor(ops.state);
+        grads.consume::<B>(&ops.node);
         let [parent] = ops.parents;
-        register(grads, parent.map(|node| node.id), by.mul_scalar(factor));
+        register::<B, D>(grads, parent.map(|node| node.id), tensor(ops.state));
     }
 }

@@ -12,6 +12,7 @@ mod attention;
 mod drop;
 mod known;
 mod norm;
+#[cfg(any(test, feature = "cuda"))]
 pub(crate) mod rows;
 
 use burn::backend::Autodiff;
@@ -45,7 +46,7 @@ pub trait Fused: Backend {
         x.sum_dim(0)
     }
 
-    /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`; a class below 0 gives zeros.
+    /// 1 where a column is the row's class and 0 elsewhere, `[classes.len(), count]`.
     fn one_hot(classes: &[i32], count: usize, device: &Self::Device) -> Tensor<Self, 2> {
         let classes = TensorData::new(classes.to_vec(), [classes.len()]);
         one_hot(Tensor::from_data(classes, device), count)
@@ -135,12 +136,6 @@ pub trait Fused: Backend {
         initial: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
         gru::forward(inputs, taken, recurrent, bias, initial)
-    }
-
-    /// Adds each row of `x` `[classes.len(), d]` to its class's stretch of `to`, `d` values each; rows of a
-    /// class below 0 are left out. No more than `block_bytes` of what that needs are held at once.
-    fn add_by_class(x: Tensor<Self, 2>, classes: &[i32], block_bytes: usize, to: &mut [f32]) {
-        rows::add_by_class(x, classes, block_bytes, to);
     }
 
     /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`
@@ -378,25 +373,6 @@ mod tests {
             let (a, b) = (plain([rows, 3], 1), plain([rows, 4], 2));
             same(rows::over_rows(a.clone(), b.clone()), a.transpose().matmul(b.clone()));
             same(rows::column_sums(b.clone()), b.sum_dim(0));
-        }
-    }
-
-    #[test]
-    fn rows_are_added_by_their_class() {
-        let (x, classes) = (plain([7, 2], 1), [2, -1, 0, 2, 1, -1, 2]);
-        let mut expected = vec![0.5; 3 * 2];
-        for (row, class) in values(x.clone()).chunks(2).zip(classes) {
-            if class >= 0 {
-                row.iter().zip(&mut expected[class as usize * 2..]).for_each(|(value, sum)| *sum += value);
-            }
-        }
-        // By loops on the CPU, by products elsewhere: two rows at a time.
-        for add_by_class in [Inner::add_by_class, rows::add_by_class::<Inner>] {
-            let mut found = vec![0.5; 3 * 2];
-            add_by_class(x.clone(), &classes, 2 * 3 * 4, &mut found);
-            for (found, expected) in found.iter().zip(&expected) {
-                assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
-            }
         }
     }
 

@@ -1,26 +1,11 @@
-//! Sums over many rows, for devices that add at indices one by one and give a sum to one thread.
+//! Sums over many rows, for devices that give a sum to one thread.
 
 use burn::tensor::Tensor;
 
 use super::Fused;
-use crate::softmax::add;
-
-/// [`Fused::add_by_class`], as products with ones where a row is of a class.
-pub(crate) fn add_by_class<B: Fused>(x: Tensor<B, 2>, classes: &[i32], block_bytes: usize, to: &mut [f32]) {
-    let (d, device) = (x.dims()[1], x.device());
-    let count = to.len() / d.max(1);
-    let block = (block_bytes / 4 / count.max(1)).max(1);
-    let mut sums = Tensor::<B, 2>::zeros([count, d], &device);
-    for (nth, classes) in classes.chunks(block).enumerate() {
-        let ones = B::one_hot(classes, count, &device);
-        sums = sums + B::over_rows(ones, x.clone().narrow(0, nth * block, classes.len()));
-    }
-    add(to, sums);
-}
 
 /// [`Fused::over_rows`] as the sum of products of some rows each: one alone would keep few of a device's
 /// processors busy.
-#[cfg(any(test, feature = "cuda"))]
 pub(crate) fn over_rows<B: Fused>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 2> {
     /// Rows of a part.
     const PART: usize = 1_024;
@@ -39,7 +24,6 @@ pub(crate) fn over_rows<B: Fused>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B,
 }
 
 /// [`Fused::column_sums`], of about √rows rows first, and then of those sums.
-#[cfg(any(test, feature = "cuda"))]
 pub(crate) fn column_sums<B: Fused>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     /// Rows from which two steps are worth it.
     const MANY: usize = 64;

@@ -31,9 +31,7 @@ impl Fused for Flex {
     fn one_hot(classes: &[i32], count: usize, _: &Self::Device) -> Tensor<Self, 2> {
         let mut values = vec![0.0; classes.len() * count];
         for (row, class) in values.chunks_exact_mut(count.max(1)).zip(classes) {
-            if let Ok(class) = usize::try_from(*class) {
-                row[class] = 1.0;
-            }
+            row[*class as usize] = 1.0;
         }
         made(values, [classes.len(), count])
     }
@@ -113,15 +111,6 @@ impl Fused for Flex {
         let [by_mixed, by_bias] =
             attention::backward(by_output.slice(), mixed.slice(), weights.slice(), &pairs.buckets, sizes);
         [made(by_mixed, [rows, three]), made(by_bias, [heads, BUCKETS])]
-    }
-
-    fn add_by_class(x: Tensor<Self, 2>, classes: &[i32], _: usize, to: &mut [f32]) {
-        let d = x.dims()[1];
-        let x = Values::of(x);
-        for (class, row) in classes.iter().zip(x.slice().chunks_exact(d.max(1))) {
-            let Ok(class) = usize::try_from(*class) else { continue };
-            to[class * d..(class + 1) * d].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-        }
     }
 
     fn full_softmax(
