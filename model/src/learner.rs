@@ -272,19 +272,15 @@ impl<B: Fused> Learner<'_, B> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let vectors = vectors.clone().into_data();
-        let vectors = vectors.as_slice::<f32>().map_err(not_f32)?;
-        let priors = priors.cloned().map(values);
-        let (items, size) = (self.table.len(), interests * self.table.width());
+        let (items, priors) = (self.table.len(), priors.cloned().map(values));
         let catalogue = self.catalogue.clone().unwrap_or_else(|| self.table.tensor(self.device));
         let transposed = catalogue.transpose();
         let block = (self.logits_bytes / 4 / (items * interests).max(1)).max(1);
         for wanted in wanted.chunks(block) {
-            let of = |nth: &usize| targets.positions[*nth] * size..(targets.positions[*nth] + 1) * size;
-            let taken: Vec<f32> = wanted.iter().flat_map(|nth| &vectors[of(nth)]).copied().collect();
-            let taken = TensorData::new(taken, [wanted.len() * interests, self.table.width()]);
-            let logits = Tensor::<B, 2>::from_data(taken, self.device).matmul(transposed.clone());
-            let mut logits = logits.into_data();
+            let first = wanted.iter().map(|nth| targets.positions[*nth] * interests);
+            let rows = first.flat_map(|first| first..first + interests).collect();
+            let taken = Places::new(rows, vectors.dims()[0]).take(vectors.clone());
+            let mut logits = taken.matmul(transposed.clone()).into_data();
             let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
                 let at = targets.positions[*nth] * interests;
