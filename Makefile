@@ -52,7 +52,7 @@ chaos: build ## kill -9 the job 1,000 times on the embedded log and 200 on Kafka
 	@scripts/chaos $(ARGS)
 
 simulate: setup ## the engine under SEEDS seeds of everything that can go wrong (default 1000)
-	@HMISR_SIM_SEEDS=$(SEEDS) cargo test --release --workspace --test simulation any_seed -- --nocapture
+	@HMISR_SIM_SEEDS=$(SEEDS) cargo test --release --workspace --test pipeline any_seed -- --nocapture
 
 lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check
@@ -62,7 +62,7 @@ lint: setup ## formatting and clippy; warnings are errors
 	@rustfmt --check --edition 2021 udfs/arroyo/sources/*.rs
 
 udfs: setup ## write the UDF texts for Arroyo anew, after a change of the maths
-	@HMISR_REGENERATE=1 cargo test --release --workspace --test arroyo_texts
+	@HMISR_REGENERATE=1 cargo test --release --workspace --test features arroyo_texts
 
 setup: ## install what the build needs (apt)
 	@scripts/setup

@@ -1,12 +1,10 @@
 //! `hmisr backfill` on the checked-in events gives the checked-in features.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use common::{run, stdout};
+use crate::common::{run, stdout};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {

@@ -1,9 +1,7 @@
 //! What a user gets wrong is told with field, value, place and remedy, and exit code 2.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
-use common::{hmisr, run};
+use crate::common::{hmisr, run};
 
 /// The error text of a command that must fail with the exit code.
 fn refused(arguments: &[&str], code: i32) -> String {
@@ -100,17 +98,17 @@ fn a_data_folder_of_something_else() {
 fn a_backfill_over_its_own_input() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");
-    std::fs::write(&file, common::events(10)).unwrap();
+    std::fs::write(&file, crate::common::events(10)).unwrap();
     let name = file.to_str().unwrap();
     let text = refused(&["backfill", "--input", name, "--output", name], 2);
     assert!(text.contains("is the input"), "{text}");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), common::events(10));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), crate::common::events(10));
 }
 
 #[test]
 fn a_snapshot_that_was_truncated() {
     let folder = tempfile::tempdir().unwrap();
-    common::up(folder.path(), &["--generate", "3000"]);
+    crate::common::up(folder.path(), &["--generate", "3000"]);
     let snapshots = folder.path().join("snapshots");
     let version = std::fs::read_to_string(snapshots.join("LATEST")).unwrap();
     let weights = snapshots.join(version.trim()).join("model.safetensors");
@@ -119,7 +117,7 @@ fn a_snapshot_that_was_truncated() {
     let data = folder.path().to_str().unwrap();
     let mut arguments =
         vec!["up", "--data", data, "--generate", "3500", "--until-drained", "--listen", "127.0.0.1:0"];
-    arguments.extend(common::SMALL);
+    arguments.extend(crate::common::SMALL);
     let text = refused(&arguments, 2);
     assert!(text.contains("model.safetensors"), "{text}");
 }

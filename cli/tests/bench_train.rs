@@ -1,9 +1,7 @@
 //! `hmisr bench train` times a step of every network.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{run, stdout};
+use crate::common::{run, stdout};
 use serde_json::Value;
 
 #[test]

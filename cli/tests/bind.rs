@@ -1,14 +1,10 @@
 //! State that `hmisr backfill` built from history goes on over a real Apache Kafka.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::{Running, events, hmisr, run, stdout};
+use crate::common::{Running, events, hmisr, run, stdout};
 use hmisr_feed::Format;
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
@@ -46,7 +42,7 @@ fn in_order(records: impl Iterator<Item = Value>, from: &[i64]) -> Vec<Value> {
 
 #[test]
 fn a_new_group_goes_on_from_history() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -1,13 +1,9 @@
 //! `hmisr bridge` over a real Apache Kafka: killed, stopped, two at once; every record once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Running, hmisr, run, stdout};
+use crate::common::{Running, hmisr, run, stdout};
 use hmisr_stream::contract::{Event, Letter, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Header, Outgoing, Record, partition_for_key};
@@ -69,7 +65,7 @@ fn bridge(brokers: &str, name: &str) -> std::process::Command {
 
 #[test]
 fn every_record_is_copied_once_whatever_ends_a_bridge() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     let unknown = bridge(brokers, "one").arg("--until-end").output().unwrap();
     assert_eq!(unknown.status.code(), Some(2), "{}", String::from_utf8_lossy(&unknown.stderr));
@@ -128,7 +124,7 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
 
 #[test]
 fn users_are_forgotten_on_request() {
-    let Some(brokers) = broker::shared() else { return };
+    let Some(brokers) = crate::broker::shared() else { return };
     let missing = run(&["forget", "7", "--brokers", brokers]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("hmisr topics create"));

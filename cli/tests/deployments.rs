@@ -1,13 +1,11 @@
 //! What image, compose file and chart start is what the program takes: commands, health checks, variables, settings.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::hmisr;
+use crate::common::hmisr;
 use hmisr_deploy::containers::{Container, of_compose, of_manifests};
 use hmisr_deploy::image::instructions;
 use hmisr_deploy::tools::{composed, rendered};
@@ -97,7 +95,7 @@ fn every_variable_and_setting_is_the_programs_and_takes_effect() {
     let mut seen = BTreeSet::new();
     for container in containers() {
         let output = config(&container, &[]);
-        let settings: Value = serde_json::from_str(&common::stdout(&output)).unwrap();
+        let settings: Value = serde_json::from_str(&crate::common::stdout(&output)).unwrap();
         for (name, value) in container.env.iter().filter(|(name, _)| name.starts_with("HMISR")) {
             let path = name.trim_start_matches("HMISR").replace("__", "/").to_lowercase();
             let found = settings.pointer(&path).unwrap_or_else(|| panic!("{}: {name}", container.place));

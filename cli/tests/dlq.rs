@@ -1,15 +1,11 @@
 //! Dead letters are listed and replayed, each at most once, over the embedded log and over Kafka.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{events, hmisr, run, stdout, up};
+use crate::common::{events, hmisr, run, stdout, up};
 use hmisr_stream::contract::{DeadLetter, REPLAYED_FROM, Reason, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, KafkaSource, read_committed};
 use hmisr_stream::{Header, Record, Source, partition_for_key};
@@ -115,7 +111,7 @@ fn letters(count: usize) -> Vec<Record> {
 
 #[test]
 fn letters_on_kafka_are_replayed_once_whoever_replays() {
-    let Some(brokers) = broker::shared() else { return };
+    let Some(brokers) = crate::broker::shared() else { return };
     assert!(run(&["topics", "create", "--brokers", brokers]).status.success());
     let settings = KafkaSettings::new(brokers);
     let mut producer = KafkaProducer::new(&settings).unwrap();

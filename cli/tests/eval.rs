@@ -1,11 +1,9 @@
 //! `hmisr eval`: from files to figures.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::path::Path;
 
-use common::{COLUMNS, run, shop, stdout};
+use crate::common::{COLUMNS, run, shop, stdout};
 use serde_json::Value;
 
 fn eval(data: &str, arguments: &[&str]) -> std::process::Output {

@@ -1,15 +1,11 @@
 //! `hmisr feed` writes each event once, over restarts.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
-use common::{hmisr, run, stdout};
+use crate::common::{hmisr, run, stdout};
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{KafkaSettings, read_committed};
 
@@ -19,7 +15,7 @@ fn feed(brokers: &str, data: &Path, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_second_run_goes_on_where_the_first_ended() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     stdout(&run(&["topics", "create", "--brokers", brokers]));
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,11 @@
 //! `hmisr fit`: from a data set to weights and figures.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{COLUMNS, hmisr, run, shop, stdout};
+use crate::common::{COLUMNS, hmisr, run, shop, stdout};
 use serde_json::Value;
 
 /// A network that takes a second.

@@ -5,9 +5,6 @@
 //! right after one that was run is what that one prints, to the letter.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
@@ -61,7 +58,7 @@ fn follow(name: &str) {
             return;
         }
     }
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..");
     let guide = std::fs::read_to_string(root.join("docs").join(name)).unwrap();
     let blocks = blocks(&guide);

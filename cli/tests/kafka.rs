@@ -1,17 +1,13 @@
 //! The whole loop over a real Apache Kafka gives the totals of the embedded log.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Running, SMALL, backfill, events, export, hmisr, run, stdout, up};
+use crate::common::{Running, SMALL, backfill, events, export, hmisr, run, stdout, up};
 use hmisr_feed::Format;
 use hmisr_stream::contract::{FeatureRecord, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
@@ -20,7 +16,7 @@ use serde_json::Value;
 
 #[test]
 fn up_over_kafka_gives_the_same_totals() {
-    let Some(brokers) = broker::shared() else { return };
+    let Some(brokers) = crate::broker::shared() else { return };
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
     std::fs::write(&input, events(5_000)).unwrap();
@@ -109,7 +105,7 @@ fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
 
 #[test]
 fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");

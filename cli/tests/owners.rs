@@ -1,15 +1,11 @@
 //! Two jobs share the partitions: a server finds every user, and asks once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Running, hmisr, run};
+use crate::common::{Running, hmisr, run};
 use hmisr_stream::contract::{PartitionOwner, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Outgoing, partition_for_key};
@@ -58,7 +54,7 @@ fn asked(url: &str) -> f64 {
 
 #[test]
 fn every_user_is_found_by_one_request() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let partitions = format!("topics.partitions={PARTITIONS}");

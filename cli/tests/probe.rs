@@ -1,12 +1,10 @@
 //! `hmisr probe` says whether a server on this machine is well, with TLS and token too.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Output;
 
-use common::{Running, hmisr};
+use crate::common::{Running, hmisr};
 
 const TOKEN: &str = "a-token-of-some-length";
 

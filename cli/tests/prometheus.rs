@@ -2,15 +2,11 @@
 //! running `hmisr bridge`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Running, SMALL, hmisr, run, stdout};
+use crate::common::{Running, SMALL, hmisr, run, stdout};
 use hmisr_deploy::{dashboards, promql};
 use hmisr_stream::Outgoing;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
@@ -217,7 +213,7 @@ fn every_panel_recorded_series_and_selector_returns_data() {
 
 #[test]
 fn every_query_of_the_bridge_returns_data() {
-    let Some(broker) = broker::start() else { return };
+    let Some(broker) = crate::broker::start() else { return };
     let brokers = broker.address.as_str();
     stdout(&run(&["topics", "create", "--brokers", brokers, "--also", "clicks=1"]));
     let mut command = hmisr();

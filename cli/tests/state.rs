@@ -1,11 +1,9 @@
 //! `hmisr state`: what it shows, checks, moves and refuses.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::{events, run, stdout};
+use crate::common::{events, run, stdout};
 use serde_json::Value;
 
 /// State of 2,000 events in two partitions.

@@ -1,13 +1,11 @@
 //! `hmisr up`: the whole loop, drained, restarted, killed, served.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Running, SMALL, backfill, events, export, hmisr, up};
+use crate::common::{Running, SMALL, backfill, events, export, hmisr, up};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::{Log, LogSettings};
 use serde_json::Value;
@@ -51,7 +49,7 @@ fn python_reads(snapshots: &Path) {
         eprintln!("SKIPPED: there is no python3 to run scripts/read_weights.py with");
         return;
     };
-    let near = common::stdout(&output);
+    let near = crate::common::stdout(&output);
     let cosines: Vec<f64> =
         near.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
     assert!(cosines.len() == 3 && cosines.is_sorted_by(|a, b| a >= b) && cosines[0] <= 1.0, "{near}");

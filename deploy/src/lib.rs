@@ -3,7 +3,7 @@
 //! and chart for their tests.
 //!
 //! The files under `deploy/grafana/dashboards` are made from here:
-//! `HMISR_WRITE=1 cargo test --release --workspace --test dashboards`.
+//! `HMISR_WRITE=1 cargo test --release --workspace --test deploy dashboards`.
 
 pub mod catalogue;
 pub mod containers;

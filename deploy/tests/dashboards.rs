@@ -25,7 +25,7 @@ fn the_checked_in_files_are_current() {
         assert!(
             found == text,
             "{} is not what deploy/src/dashboards describes; write it anew:\n\
-             HMISR_WRITE=1 cargo test --release --workspace --test dashboards",
+             HMISR_WRITE=1 cargo test --release --workspace --test deploy dashboards",
             path.display()
         );
         described.insert(path);

@@ -1,12 +1,10 @@
 //! The feeder waits for its readers, keeps its rate, stops when told, and counts.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use common::{MemoryLog, folder, metrics, same_truth};
+use crate::common::{MemoryLog, folder, metrics, same_truth};
 use hmisr_feed::{EventLine, EventWriter, Fed, Feeder, Generator, GeneratorSettings, GroundTruth, Settings};
 use hmisr_stream::Result as LogResult;
 

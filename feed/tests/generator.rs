@@ -1,8 +1,6 @@
 //! The generator keeps its word: the truth explains the events.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::collections::HashMap;
 
 use hmisr_feed::generator::{MAX_PERIODS, ceiling};
@@ -27,7 +25,7 @@ fn int(id: &hmisr_stream::contract::Id) -> u64 {
 fn a_seed_gives_the_same_bytes_and_another_seed_others() {
     let bytes = |seed| {
         let settings = GeneratorSettings { seed, ..settings(5_000) };
-        common::drain(&mut Generator::new(settings).unwrap()).unwrap()
+        crate::common::drain(&mut Generator::new(settings).unwrap()).unwrap()
     };
     assert_eq!(bytes(7), bytes(7));
     assert_ne!(bytes(7), bytes(8));
@@ -38,7 +36,7 @@ fn a_seed_gives_the_same_bytes_and_another_seed_others() {
 #[test]
 fn the_stream_is_that_of_its_version() {
     let mut generator = Generator::new(settings(3)).unwrap();
-    let lines: Vec<String> = common::drain(&mut generator)
+    let lines: Vec<String> = crate::common::drain(&mut generator)
         .unwrap()
         .into_iter()
         .map(|line| String::from_utf8(line.payload).unwrap())
@@ -155,10 +153,10 @@ fn the_truth_reads_back_and_can_be_made_again() {
     let (_, truth) = all(&settings);
     assert_eq!(truth.events, 5_000);
     assert!(GroundTruth::after(&settings, 5_000).unwrap() == truth);
-    let folder = common::folder(&[("bad.json", b"{\"events\": 1}")]);
+    let folder = crate::common::folder(&[("bad.json", b"{\"events\": 1}")]);
     let path = folder.path().join("truth.json");
     truth.write(&path).unwrap();
-    assert!(common::same_truth(&GroundTruth::read(&path).unwrap(), &truth));
+    assert!(crate::common::same_truth(&GroundTruth::read(&path).unwrap(), &truth));
     let error = GroundTruth::read(&folder.path().join("bad.json")).unwrap_err();
     assert!(
         matches!(&error, FeedError::Unreadable { .. }) && error.to_string().contains("bad.json"),

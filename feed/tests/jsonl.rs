@@ -1,11 +1,9 @@
 //! JSON lines go through byte for byte, good or bad.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{MemoryLog, drain, error, folder, read};
+use crate::common::{MemoryLog, drain, error, folder, read};
 use hmisr_feed::{Feeder, Format, MAX_EVENT_BYTES, Numbered, Settings, open};
 
 const LINES: &[u8] = b"{\"user_id\": 2, \"item_id\":1}\r\n\n{\"ts\":1 ,\"user_id\":\"a\"}\n   \nnonsense \xff\n{\"user_id\": 2}";
@@ -59,7 +57,7 @@ fn nothing_to_read_is_said() {
     }
     let text = error(&folder.path().join("absent.jsonl"), Format::Jsonl);
     assert!(text.contains("absent.jsonl: no such file or folder; expected a file of one JSON"), "{text}");
-    let text = error(common::folder(&[("a.csv", b"1")]).path(), Format::Jsonl);
+    let text = error(crate::common::folder(&[("a.csv", b"1")]).path(), Format::Jsonl);
     assert!(text.contains("no *.jsonl file"), "{text}");
 }
 
@@ -90,7 +88,7 @@ fn a_line_too_long_for_the_log_is_fed_cut_in_its_place() {
     );
 
     let mut log = MemoryLog::new(1);
-    let metrics = common::metrics();
+    let metrics = crate::common::metrics();
     let mut feeder = Feeder::new(&Settings::default(), metrics.clone()).unwrap();
     let mut source = open(&path, Format::Jsonl).unwrap();
     let fed = feeder.run(&mut *source, &mut log, &mut || u64::MAX, &AtomicBool::new(false)).unwrap();

@@ -1,9 +1,7 @@
 //! MovieLens in its own layout and in RecBole's.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{error, events, folder, read};
+use crate::common::{error, events, folder, read};
 use hmisr_feed::Format::Movielens;
 use hmisr_feed::open;
 
@@ -26,7 +24,7 @@ fn ratings_come_in_time_order_and_ties_in_file_order() {
     for path in [folder.path().to_owned(), folder.path().join("ratings.dat")] {
         let mut source = open(&path, Movielens).unwrap();
         assert_eq!(source.total(), Some(5));
-        let lines = common::drain(&mut *source).unwrap();
+        let lines = crate::common::drain(&mut *source).unwrap();
         // A time that no event may have is passed on, first, to become a dead letter.
         assert!(String::from_utf8_lossy(&lines[0].payload).contains(r#""ts":-5000"#));
         assert_eq!(events(&lines[1..]), expected);

@@ -1,11 +1,9 @@
 //! The public data sets, where they are at hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::data;
+use crate::common::data;
 use hmisr_feed::{Format, open};
 use hmisr_stream::contract::Event;
 

@@ -1,11 +1,9 @@
 //! A log or data folder that is not the source's is refused, with what to do about it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{MemoryLog, folder, metrics};
+use crate::common::{MemoryLog, folder, metrics};
 use hmisr_feed::{FeedError, FeedIdentity, Feeder, Format, Generator, GeneratorSettings, Settings, open};
 
 fn run(text: &[u8], log: &mut MemoryLog) -> Result<hmisr_feed::Fed, FeedError> {

@@ -1,11 +1,9 @@
 //! A feed that is cut off anywhere goes on as if it had not been.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{MemoryLog, folder, metrics};
+use crate::common::{MemoryLog, folder, metrics};
 use hmisr_feed::{FeedError, Feeder, Format, Settings, open};
 use proptest::prelude::*;
 

@@ -1,9 +1,7 @@
 //! Taobao's UserBehavior.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{error, events, folder, read};
+use crate::common::{error, events, folder, read};
 use hmisr_feed::Format::Taobao;
 
 #[test]

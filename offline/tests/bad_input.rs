@@ -1,9 +1,7 @@
 //! Bad files are refused with place and remedy; what is bearable is counted.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{data, folder, load, refusal};
+use crate::common::{data, folder, load, refusal};
 use hmisr_offline::{Format, Protocol, Split};
 
 fn csv(rows: &str) -> String {

@@ -1,11 +1,9 @@
 //! Coverage, Gini and the long tail against slow definitions.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::measures::{coverage, exposure, gini, long_tail};
 use hmisr_offline::{Protocol, Split};
 use proptest::prelude::*;

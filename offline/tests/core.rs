@@ -1,11 +1,9 @@
 //! The core filter keeps the largest part in which everyone has enough events.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::dataset;
+use crate::common::dataset;
 use proptest::prelude::*;
 
 /// (user, item, time) by id, filtered one offender at a time.

@@ -1,12 +1,10 @@
 //! Fits that are stopped, that fail, and that are of odd data.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::dataset;
+use crate::common::dataset;
 use hmisr_model::backend;
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, ModelSettings};
@@ -269,8 +267,9 @@ fn items_without_a_category_share_one() {
             format!("{user},{item},{},{kind}\n", 1_700_000_000 + at * 60 + user)
         })
         .collect();
-    let files = common::folder(&[("x.csv", format!("user,item,timestamp,category\n{rows}").as_bytes())]);
-    let data = common::load(files.path());
+    let files =
+        crate::common::folder(&[("x.csv", format!("user,item,timestamp,category\n{rows}").as_bytes())]);
+    let data = crate::common::load(files.path());
     assert_eq!((data.notes.items_without_category, data.categories.len()), (3, 2));
     let split = Split::new(Protocol::O1, data).unwrap();
     let folder = tempfile::tempdir().unwrap();

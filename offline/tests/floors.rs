@@ -1,9 +1,7 @@
 //! Popularity and the decayed Markov chain reach the figures measured for them elsewhere.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{data, load};
+use crate::common::{data, load};
 use hmisr_offline::measures::{UserTable, long_tail};
 use hmisr_offline::rank::{Markov, Popularity, Trinity};
 use hmisr_offline::{EvaluateOptions, Protocol, Scorer, Split, evaluate};

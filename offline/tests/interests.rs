@@ -1,9 +1,7 @@
 //! Dominant categories, and similarities of related and distinct interests.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::measures::{RelatedSums, dominant_categories};
 use hmisr_offline::{Event, Interests};
 

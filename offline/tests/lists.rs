@@ -1,9 +1,7 @@
 //! Diversity of a list and of what follows, against dense vectors.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::measures::{intra_list_diversity, list_entropy, tail_share};
 use hmisr_offline::split::FutureDiversity;
 use hmisr_offline::{Dataset, Event};

@@ -1,9 +1,7 @@
 //! Each format is read as what it says.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::{folder, load};
+use crate::common::{folder, load};
 use hmisr_offline::data::CsvColumns;
 use hmisr_offline::{Dataset, Format};
 

@@ -1,9 +1,7 @@
 //! A rank is what sorting gives, ties share their mean, nothing but candidates is listed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::rank::rank;
 use hmisr_offline::{EvaluateOptions, Protocol, Query, Result, Scorer, Split, evaluate};
 use proptest::prelude::*;

@@ -1,9 +1,7 @@
 //! A report holds the figures where machines and people look for them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::measures::ParetoPoint;
 use hmisr_offline::rank::{Markov, Popularity};
 use hmisr_offline::report::{

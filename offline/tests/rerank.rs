@@ -1,9 +1,7 @@
 //! MMR against a slow greedy search, and what it does to ranks and curves.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_model::rerank::{Candidate, Objective, rerank};
 use hmisr_offline::measures::{
     self, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto, select_lambda,

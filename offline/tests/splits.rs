@@ -1,9 +1,7 @@
 //! What is asked lies after what is learnt, and nothing of it is told.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use hmisr_offline::rank::{Markov, Popularity, Trinity};
 use hmisr_offline::split::LEAST_FUTURE_EVENTS;
 use hmisr_offline::{Case, Dataset, Protocol, Query, Scorer, Split};

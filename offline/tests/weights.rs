@@ -1,14 +1,12 @@
 //! Weights as others read them: the documented layout, and the reader in Python.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use common::dataset;
+use crate::common::dataset;
 use hmisr_model::ModelSettings;
 use hmisr_model::backend;
 use hmisr_offline::fit::{FitSettings, Run, Watch, fit};

@@ -2,9 +2,7 @@
 //! outputs are those of a job that has read the topic from the first event.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
-use common::{Bench, events};
+use crate::common::{Bench, events};
 use hmisr_pipeline::backfill::Backfill;
 use hmisr_state::{Identity, Resources, StateSettings, bind};
 use hmisr_stream::contract::{FeatureRecord, topic};

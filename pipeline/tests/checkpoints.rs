@@ -2,8 +2,6 @@
 //! undisturbed run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{Bench, Content, OddSource, events};
+use crate::common::{Bench, Content, OddSource, events};
 use hmisr_pipeline::engine::{Engine, Point, Setup, World};
 use hmisr_pipeline::{Error, PipelineMetrics, StateDirectory};
 use hmisr_state::StateSettings;

@@ -2,14 +2,12 @@
 //! is lost or twice.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Bench, event};
+use crate::common::{Bench, event};
 use hmisr_pipeline::ErrorKind;
 use hmisr_stream::contract::{Event, topic};
 

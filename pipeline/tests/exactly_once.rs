@@ -2,11 +2,9 @@
 //! nothing twice, nothing different.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Bench, OddSource, events};
+use crate::common::{Bench, OddSource, events};
 use hmisr_pipeline::{Delivery, StateDirectory};
 use hmisr_stream::contract::{Event, FeatureRecord, Id, topic};
 use hmisr_stream::log::LogSink;

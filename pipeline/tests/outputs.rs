@@ -1,9 +1,7 @@
 //! What the job writes: features as the backfill's, examples without a leak, dead letters whole.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
-use common::{Bench, event, events, outgoing};
+use crate::common::{Bench, event, events, outgoing};
 use hmisr_pipeline::Emit;
 use hmisr_pipeline::backfill::Backfill;
 use hmisr_state::StateSettings;

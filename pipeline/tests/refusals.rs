@@ -1,9 +1,7 @@
 //! What does not fit together is refused at the start, with the remedy.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
-use common::{Bench, OddSource, events};
+use crate::common::{Bench, OddSource, events};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::{Log, LogSettings};
 

@@ -1,12 +1,10 @@
 //! What the endpoints answer when all is well.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{DIVERSITY, Running, Shelf, Users, item, settings};
+use crate::common::{DIVERSITY, Running, Shelf, Users, item, settings};
 use hmisr_serving::{Settings, Watcher};
 use hmisr_stream::contract::{Id, UserView};
 

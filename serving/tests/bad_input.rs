@@ -1,15 +1,13 @@
 //! What cannot be answered gets the right status, and an error that says what to do.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, client, settings};
+use crate::common::{Running, Shelf, Users, client, settings};
 use hmisr_serving::Watcher;
 use hmisr_stream::contract::Id;
 

@@ -2,15 +2,13 @@
 //! `PROPTEST_CASES` sets how many are tried.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, settings};
+use crate::common::{Running, Shelf, Users, settings};
 use hmisr_serving::Watcher;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,12 +1,10 @@
 //! Versions swap while clients ask: no request fails, and each is answered by one version.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, client, get, item, settings, until};
+use crate::common::{Running, Shelf, Users, client, get, item, settings, until};
 use hmisr_serving::Watcher;
 
 const CLIENTS: usize = 4;

@@ -1,14 +1,12 @@
 //! Look-ups over HTTP: several pipelines, one of them dead, and servers that are none.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Running, Users, item, settings, until};
+use crate::common::{Running, Users, item, settings, until};
 use hmisr_serving::{LookupClient, Settings, UserLookup};
 use hmisr_stream::contract::{Id, Owners, PartitionOwner};
 

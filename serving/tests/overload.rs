@@ -1,12 +1,10 @@
 //! More than the bounds allow is refused at once, and what takes too long is given up.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, settings, until};
+use crate::common::{Running, Shelf, Users, settings, until};
 use hmisr_serving::{Settings, Watcher};
 
 fn served(settings: Settings) -> (Running, Arc<Shelf>) {

@@ -1,13 +1,11 @@
 //! The page at `/`, and what it asks for.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Answer, Running, Shelf, Users, client, item, settings, until};
+use crate::common::{Answer, Running, Shelf, Users, client, item, settings, until};
 use hmisr_serving::{LookupError, UserLookup, Watcher};
 use hmisr_stream::contract::{Id, UserView};
 use serde_json::{Value, json};

@@ -1,12 +1,10 @@
 //! Ready means: a model is in force, look-ups answer, and whatever else the program needs.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, settings};
+use crate::common::{Running, Shelf, Users, settings};
 use hmisr_serving::{ModelSlot, Watcher};
 
 #[test]

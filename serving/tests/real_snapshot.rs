@@ -1,15 +1,13 @@
 //! The trainer's own snapshots, swapped in while clients ask, curl among them.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Running, Users, client, get, settings, until};
+use crate::common::{Running, Users, client, get, settings, until};
 use hmisr_serving::{Checked, Snapshots, Watcher};
 use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, WireId};
 use hmisr_stream::{Limits, Polled, Record, Source, TopicInfo};

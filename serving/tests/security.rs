@@ -1,15 +1,13 @@
 //! TLS, bearer tokens, and clients that mean harm: secrets stay secret, places are given back.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Running, Users, client, settings};
+use crate::common::{Running, Users, client, settings};
 use hmisr_serving::{LookupClient, ModelSlot, Settings, UserLookup};
 use hmisr_stream::contract::Id;
 
@@ -259,7 +257,7 @@ fn more_connections_than_places_wait_and_are_answered() {
     let server = start(Settings { max_connections: 8, ..few(settings()) });
     std::thread::scope(|threads| {
         let asking: Vec<_> = (0..64)
-            .map(|_| threads.spawn(|| common::get(&client(), &format!("{}/v1/users/1", server.base))))
+            .map(|_| threads.spawn(|| crate::common::get(&client(), &format!("{}/v1/users/1", server.base))))
             .collect();
         for asked in asking {
             assert_eq!(asked.join().unwrap().unwrap().status, 200);

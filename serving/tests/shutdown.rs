@@ -1,13 +1,11 @@
 //! Stopping accepts nothing more, answers what is in flight, and ends at its deadline.
 
-mod common;
-
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{Running, Shelf, Users, client, get, settings, until};
+use crate::common::{Running, Shelf, Users, client, get, settings, until};
 use hmisr_serving::{Ended, Error, HttpServer, Settings, Watcher};
 
 fn served(settings: Settings) -> (Running, Arc<Shelf>) {

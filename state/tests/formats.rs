@@ -1,7 +1,7 @@
 //! Stores of every format that this version reads, as older versions wrote them: one folder
 //! `fixtures/format-N` each, with what it holds in `fixtures/format-N.json`.
 //!
-//! A new format is added by `cargo test -p hmisr-state --test formats -- --ignored`, which writes
+//! A new format is added by `cargo test --release --workspace --test state formats -- --ignored`, which writes
 //! the fixture of the present one and refuses to write over one that is there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 

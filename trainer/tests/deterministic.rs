@@ -1,9 +1,7 @@
 //! The same batches give the same bits at sizes where products are spread over threads.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{examples, settings};
+use crate::common::{examples, settings};
 use hmisr_trainer::{Settings, Trainer, backend};
 
 #[test]

@@ -1,9 +1,7 @@
 //! It learns what can be learnt, evaluates before it does, and recommends accordingly.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{example, examples, settings};
+use crate::common::{example, examples, settings};
 use hmisr_stream::contract::Id;
 use hmisr_trainer::recommend::{Lambda, Origin, Recommendation, Request};
 use hmisr_trainer::{Progress, Recommender, Trainer, backend};
@@ -129,8 +127,9 @@ fn a_server_recommends_what_follows() {
     settings.learning.encoder_rate = 0.005;
     settings.evaluation.filter_seen = false;
     let all = examples(6_000, 29, 100);
-    let log = common::logs(&all, 2);
-    common::run_over(&settings, common::Memory::new(log, 1, None), &Progress::default()).unwrap();
+    let log = crate::common::logs(&all, 2);
+    crate::common::run_over(&settings, crate::common::Memory::new(log, 1, None), &Progress::default())
+        .unwrap();
     let recommender = Recommender::load(folder.path(), None).unwrap();
     assert_eq!((recommender.version(), recommender.items()), (1, 100));
     let history = |items: &[u32]| -> Vec<(Id, i64)> {

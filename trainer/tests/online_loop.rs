@@ -1,9 +1,9 @@
 //! The loop learns from every readable record, tells of its snapshots, and keeps a few.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Memory, MemorySink, examples, logs, metrics, record, run_over, run_with, settings, value};
+use crate::common::{
+    Memory, MemorySink, examples, logs, metrics, record, run_over, run_with, settings, value,
+};
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
 use hmisr_trainer::Progress;
 use hmisr_trainer::snapshot::{Snapshot, latest_version};

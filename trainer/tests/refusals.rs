@@ -1,11 +1,9 @@
 //! What is broken, foreign or out of place is refused with the file, the finding and the remedy.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::path::Path;
 
-use common::{Memory, examples, logs, run_over, settings};
+use crate::common::{Memory, examples, logs, run_over, settings};
 use hmisr_stream::Record;
 use hmisr_trainer::snapshot::latest_version;
 use hmisr_trainer::{ErrorKind, Progress, Recommender};

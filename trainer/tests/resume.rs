@@ -1,11 +1,9 @@
 //! Kill, restore, go on = never killed, bit for bit.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::path::Path;
 
-use common::{Memory, copy, examples, logs, newest_files, run_over, settings};
+use crate::common::{Memory, copy, examples, logs, newest_files, run_over, settings};
 use hmisr_trainer::{Progress, Settings};
 
 fn every(folder: &Path, examples: u64) -> Settings {

@@ -1,6 +1,6 @@
 //! The texts that are deployed on Arroyo are made from the one source of the maths.
 //!
-//! `HMISR_REGENERATE=1 cargo test --release --workspace --test arroyo_texts` (`make udfs`) writes them;
+//! `HMISR_REGENERATE=1 cargo test --release --workspace --test features arroyo_texts` (`make udfs`) writes them;
 //! without it the test fails where a checked-in text is not what would be written.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 

@@ -2,15 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod cluster;
-#[path = "../common/mod.rs"]
-mod common;
 
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use crate::common::{Running, hmisr, stdout};
 use axum::http::StatusCode;
 use cluster::{Cluster, Faults, counted, impostor};
-use common::{Running, hmisr, stdout};
 use serde_json::Value;
 
 const HOURLY: &str = "user_features_hourly";

@@ -7,14 +7,12 @@
 )]
 
 mod browser;
-#[path = "../common/mod.rs"]
-mod common;
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::common::{Running, SMALL, hmisr, up};
 use browser::Browser;
-use common::{Running, SMALL, hmisr, up};
 
 /// WebDriver's names of keys.
 const ENTER: &str = "\u{e007}";

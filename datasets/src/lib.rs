@@ -1,0 +1,1 @@
+//! Every layout of events and data sets, read once, for the stream and offline alike.

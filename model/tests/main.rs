@@ -1,0 +1,4 @@
+//! The tests of this crate as one program, which links its libraries once.
+
+mod learning;
+mod networks;

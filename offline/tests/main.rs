@@ -1,0 +1,20 @@
+//! The tests of this crate as one program, which links its libraries once.
+
+mod accuracy;
+mod bad_input;
+mod catalogue;
+mod common;
+mod confidence;
+mod core;
+mod correlation;
+mod fit;
+mod floors;
+mod interests;
+mod lists;
+mod loaders;
+mod ranking;
+mod reports;
+mod rerank;
+mod splits;
+mod stored;
+mod weights;

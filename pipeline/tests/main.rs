@@ -1,0 +1,10 @@
+//! The tests of this crate as one program, which links its libraries once.
+
+mod bind;
+mod checkpoints;
+mod common;
+mod disk_full;
+mod exactly_once;
+mod outputs;
+mod refusals;
+mod simulation;

@@ -1,0 +1,8 @@
+//! The tests of this crate as one program, which links its libraries once.
+
+mod common;
+mod deterministic;
+mod learns;
+mod online_loop;
+mod refusals;
+mod resume;
