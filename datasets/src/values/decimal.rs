@@ -88,7 +88,6 @@ impl Decimal {
 
     /// The integer next to the number times 10^`power`, halves upwards; none beyond 38 digits.
     pub fn rounded(&self, power: i32) -> Option<i128> {
-        // Twice the number, and a half: floor((2x + 1) / 2).
         let tenths = self.scaled(power.checked_add(1)?)?.0;
         Some(tenths.checked_add(5)?.div_euclid(10))
     }

@@ -37,7 +37,7 @@ mod time_sample;
 mod time_text;
 mod times;
 
-pub use categories::{CategoryForm, CategorySample, MAX_CATEGORIES};
+pub use categories::{CategoryForm, CategorySample, MAX_CATEGORIES, Split};
 pub use decimal::Decimal;
 pub use error::ValueError;
 pub use hmisr_features::is_missing;
@@ -48,4 +48,4 @@ pub use time_form::TimeForm;
 pub use time_pattern::TimePattern;
 pub use time_sample::{DecidedTime, TimeSample, Undecided};
 pub use time_text::epoch_ms;
-pub use times::{MAX_PLAUSIBLE_MS, MIN_PLAUSIBLE_MS, TimeUnit, date_text, in_each_unit, is_plausible};
+pub use times::{MAX_PLAUSIBLE_MS, MIN_PLAUSIBLE_MS, TimeRange, TimeUnit, date_text, in_each_unit, is_plausible};

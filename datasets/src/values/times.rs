@@ -107,6 +107,48 @@ pub fn in_each_unit(number: &Decimal) -> String {
     TimeUnit::ALL.map(told).join(", ")
 }
 
+/// The first and the last of many times, for a report.
+///
+/// ```
+/// use hmisr_datasets::values::TimeRange;
+///
+/// let mut range = TimeRange::default();
+/// range.see(1_764_000_000_000);
+/// range.see(978_300_760_000);
+/// assert_eq!(range.to_string(), "2000-12-31T22:12:40Z to 2025-11-24T16:00:00Z");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    bounds: Option<(i64, i64)>,
+}
+
+impl TimeRange {
+    /// Takes a time into account, epoch milliseconds.
+    pub fn see(&mut self, ms: i64) {
+        let (first, last) = self.bounds.unwrap_or((ms, ms));
+        self.bounds = Some((first.min(ms), last.max(ms)));
+    }
+
+    /// The first time; none before any was seen.
+    pub fn first_ms(&self) -> Option<i64> {
+        self.bounds.map(|(first, _)| first)
+    }
+
+    /// The last time; none before any was seen.
+    pub fn last_ms(&self) -> Option<i64> {
+        self.bounds.map(|(_, last)| last)
+    }
+}
+
+impl fmt::Display for TimeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bounds {
+            Some((first, last)) => write!(f, "{} to {}", date_text(first), date_text(last)),
+            None => f.write_str("no times"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
