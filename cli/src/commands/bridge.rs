@@ -1,9 +1,10 @@
 //! `hmisr bridge`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, TimeUnit};
+use clap::Args;
+use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Mapping, TopicTime};
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Metrics};
 
@@ -23,15 +24,9 @@ pub struct BridgeArgs {
     /// The topic that is read.
     #[arg(long, value_name = "TOPIC")]
     from: Option<String>,
-    /// Where a field of an event stands in a record, such as user_id=/user/id; repeatable.
-    #[arg(long = "field", value_name = "FIELD=PLACE")]
-    fields: Vec<String>,
-    /// What a field is where a record does not have it, such as action=click; repeatable.
-    #[arg(long = "default", value_name = "FIELD=VALUE")]
-    defaults: Vec<String>,
-    /// What the time is written in; record takes the record's own timestamp.
-    #[arg(long, value_name = "UNIT")]
-    time_unit: Option<Unit>,
+    /// How its records become events.
+    #[command(flatten)]
+    mapping: MappingArgs,
     /// Stop when everything was copied that is there.
     #[arg(long)]
     until_end: bool,
@@ -43,32 +38,47 @@ pub struct BridgeArgs {
     json: bool,
 }
 
-/// [`TimeUnit`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Unit {
-    S,
-    Ms,
-    Us,
-    Ns,
-    Rfc3339,
-    Record,
+/// How records of another topic become events; each goes over its setting in [bridge].
+#[derive(Debug, Default, Args)]
+pub struct MappingArgs {
+    /// Where a field of an event stands: user_id=/user/id (a JSON pointer), item_id=sku (a name),
+    /// user_id=key: (the record's key), event_id=header:ce_id; fall-backs in order,
+    /// user_id=userId,anonymousId. Repeatable.
+    #[arg(long = "field", value_name = "FIELD=PLACE[,PLACE…]")]
+    fields: Vec<String>,
+    /// What a field is where a record does not have it, such as action=click; repeatable.
+    #[arg(long = "default", value_name = "FIELD=VALUE")]
+    defaults: Vec<String>,
+    /// Only records in which one of these values stands at that place, such as /op=c,r; repeatable, then
+    /// all must hold.
+    #[arg(long, value_name = "PLACE=VALUE[,VALUE…]")]
+    only: Vec<String>,
+    /// One event for each element of this list, such as /items; ./sku is a place in the element.
+    #[arg(long, value_name = "POINTER")]
+    each: Option<String>,
+    /// What the time is written in: s, ms, us, ns, rfc3339, yyyymmdd; record takes the record's own
+    /// timestamp, auto decides once by the topic's first times.
+    #[arg(long, value_name = "UNIT", value_parser = unit)]
+    time_unit: Option<TopicTime>,
+    /// The same by a pattern of strptime, such as '%d/%m/%Y %H:%M'.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, conflicts_with = "time_unit")]
+    time_format: Option<TopicTime>,
 }
 
-impl From<Unit> for TimeUnit {
-    fn from(unit: Unit) -> Self {
-        match unit {
-            Unit::S => Self::S,
-            Unit::Ms => Self::Ms,
-            Unit::Us => Self::Us,
-            Unit::Ns => Self::Ns,
-            Unit::Rfc3339 => Self::Rfc3339,
-            Unit::Record => Self::Record,
-        }
+fn unit(text: &str) -> Result<TopicTime, String> {
+    text.parse()
+}
+
+fn pattern(text: &str) -> Result<TopicTime, String> {
+    match text.contains('%') {
+        true => text.parse(),
+        false => Err("it is a pattern of strptime, such as '%d/%m/%Y %H:%M'; units are given by --time-unit".into()),
     }
 }
 
 pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let settings = settings(&config, &args)?;
+    let mapping = Mapping::new(&settings)?;
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
@@ -89,7 +99,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         server.url()
     );
     let sink = || kafka.sink(&settings.transactional_id, Delivery::ExactlyOnce);
-    let copied = Bridge::new(&settings, source, &sink, &metrics).run(&stop, args.until_end);
+    let copied = Bridge::new(mapping, source, &sink, &metrics).run(&stop, args.until_end);
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     server.join()?;
     let copied = copied?;
@@ -98,7 +108,13 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let refused: u64 = copied.dead_letters.values().sum();
-    println!("{} records became events, {refused} dead letters", copied.events);
+    println!(
+        "{} records: {} events, {} records skipped, {refused} dead letters",
+        copied.records, copied.events, copied.skipped
+    );
+    if let Some(times) = &copied.times {
+        println!("times, read as {}: {} to {}", times.unit, times.first, times.last);
+    }
     Ok(())
 }
 
@@ -106,43 +122,56 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
 fn settings(config: &Config, args: &BridgeArgs) -> Result<BridgeSettings, Failure> {
     let mut settings = config.bridge.clone();
     settings.topic = args.from.clone().unwrap_or(settings.topic);
-    settings.time_unit = args.time_unit.map_or(settings.time_unit, TimeUnit::from);
-    for pair in &args.fields {
-        let (field, place) = split("--field", pair)?;
-        let fields = &mut settings.fields;
-        *match field {
-            "user_id" => &mut fields.user_id,
-            "item_id" => &mut fields.item_id,
-            "category" => &mut fields.category,
-            "action" => &mut fields.action,
-            "ts" => &mut fields.ts,
-            "weight" => &mut fields.weight,
-            "is_tail" => &mut fields.is_tail,
-            "request_id" => &mut fields.request_id,
-            "event_id" => &mut fields.event_id,
-            _ => {
-                return Err(Failure::user(format!(
-                    "--field {pair}: an event has user_id, item_id, category, action, ts, weight, is_tail, request_id and event_id"
-                )));
-            }
-        } = place.to_owned();
-    }
-    for pair in &args.defaults {
-        match split("--default", pair)? {
-            ("action", value) => value.clone_into(&mut settings.defaults.action),
-            ("category", value) => value.clone_into(&mut settings.defaults.category),
-            _ => {
-                return Err(Failure::user(format!(
-                    "--default {pair}: there are defaults of action and category"
-                )));
-            }
-        }
-    }
     if settings.topic.is_empty() {
         return Err(Failure::user("--from: name the topic that is read, here or as bridge.topic"));
     }
-    settings.validate()?;
+    args.mapping.over(&mut settings)?;
     Ok(settings)
+}
+
+impl MappingArgs {
+    /// Whether nothing was given.
+    pub fn is_empty(&self) -> bool {
+        let Self { fields, defaults, only, each, time_unit, time_format } = self;
+        let lists = [fields, defaults, only].iter().all(|list| list.is_empty());
+        lists && each.is_none() && time_unit.is_none() && time_format.is_none()
+    }
+
+    /// Puts these over what is configured, and checks the whole.
+    pub fn over(&self, settings: &mut BridgeSettings) -> Result<(), Failure> {
+        let time = self.time_unit.as_ref().or(self.time_format.as_ref());
+        settings.time_unit = time.unwrap_or(&settings.time_unit).clone();
+        settings.each = self.each.as_ref().unwrap_or(&settings.each).clone();
+        if !self.only.is_empty() {
+            settings.only.clone_from(&self.only);
+        }
+        let mut seen = BTreeSet::new();
+        for pair in &self.fields {
+            let (field, places) = split("--field", pair)?;
+            let Some(known) = settings.fields.named(field) else {
+                return Err(Failure::user(format!(
+                    "--field {pair}: an event has user_id, item_id, category, action, ts, weight, is_tail, request_id and event_id"
+                )));
+            };
+            // A field given again names fall-backs.
+            match seen.insert(field) {
+                true => *known = places.into(),
+                false => known.extend(places.into()),
+            }
+        }
+        for pair in &self.defaults {
+            match split("--default", pair)? {
+                ("action", value) => value.clone_into(&mut settings.defaults.action),
+                ("category", value) => value.clone_into(&mut settings.defaults.category),
+                _ => {
+                    return Err(Failure::user(format!(
+                        "--default {pair}: there are defaults of action and category"
+                    )));
+                }
+            }
+        }
+        Ok(settings.validate()?)
+    }
 }
 
 fn split<'a>(option: &str, pair: &'a str) -> Result<(&'a str, &'a str), Failure> {
