@@ -12,6 +12,8 @@ use serde_json::Value;
 const CLICKS: &str = "clicks";
 const PARTITIONS: i32 = 3;
 const RECORDS: usize = 60_000;
+/// The first record's time, in seconds.
+const START_S: usize = 1_764_000_000;
 const MAPPING: [&str; 8] = [
     "--field",
     "user_id=/user/id",
@@ -27,12 +29,12 @@ const MAPPING: [&str; 8] = [
 fn produce(brokers: &str, numbers: std::ops::Range<usize>) {
     let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
     for number in numbers {
-        let user = number % 97;
+        let (user, ts) = (number % 97, START_S + number);
         let payload = match number % 100 {
-            99 => format!(r#"{{"user": {{}}, "sku": "s{number}", "action": "buy", "ts": {number}}}"#),
+            99 => format!(r#"{{"user": {{}}, "sku": "s{number}", "action": "buy", "ts": {ts}}}"#),
             _ => {
                 format!(
-                    r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {number}.5}}"#
+                    r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {ts}.5}}"#
                 )
             }
         };
@@ -103,7 +105,8 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
     for record in &events {
         let event = Event::decode(record.payload.as_deref().unwrap()).unwrap();
         let number: usize = event.item_id.to_string()[1..].parse().unwrap();
-        assert_eq!((event.ts, event.category.to_string().as_str()), (number as i64 * 1_000 + 500, "all"));
+        let ts = (START_S + number) as i64 * 1_000 + 500;
+        assert_eq!((event.ts, event.category.to_string().as_str()), (ts, "all"));
         assert_eq!(record.key.as_deref(), Some(event.user_id.to_string().as_bytes()));
         assert_eq!(record.headers, [Header::new("trace", number.to_string())]);
         // A user's events keep their order.

@@ -178,3 +178,130 @@ fn split<'a>(option: &str, pair: &'a str) -> Result<(&'a str, &'a str), Failure>
     pair.split_once('=')
         .ok_or_else(|| Failure::user(format!("{option} {pair}: expected FIELD=…, such as user_id=/user/id")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use hmisr_stream::{Header, Record};
+    use serde_json::Value;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BridgeArgs,
+    }
+
+    /// A mapping as the command line gives it.
+    fn mapping(words: &[&str]) -> Result<Mapping, String> {
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        let settings = settings(&Config::default(), &line.args).map_err(|failure| failure.to_string())?;
+        Mapping::new(&settings).map_err(|error| error.to_string())
+    }
+
+    /// The words of a command in the documents.
+    fn words(command: &str) -> Vec<String> {
+        let joined = command.replace("\\\n", " ");
+        let mut words = Vec::new();
+        for (at, part) in joined.split('"').enumerate() {
+            match at % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    /// A record's payload, with a key and headers where lines before it name them.
+    fn records(block: &str) -> Vec<Record> {
+        let (mut key, mut headers, mut json) = (None, Vec::new(), String::new());
+        for line in block.lines() {
+            if let Some(text) = line.strip_prefix("key ") {
+                key = Some(text.as_bytes().to_vec());
+            } else if let Some((name, value)) = line.strip_prefix("header ").and_then(|rest| rest.split_once(' ')) {
+                headers.push(Header::new(name, value));
+            } else {
+                json.push_str(line);
+                json.push('\n');
+            }
+        }
+        let documents = serde_json::Deserializer::from_str(&json).into_iter::<Value>();
+        let record = |payload: Value| Record {
+            partition: 0,
+            offset: 0,
+            timestamp_ms: 0,
+            key: key.clone(),
+            payload: Some(payload.to_string().into_bytes()),
+            headers: headers.clone(),
+        };
+        documents.map(|document| record(document.unwrap())).collect()
+    }
+
+    /// The fenced blocks of a section.
+    fn blocks(section: &str) -> Vec<String> {
+        let inside = section.split("```").skip(1).step_by(2);
+        inside.map(|block| block.split_once('\n').unwrap().1.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_documents_examples_give_the_events_that_they_show() {
+        let page = include_str!("../../../docs/bridge.md");
+        let examples = page.split("## Worked examples").nth(1).unwrap().split("\n## ").next().unwrap();
+        let mut seen = Vec::new();
+        for section in examples.split("\n### ").skip(1) {
+            let name = section.lines().next().unwrap();
+            let [input, command, output] = blocks(section).try_into().unwrap();
+            let words = words(&command);
+            assert_eq!(words[..2], ["hmisr", "bridge"], "{name}");
+            let words: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+            let mut mapping = mapping(&words).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let records = records(&input);
+            mapping.learn(&records).unwrap();
+            let mut events = Vec::new();
+            for record in &records {
+                let mapped = mapping.events(record).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+                events.extend(mapped.events.iter().map(|event| serde_json::to_value(event).unwrap()));
+            }
+            let expected: Vec<Value> =
+                output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(events, expected, "{name}");
+            seen.push(name);
+        }
+        for name in ["Segment", "GA4", "Snowplow", "CloudEvents", "Debezium"] {
+            assert!(seen.iter().any(|section| section.starts_with(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn options_go_over_settings_and_repeated_fields_are_fall_backs() {
+        let line = |words: &[&str]| Line::try_parse_from([&["bridge", "--from", "t"], words].concat()).unwrap();
+        let mut config = Config::default();
+        config.bridge.fields.user_id = "/configured".into();
+        config.bridge.only = vec!["/a=1".into()];
+        let kept = settings(&config, &line(&[]).args).unwrap();
+        assert_eq!((kept.fields.user_id, kept.only.len()), ("/configured".into(), 1));
+        let given = line(&["--field", "user_id=a", "--field", "user_id=b,key:", "--only", "/b=2", "--only", "/c=3"]);
+        let given = settings(&config, &given.args).unwrap();
+        assert_eq!((given.fields.user_id, given.only.len()), ("a,b,key:".into(), 2));
+        let by_pattern = settings(&config, &line(&["--time-format", "%d/%m/%Y"]).args).unwrap();
+        assert_eq!(by_pattern.time_unit.to_string(), "%d/%m/%Y");
+    }
+
+    #[test]
+    fn options_that_cannot_work_name_themselves() {
+        for (option, value, told) in [
+            ("--field", "user=1", "--field user=1"),
+            ("--field", "user_id", "FIELD="),
+            ("--default", "ts=1", "--default ts=1"),
+            ("--only", "/op", "bridge.only"),
+            ("--each", "items", "bridge.each"),
+            ("--time-unit", "hours", "yyyymmdd"),
+            ("--time-format", "hours", "strptime"),
+            ("--time-format", "%H:%M", "date"),
+        ] {
+            let error = mapping(&["bridge", "--from", "t", option, value]).unwrap_err();
+            assert!(error.contains(told), "{option} {value}: {error}");
+        }
+        assert!(mapping(&["bridge"]).unwrap_err().contains("--from"));
+    }
+}
