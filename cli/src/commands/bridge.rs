@@ -109,7 +109,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     }
     let refused: u64 = copied.dead_letters.values().sum();
     println!(
-        "{} records: {} events, {} records skipped, {refused} dead letters",
+        "{} records: {} events, {refused} dead letters, {} skipped",
         copied.records, copied.events, copied.skipped
     );
     if let Some(times) = &copied.times {
