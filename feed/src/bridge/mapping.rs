@@ -49,12 +49,11 @@ impl Mapping {
     /// [`FeedError::Bridge`] for settings that cannot work.
     pub fn new(settings: &BridgeSettings) -> Result<Self, FeedError> {
         settings.validate()?;
-        let refused = |setting: String| {
-            move |problem: String| FeedError::Bridge { setting: setting.clone(), problem: problem.clone() }
-        };
+        let refused = |setting: String, problem: String| FeedError::Bridge { setting, problem };
         let mut fields = Vec::new();
         for (name, places) in settings.fields.all() {
-            fields.push((name, places.read().map_err(refused(format!("fields.{name}")))?));
+            let places = places.read().map_err(|problem| refused(format!("fields.{name}"), problem))?;
+            fields.push((name, places));
         }
         let only: Result<_, _> = settings.only.iter().map(|text| Only::parse(text)).collect();
         let time = fields.iter().find(|(name, _)| *name == "ts").map(|(_, places)| places.clone());
@@ -65,7 +64,7 @@ impl Mapping {
                 ("action", settings.defaults.action.clone()),
                 ("category", settings.defaults.category.clone()),
             ],
-            only: only.map_err(refused("only".to_owned()))?,
+            only: only.map_err(|problem| refused("only".to_owned(), problem))?,
             each: Some(settings.each.clone()).filter(|each| !each.is_empty()),
             clock: Clock::new(&settings.time_unit),
         })

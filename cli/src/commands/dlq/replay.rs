@@ -109,11 +109,8 @@ pub fn run<T: Transport>(
     while more && let Some(records) = reader.next(&|partition| marks.first(partition))? {
         let (mut outgoing, mut decided) = (Vec::new(), BTreeMap::new());
         if let Some(through) = &mut through {
-            let wanted = |record| {
-                let letter = Letter::read(record).ok()?;
-                (letter.topic == through.topic && marks.awaits(letter.reason, record)).then_some(letter)
-            };
-            let letters: Vec<_> = records.iter().filter_map(wanted).collect();
+            let mut letters: Vec<_> = records.iter().filter_map(|record| Letter::read(record).ok()).collect();
+            letters.retain(|letter| letter.topic == through.topic && marks.awaits(letter.reason, letter.record));
             through.learn(&letters)?;
         }
         for record in &records {
