@@ -33,9 +33,7 @@ fn produce(brokers: &str, numbers: std::ops::Range<usize>) {
         let payload = match number % 100 {
             99 => format!(r#"{{"user": {{}}, "sku": "s{number}", "action": "buy", "ts": {ts}}}"#),
             _ => {
-                format!(
-                    r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {ts}.5}}"#
-                )
+                format!(r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {ts}.5}}"#)
             }
         };
         let key = user.to_string().into_bytes();
@@ -139,7 +137,10 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
     let first = replay(&mended, &["--limit", "250"]);
     assert_eq!((&first["replayed"], &first["refused_again"]), (&250.into(), &0.into()), "{first}");
     let second = replay(&mended, &[]);
-    assert_eq!((&second["replayed"], &second["events"]), (&(RECORDS / 100 - 250).into(), &second["replayed"]));
+    assert_eq!(
+        (&second["replayed"], &second["events"]),
+        (&(RECORDS / 100 - 250).into(), &second["replayed"])
+    );
     assert_eq!(replay(&mended, &[])["replayed"], 0);
     let events = read(brokers, topic::EVENTS);
     let mut numbers: Vec<usize> = Vec::new();
@@ -179,7 +180,10 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
             number % 4
         );
         send("segment", number % 2, None, &json);
-        let json = format!(r#"{{"item_id": {number}, "category": "c", "action": "click", "ts": {}}}"#, 1_764_000_000_000_i64 + i64::from(number));
+        let json = format!(
+            r#"{{"item_id": {number}, "category": "c", "action": "click", "ts": {}}}"#,
+            1_764_000_000_000_i64 + i64::from(number)
+        );
         send("keyed", number % 2, Some(&format!("u{}", number % 3)), &json);
     }
     for json in [
@@ -198,31 +202,55 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
         send("numbers", 0, None, json);
     }
     for title in [r#""tea""#, r#""caf\ud83d""#, "NaN", "1e999"] {
-        let json = format!(r#"{{"user_id": "u0", "item_id": 0, "category": "c0", "action": "click", "ts": 1764000000000, "title": {title}}}"#);
+        let json = format!(
+            r#"{{"user_id": "u0", "item_id": 0, "category": "c0", "action": "click", "ts": 1764000000000, "title": {title}}}"#
+        );
         send("odd", 0, None, &json);
     }
     producer.flush().unwrap();
 
     let bridge = |topic: &str, mapping: &[&str]| -> Value {
         let mut command = hmisr();
-        command.args(["bridge", "--brokers", brokers, "--from", topic, "--until-end", "--json"]).args(mapping);
+        command
+            .args(["bridge", "--brokers", brokers, "--from", topic, "--until-end", "--json"])
+            .args(mapping);
         command.args(["--listen", "127.0.0.1:0", "--set", &format!("bridge.group=of-{topic}")]);
         serde_json::from_str(&stdout(&command.output().unwrap())).unwrap()
     };
     let segment = [
-        "--only", "/event=Product Viewed,Order Completed", "--each", "/properties/products",
-        "--field", "user_id=userId,anonymousId", "--field", "item_id=./product_id,/properties/product_id",
-        "--field", "category=./category,/properties/category", "--field", "action=/event",
-        "--field", "ts=/timestamp", "--field", "event_id=/messageId",
+        "--only",
+        "/event=Product Viewed,Order Completed",
+        "--each",
+        "/properties/products",
+        "--field",
+        "user_id=userId,anonymousId",
+        "--field",
+        "item_id=./product_id,/properties/product_id",
+        "--field",
+        "category=./category,/properties/category",
+        "--field",
+        "action=/event",
+        "--field",
+        "ts=/timestamp",
+        "--field",
+        "event_id=/messageId",
     ];
     let copied = bridge("segment", &segment);
-    assert_eq!((&copied["records"], &copied["events"], &copied["skipped"]), (&30.into(), &30.into(), &10.into()), "{copied}");
-    assert_eq!((&copied["times"]["unit"], &copied["times"]["first"]), (&"rfc3339".into(), &"2025-11-24T16:00:00.120Z".into()));
+    assert_eq!(
+        (&copied["records"], &copied["events"], &copied["skipped"]),
+        (&30.into(), &30.into(), &10.into()),
+        "{copied}"
+    );
+    assert_eq!(
+        (&copied["times"]["unit"], &copied["times"]["first"]),
+        (&"rfc3339".into(), &"2025-11-24T16:00:00.120Z".into())
+    );
     let keyed = bridge("keyed", &["--field", "user_id=key:"]);
     assert_eq!((&keyed["events"], &keyed["times"]["unit"]), (&30.into(), &"ms".into()), "{keyed}");
     let numbers = bridge("numbers", &["--default", "action=click", "--default", "category=none"]);
     assert_eq!(numbers["events"], 9, "{numbers}");
-    let refused: u64 = numbers["dead_letters"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    let refused: u64 =
+        numbers["dead_letters"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!((refused, &numbers["dead_letters"]["missing_id"]), (2, &1.into()), "{numbers}");
     assert_eq!(bridge("odd", &[])["events"], 4);
 
@@ -234,10 +262,16 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
     // Page views are skipped, an order has two products; odd numbers are anonymous.
     assert_eq!((by("p0"), by("an1"), by("an0"), by("u1")), (9, 8, 0, 10));
     let one = |user: &str| events.iter().find(|event| event.user_id.to_string() == user).unwrap();
-    assert_eq!((one("1").item_id.as_int(), one("2").weight, one("7").is_tail), (Some(42), Some(19.9), Some(false)));
+    assert_eq!(
+        (one("1").item_id.as_int(), one("2").weight, one("7").is_tail),
+        (Some(42), Some(19.9), Some(false))
+    );
     assert_eq!((one("3").event_id.as_deref(), one("6").action.as_str()), (Some("77"), "2"));
     assert_eq!((one("4").ts, one("5").ts), (1_764_000_000_000, 1_764_000_000_000));
-    assert_eq!((one("8").category.to_string(), one("11").action.clone()), ("a".to_owned(), "click".to_owned()));
+    assert_eq!(
+        (one("8").category.to_string(), one("11").action.clone()),
+        ("a".to_owned(), "click".to_owned())
+    );
     let letters = read(brokers, topic::DEAD_LETTERS);
     let told: Vec<String> = letters.iter().map(|letter| Letter::read(letter).unwrap().message).collect();
     assert!(told.iter().any(|text| text.contains("2025-11-24T16:00:00Z in s")), "{told:?}");

@@ -22,7 +22,8 @@ mod progress;
 mod settings;
 
 pub use bridge::{
-    Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields, Mapped, Mapping, Places, Times, TopicTime,
+    Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields, Mapped, Mapping, Places, Times,
+    TopicTime,
 };
 pub use error::FeedError;
 pub use feeder::{EventWriter, Fed, Feeder};

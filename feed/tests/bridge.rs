@@ -285,7 +285,8 @@ fn orders(lists: bool) -> BridgeSettings {
 }
 
 fn order(number: i64) -> Outgoing {
-    let lines: Vec<String> = (0..number % 10).map(|line| format!(r#"{{"sku": "{number}-{line}"}}"#)).collect();
+    let lines: Vec<String> =
+        (0..number % 10).map(|line| format!(r#"{{"sku": "{number}-{line}"}}"#)).collect();
     let kind = if number % 7 == 0 { "view" } else { "order" };
     let payload = format!(
         r#"{{"type": "{kind}", "user": {{"id": 1}}, "category": 1, "action": "buy", "ts": {number}, "lines": [{}]}}"#,
@@ -353,7 +354,8 @@ fn what_was_read_is_an_event_skipped_or_a_dead_letter() {
 fn a_unit_that_is_left_open_is_decided_once_for_the_topic() {
     let auto = BridgeSettings { time_unit: hmisr_feed::TopicTime::Auto, ..settings() };
     let at = |number: i64, ts: &str| {
-        let payload = format!(r#"{{"user": {{"id": {number}}}, "sku": 1, "category": 1, "action": "a", "ts": {ts}}}"#);
+        let payload =
+            format!(r#"{{"user": {{"id": {number}}}, "sku": 1, "category": 1, "action": "a", "ts": {ts}}}"#);
         click(number, payload.into_bytes())
     };
     let decided = broker(0);

@@ -138,7 +138,11 @@ fn a_field_falls_back_to_the_next_place_that_has_a_value() {
     };
     assert_eq!(user(r#""userId": "p", "anonymousId": "a","#, None).unwrap(), "p");
     for nobody in ["null", "\"\"", "\"NULL\"", "\"undefined\""] {
-        assert_eq!(user(&format!(r#""userId": {nobody}, "anonymousId": "a","#), None).unwrap(), "a", "{nobody}");
+        assert_eq!(
+            user(&format!(r#""userId": {nobody}, "anonymousId": "a","#), None).unwrap(),
+            "a",
+            "{nobody}"
+        );
     }
     assert_eq!(user("", Some("k7")).unwrap(), "k7");
     assert_eq!(user(r#""userId": "nan","#, None).unwrap_err().0, Reason::MissingId);
@@ -224,7 +228,9 @@ fn each_element_of_a_list_becomes_an_event() {
     let found = events(&items(), &record(json)).unwrap().events;
     let told: Vec<_> = found
         .iter()
-        .map(|event| (event.item_id.to_string(), event.category.to_string(), event.event_id.clone().unwrap(), event.ts))
+        .map(|event| {
+            (event.item_id.to_string(), event.category.to_string(), event.event_id.clone().unwrap(), event.ts)
+        })
         .collect();
     // The events of one record are no duplicates of each other.
     let expected = [("a", "own", "e#0"), ("b", "c", "e#1")];
@@ -251,8 +257,16 @@ fn each_element_of_a_list_becomes_an_event() {
 fn a_list_that_cannot_be_is_told() {
     let many = vec![r#"{"sku": 1}"#; 1_001].join(",");
     for (json, reason, told) in [
-        (r#"{"user": 1, "category": "c", "at": 5, "items": {"sku": 1}}"#.to_owned(), Reason::Invalid, "/items"),
-        (r#"{"user": 1, "category": "c", "at": 5, "items": [{"sku": 1}, {"sku": null}]}"#.to_owned(), Reason::Invalid, "element 1"),
+        (
+            r#"{"user": 1, "category": "c", "at": 5, "items": {"sku": 1}}"#.to_owned(),
+            Reason::Invalid,
+            "/items",
+        ),
+        (
+            r#"{"user": 1, "category": "c", "at": 5, "items": [{"sku": 1}, {"sku": null}]}"#.to_owned(),
+            Reason::Invalid,
+            "element 1",
+        ),
         (format!(r#"{{"user": 1, "category": "c", "at": 5, "items": [{many}]}}"#), Reason::TooLarge, "1001"),
     ] {
         let (found, text) = events(&items(), &record(&json)).unwrap_err();
@@ -264,7 +278,8 @@ fn a_list_that_cannot_be_is_told() {
 fn numbers_come_as_text_as_floats_and_as_integers() {
     let read = |fields: &str| {
         let settings = BridgeSettings { fields: Fields::default(), ..settings() };
-        let json = format!(r#"{{"user_id": 1, "item_id": 42, "category": 3, "action": "buy", "ts": 12 {fields}}}"#);
+        let json =
+            format!(r#"{{"user_id": 1, "item_id": 42, "category": 3, "action": "buy", "ts": 12 {fields}}}"#);
         events(&settings, &record(&json)).map(|mapped| serde_json::to_value(&mapped.events[0]).unwrap())
     };
     assert_eq!(read(r#", "weight": "19.90""#).unwrap()["weight"].as_f64().unwrap() as f32, 19.9);
@@ -273,15 +288,32 @@ fn numbers_come_as_text_as_floats_and_as_integers() {
     assert_eq!(read(r#", "is_tail": 0"#).unwrap()["is_tail"], false);
     assert_eq!(read(r#", "is_tail": "true""#).unwrap()["is_tail"], true);
     assert_eq!(read(r#", "weight": NaN"#).unwrap().get("weight"), None);
-    for bad in [r#", "weight": "much""#, r#", "is_tail": 7"#, r#", "event_id": [1]"#, r#", "weight": 1e300"#] {
+    for bad in [r#", "weight": "much""#, r#", "is_tail": 7"#, r#", "event_id": [1]"#, r#", "weight": 1e300"#]
+    {
         let (reason, text) = read(bad).unwrap_err();
         assert!(reason == Reason::Invalid && text.contains("field `"), "{bad}: {text}");
     }
     for (json, field, expected) in [
-        (r#"{"user_id": 1, "item_id": 42.0, "category": 3, "action": "buy", "ts": 12}"#, "item_id", serde_json::json!(42)),
-        (r#"{"user_id": 1, "item_id": 42, "category": 3, "action": 2, "ts": 12}"#, "action", serde_json::json!("2")),
-        (r#"{"user_id": 1, "item_id": 42, "category": ["a", "b"], "action": "buy", "ts": 12}"#, "category", serde_json::json!("a")),
-        (r#"{"user_id": 1, "item_id": 42, "category": 3, "action": "", "ts": "12"}"#, "action", serde_json::json!("click")),
+        (
+            r#"{"user_id": 1, "item_id": 42.0, "category": 3, "action": "buy", "ts": 12}"#,
+            "item_id",
+            serde_json::json!(42),
+        ),
+        (
+            r#"{"user_id": 1, "item_id": 42, "category": 3, "action": 2, "ts": 12}"#,
+            "action",
+            serde_json::json!("2"),
+        ),
+        (
+            r#"{"user_id": 1, "item_id": 42, "category": ["a", "b"], "action": "buy", "ts": 12}"#,
+            "category",
+            serde_json::json!("a"),
+        ),
+        (
+            r#"{"user_id": 1, "item_id": 42, "category": 3, "action": "", "ts": "12"}"#,
+            "action",
+            serde_json::json!("click"),
+        ),
     ] {
         let settings = BridgeSettings { fields: Fields::default(), ..settings() };
         let event = &events(&settings, &record(json)).unwrap().events[0];
@@ -292,11 +324,22 @@ fn numbers_come_as_text_as_floats_and_as_integers() {
 #[test]
 fn a_field_that_nobody_maps_refuses_no_record() {
     let with = |odd: &str, sku: &str| {
-        let json = format!(r#"{{"user": {{"id": 1}}, "sku": {sku}, "genres": [3], "at": 1, "title": {odd}}}"#);
+        let json =
+            format!(r#"{{"user": {{"id": 1}}, "sku": {sku}, "genres": [3], "at": 1, "title": {odd}}}"#);
         events(&settings(), &record(&json)).map(|mapped| mapped.events.len())
     };
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    for odd in [r#""caf\ud83d""#, r#""\ude00""#, "1e999", "-1e999", "NaN", "Infinity", "-Infinity", "\"tab\there\"", &deep] {
+    for odd in [
+        r#""caf\ud83d""#,
+        r#""\ude00""#,
+        "1e999",
+        "-1e999",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "\"tab\there\"",
+        &deep,
+    ] {
         assert_eq!(with(odd, "7"), Ok(1), "{odd}");
     }
     // Asked for, it refuses its record, with its place.

@@ -72,7 +72,10 @@ fn unit(text: &str) -> Result<TopicTime, String> {
 fn pattern(text: &str) -> Result<TopicTime, String> {
     match text.contains('%') {
         true => text.parse(),
-        false => Err("it is a pattern of strptime, such as '%d/%m/%Y %H:%M'; units are given by --time-unit".into()),
+        false => {
+            Err("it is a pattern of strptime, such as '%d/%m/%Y %H:%M'; units are given by --time-unit"
+                .into())
+        }
     }
 }
 
@@ -218,7 +221,9 @@ mod tests {
         for line in block.lines() {
             if let Some(text) = line.strip_prefix("key ") {
                 key = Some(text.as_bytes().to_vec());
-            } else if let Some((name, value)) = line.strip_prefix("header ").and_then(|rest| rest.split_once(' ')) {
+            } else if let Some((name, value)) =
+                line.strip_prefix("header ").and_then(|rest| rest.split_once(' '))
+            {
                 headers.push(Header::new(name, value));
             } else {
                 json.push_str(line);
@@ -274,13 +279,15 @@ mod tests {
 
     #[test]
     fn options_go_over_settings_and_repeated_fields_are_fall_backs() {
-        let line = |words: &[&str]| Line::try_parse_from([&["bridge", "--from", "t"], words].concat()).unwrap();
+        let line =
+            |words: &[&str]| Line::try_parse_from([&["bridge", "--from", "t"], words].concat()).unwrap();
         let mut config = Config::default();
         config.bridge.fields.user_id = "/configured".into();
         config.bridge.only = vec!["/a=1".into()];
         let kept = settings(&config, &line(&[]).args).unwrap();
         assert_eq!((kept.fields.user_id, kept.only.len()), ("/configured".into(), 1));
-        let given = line(&["--field", "user_id=a", "--field", "user_id=b,key:", "--only", "/b=2", "--only", "/c=3"]);
+        let given =
+            line(&["--field", "user_id=a", "--field", "user_id=b,key:", "--only", "/b=2", "--only", "/c=3"]);
         let given = settings(&config, &given.args).unwrap();
         assert_eq!((given.fields.user_id, given.only.len()), ("a,b,key:".into(), 2));
         let by_pattern = settings(&config, &line(&["--time-format", "%d/%m/%Y"]).args).unwrap();

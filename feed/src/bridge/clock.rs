@@ -187,7 +187,10 @@ mod tests {
         let seconds = json!(1_764_000_000);
         let ms = clock.ms(&seconds).unwrap().unwrap();
         let told = clock.plausible(ms, &seconds).unwrap_err();
-        assert!(told.contains("1970-01-21T10:00:00Z as ms") && told.contains("2025-11-24T16:00:00Z in s"), "{told}");
+        assert!(
+            told.contains("1970-01-21T10:00:00Z as ms") && told.contains("2025-11-24T16:00:00Z in s"),
+            "{told}"
+        );
     }
 
     #[test]

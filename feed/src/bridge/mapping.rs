@@ -131,7 +131,11 @@ impl Mapping {
     ///
     /// # Errors
     /// As [`Mapping::events`].
-    pub fn outgoing(&self, record: &Record, partitions: i32) -> Result<(Mapped, Vec<Outgoing>), (Reason, String)> {
+    pub fn outgoing(
+        &self,
+        record: &Record,
+        partitions: i32,
+    ) -> Result<(Mapped, Vec<Outgoing>), (Reason, String)> {
         let mapped = self.events(record)?;
         let in_header =
             |header: &Header| header.name.len() + header.value.len() + DeadLetter::HEADER_OVERHEAD;
@@ -181,7 +185,8 @@ impl Mapping {
             return Err((Reason::Malformed, "not a JSON object".to_owned()));
         }
         let whole = Context { record, payload: value, element: None };
-        let list = self.each.as_ref().and_then(|pointer| value.pointer(pointer)).filter(|list| !list.is_null());
+        let list =
+            self.each.as_ref().and_then(|pointer| value.pointer(pointer)).filter(|list| !list.is_null());
         let Some(list) = list else {
             // Without its list a record is its own only element.
             if self.is_wanted(&whole) {
@@ -246,12 +251,16 @@ impl Mapping {
             }
             match found {
                 Found::Word(word, place) if matches!(*name, "user_id" | "item_id") => {
-                    let text = format!("field `{name}`: {word:?} is a word for a missing value (read from {place})");
+                    let text =
+                        format!("field `{name}`: {word:?} is a word for a missing value (read from {place})");
                     return Err((Reason::MissingId, text));
                 }
                 _ if Fields::REQUIRED.contains(name) => {
                     let at: Vec<String> = places.iter().map(ToString::to_string).collect();
-                    return Err((Reason::Invalid, format!("field `{name}` is missing: nothing at {}", at.join(", "))));
+                    return Err((
+                        Reason::Invalid,
+                        format!("field `{name}` is missing: nothing at {}", at.join(", ")),
+                    ));
                 }
                 _ => {}
             }
@@ -262,7 +271,8 @@ impl Mapping {
             let ms = ms.map_err(|problem| (Reason::Invalid, format!("field `ts`: {problem}")))?;
             event.insert("ts".to_owned(), ms.into());
         }
-        serde_json::from_value(Value::Object(event)).map_err(|error| (Reason::Invalid, self.told(&error.to_string())))
+        serde_json::from_value(Value::Object(event))
+            .map_err(|error| (Reason::Invalid, self.told(&error.to_string())))
     }
 
     /// A field's value as an event has it; none where it says that there is none.
@@ -283,7 +293,8 @@ impl Mapping {
     }
 
     fn default_of(&self, name: &str) -> Option<Value> {
-        let (_, default) = self.defaults.iter().find(|(field, default)| *field == name && !default.is_empty())?;
+        let (_, default) =
+            self.defaults.iter().find(|(field, default)| *field == name && !default.is_empty())?;
         Some(default.clone().into())
     }
 

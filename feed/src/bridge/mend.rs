@@ -143,7 +143,9 @@ fn problem_of(written: &[u8]) -> Option<&'static str> {
     match std::str::from_utf8(written) {
         Err(_) => Some("is not UTF-8"),
         Ok(text) if text.len() < 2 || !text.ends_with('"') => None,
-        Ok(text) if text.contains("\\u") => Some("has half an emoji in it (a lone surrogate) or another wrong escape"),
+        Ok(text) if text.contains("\\u") => {
+            Some("has half an emoji in it (a lone surrogate) or another wrong escape")
+        }
         Ok(_) => Some("has a control character or a wrong escape in it"),
     }
 }
@@ -191,7 +193,15 @@ mod tests {
 
     #[test]
     fn what_is_right_or_hopeless_stays() {
-        for json in [r#"{"a": ["é\u00e9\ud83d\ude00", -1.5e3, true, null], "b": {}}"#, "nonsense", r#"{"a": "#, "\"", r#"{"a": "x"#, "[1,]", "\\"] {
+        for json in [
+            r#"{"a": ["é\u00e9\ud83d\ude00", -1.5e3, true, null], "b": {}}"#,
+            "nonsense",
+            r#"{"a": "#,
+            "\"",
+            r#"{"a": "x"#,
+            "[1,]",
+            "\\",
+        ] {
             assert_eq!(mended(json.as_bytes()), json.as_bytes(), "{json}");
         }
     }

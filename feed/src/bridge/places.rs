@@ -173,7 +173,8 @@ impl<'a> Context<'a> {
             let element = self.element.unwrap_or(self.payload);
             Ok((element.pointer(pointer).map(Cow::Borrowed), self.element.is_some()))
         };
-        let is_there = |found: &(Option<Cow<'a, Value>>, bool)| found.0.as_ref().is_some_and(|v| !v.is_null());
+        let is_there =
+            |found: &(Option<Cow<'a, Value>>, bool)| found.0.as_ref().is_some_and(|v| !v.is_null());
         let found: Result<_, String> = match place {
             Place::Record(pointer) => payload(pointer),
             Place::Element(pointer) => element(pointer),

@@ -42,7 +42,11 @@ struct Marks<S> {
 
 impl<S: Source> Marks<S> {
     /// The groups' names begin with `prefix`: letters of a bridge's topic have groups of their own.
-    fn read<T: Transport<Source = S>>(transport: &T, reasons: &[Reason], prefix: &str) -> Result<Self, Failure> {
+    fn read<T: Transport<Source = S>>(
+        transport: &T,
+        reasons: &[Reason],
+        prefix: &str,
+    ) -> Result<Self, Failure> {
         let (mut groups, mut next) = (Vec::new(), BTreeMap::new());
         for &reason in reasons {
             let mut source = transport.source(topic::DEAD_LETTERS, &format!("{prefix}-{reason}"))?;
@@ -110,7 +114,8 @@ pub fn run<T: Transport>(
         let (mut outgoing, mut decided) = (Vec::new(), BTreeMap::new());
         if let Some(through) = &mut through {
             let mut letters: Vec<_> = records.iter().filter_map(|record| Letter::read(record).ok()).collect();
-            letters.retain(|letter| letter.topic == through.topic && marks.awaits(letter.reason, letter.record));
+            letters
+                .retain(|letter| letter.topic == through.topic && marks.awaits(letter.reason, letter.record));
             through.learn(&letters)?;
         }
         for record in &records {
@@ -162,7 +167,9 @@ pub fn run<T: Transport>(
         if reasons.is_empty() { "none".into() } else { reasons.join(", ") }
     );
     match through {
-        None => println!("refused: {refused_cut} cut for their size, {refused_foreign} that are not of `events`"),
+        None => {
+            println!("refused: {refused_cut} cut for their size, {refused_foreign} that are not of `events`")
+        }
         Some(through) => println!(
             "{} events of {}; refused: {refused_cut} cut for their size, {refused_again} refused again",
             tally.events, through.topic
