@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
 use hmisr_stream::contract::{DeadLetter, topic};
-use hmisr_stream::{Error, ErrorKind, Limits, Polled, Record, Result, Sink, Source};
+use hmisr_stream::{Error, ErrorKind, Limits, Polled, Record, Result, Sink, Source, partition_for_key};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -258,7 +258,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         let mut next = BTreeMap::new();
         sink.begin()?;
         for record in records {
-            match self.mapping.outgoing(record, events) {
+            match self.mapping.outgoing(record, |key| partition_for_key(key, events)) {
                 Ok((mapped, outgoing)) => {
                     outgoing.iter().try_for_each(|event| sink.produce(event))?;
                     tally.events += outgoing.len() as u64;

@@ -4,7 +4,7 @@ use hmisr_datasets::values::{
     TimeForm, TimeRange, ValueError, categories_of, flag_of, id_of, label_of, number_of,
 };
 use hmisr_stream::contract::{DeadLetter, Event, Reason, topic};
-use hmisr_stream::{Header, Outgoing, Record, partition_for_key};
+use hmisr_stream::{Header, Outgoing, Record};
 use serde_json::{Map, Value};
 
 use super::clock::{Clock, Times};
@@ -127,14 +127,15 @@ impl Mapping {
         Ok(Mapped { events, prefixed })
     }
 
-    /// The record's events as records of `events`, with the record's headers, such as those of a trace.
+    /// The record's events as records of `events`, with the record's headers, such as those of a trace;
+    /// `partition` says where a user's events lie.
     ///
     /// # Errors
     /// As [`Mapping::events`].
     pub fn outgoing(
         &self,
         record: &Record,
-        partitions: i32,
+        partition: impl Fn(&[u8]) -> i32,
     ) -> Result<(Mapped, Vec<Outgoing>), (Reason, String)> {
         let mapped = self.events(record)?;
         let in_header =
@@ -152,7 +153,7 @@ impl Mapping {
             }
             outgoing.push(Outgoing {
                 topic: topic::EVENTS,
-                partition: partition_for_key(&key, partitions),
+                partition: partition(&key),
                 key: Some(key),
                 payload: Some(payload),
                 headers: record.headers.clone(),

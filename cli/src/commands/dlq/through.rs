@@ -49,7 +49,7 @@ impl Through {
     /// The letter's record through the mapping. Partitions are the sender's to set.
     pub fn again(&self, letter: &Letter<'_>) -> Again {
         let record = original(letter);
-        match self.mapping.outgoing(&record, 1) {
+        match self.mapping.outgoing(&record, |_| 0) {
             Ok((_, events)) => Again::Events(events),
             Err((reason, message)) => {
                 let letter = DeadLetter { record: &record, topic: &self.topic, reason, message: &message };
