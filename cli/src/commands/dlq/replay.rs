@@ -142,7 +142,7 @@ pub fn run<T: Transport>(
                             tally.events += events.len() as u64;
                             events
                         }
-                        Again::Letter(_, refused) => {
+                        Again::Letter(refused) => {
                             tally.refused_again += 1;
                             vec![refused]
                         }

@@ -1,7 +1,7 @@
 //! Letters of a bridge's topic go through its mapping again.
 
 use hmisr_feed::{BridgeSettings, Mapping};
-use hmisr_stream::contract::{DeadLetter, Letter, REPLAYED_FROM, Reason, topic};
+use hmisr_stream::contract::{DeadLetter, Letter, REPLAYED_FROM, topic};
 use hmisr_stream::{Header, Outgoing, Record};
 
 use super::list::place;
@@ -20,7 +20,7 @@ pub enum Again {
     /// Its events; none where the filter leaves it out.
     Events(Vec<Outgoing>),
     /// It is refused again: the letter that takes its place.
-    Letter(Reason, Outgoing),
+    Letter(Outgoing),
 }
 
 impl Through {
@@ -53,7 +53,7 @@ impl Through {
             Ok((_, events)) => Again::Events(events),
             Err((reason, message)) => {
                 let letter = DeadLetter { record: &record, topic: &self.topic, reason, message: &message };
-                Again::Letter(reason, letter.outgoing(topic::DEAD_LETTERS, i32::MAX))
+                Again::Letter(letter.outgoing(topic::DEAD_LETTERS, i32::MAX))
             }
         }
     }
