@@ -19,6 +19,8 @@ mod kafka;
 mod kafka_faults;
 mod owners;
 mod page;
+mod partitioner;
+mod partitioner_kafka;
 mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
