@@ -43,6 +43,8 @@ pub fn rights(config: &Config) -> Vec<Right> {
         }
         add("bridge", "group", &config.bridge.group, READ);
         add("bridge", "transactional-id", &config.bridge.transactional_id, WRITE);
+        // `hmisr dlq replay --from`: what is refused again is a letter again.
+        add("dlq", "topic", topic::DEAD_LETTERS, WRITE);
     }
     add("pipeline", "topic", topic::EVENTS, READ);
     for name in [topic::USER_FEATURES, topic::TRAINING_EXAMPLES, topic::DEAD_LETTERS] {
