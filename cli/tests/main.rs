@@ -17,6 +17,7 @@ mod fit;
 mod guides;
 mod kafka;
 mod kafka_faults;
+mod missing_words;
 mod owners;
 mod page;
 mod partitioner;
