@@ -122,16 +122,13 @@ impl UserState {
         &self.categories.list
     }
 
-    /// Whether an event with these categories leaves the user with at most `most`.
-    pub fn has_room<'a>(&self, most: usize, of: impl Iterator<Item = &'a Id> + Clone) -> bool {
-        if self.categories.list.len() + MAX_CATEGORIES <= most {
-            return true;
-        }
-        let newcomers = of.clone().enumerate().filter(|(at, id)| {
-            !self.categories.has_taken(id) && !of.clone().take(*at).any(|before| before == *id)
-        });
-        let newcomers = newcomers.count();
-        newcomers == 0 || self.categories.taken() + newcomers <= most
+    /// Whether a positive event of this category leaves the user with at most `most` categories of positive
+    /// events. All others are bounded by the visits that have them.
+    pub fn has_room_for(&self, id: &Id, most: usize) -> bool {
+        let of_positive = || self.categories().iter().filter(|category| category.lifetime > 0);
+        self.categories().len() < most
+            || of_positive().count() < most
+            || of_positive().any(|category| category.id == *id)
     }
 
     /// Whether one of the newest events had this id.

@@ -59,16 +59,6 @@ impl Categories {
         (None, free)
     }
 
-    /// Whether the category has a place that is not free.
-    pub(super) fn has_taken(&self, id: &Id) -> bool {
-        self.seek(id, None).0.is_some_and(|place| !self.list[place].is_free())
-    }
-
-    /// Places that are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.list.iter().filter(|category| !category.is_free()).count()
-    }
-
     /// The category's place; `first` is looked at before all others.
     pub(super) fn place(&mut self, id: &Id, first: Option<usize>) -> usize {
         let (found, free) = self.seek(id, first);
