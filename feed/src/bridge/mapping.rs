@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime};
 use hmisr_stream::Record;
-use hmisr_stream::contract::{Event, Reason};
+use hmisr_stream::contract::{Event, MAX_TS, Reason};
 use serde_json::{Map, Value};
 
 use super::{BridgeSettings, TimeUnit};
@@ -61,8 +61,16 @@ impl Mapping {
             event.entry(*name).or_insert_with(|| default.clone().into());
         }
         self.set_time(&mut event, record.timestamp_ms).map_err(|text| (Reason::Invalid, text))?;
-        serde_json::from_value(Value::Object(event))
-            .map_err(|error| (Reason::Invalid, self.told(&error.to_string())))
+        let event: Event = serde_json::from_value(Value::Object(event))
+            .map_err(|error| (Reason::Invalid, self.told(&error.to_string())))?;
+        if !(0..MAX_TS).contains(&event.ts) {
+            let text = format!(
+                "field `ts`: {} is not epoch milliseconds from 0 to before 2200-01-01 ({MAX_TS})",
+                event.ts
+            );
+            return Err((Reason::Invalid, self.told(&text)));
+        }
+        Ok(event)
     }
 
     /// Puts the time there as epoch milliseconds.
