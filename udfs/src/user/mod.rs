@@ -197,8 +197,8 @@ impl UserState {
         }
         self.positives.trim();
         if self.lifetime.events.is_multiple_of(SETTLE_EVERY) {
-            self.lifetime.settle(self.categories().iter().map(|category| category.lifetime));
-            self.window.settle(self.categories().iter().map(|category| category.window));
+            self.lifetime.settle(self.categories.list.iter().map(|category| category.lifetime));
+            self.window.settle(self.categories.list.iter().map(|category| category.window));
         }
     }
 
