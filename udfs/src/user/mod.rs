@@ -256,7 +256,8 @@ impl UserState {
             let Some(count) = actions.get_mut(placed.action) else { return false };
             *count += 1;
         }
-        self.visits().count() == self.visits.len()
+        self.visits.are_whole()
+            && self.visits().count() == self.visits.len()
             && categories.into_iter().eq(self.categories().iter().map(|category| category.visits))
             && actions.into_iter().eq(self.actions.visits())
     }

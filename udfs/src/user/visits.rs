@@ -217,6 +217,12 @@ impl Visits {
         Iter { reader, left: self.len, ts: self.before, categories, actions }
     }
 
+    /// Whether the visits are as many as is said, and end with the last one's time.
+    pub(super) fn are_whole(&self) -> bool {
+        let ts = self.placed().fold(self.before, |ts, placed| ts.wrapping_add(placed.delta));
+        self.placed().count() == self.len && ts == self.last
+    }
+
     /// Every visit as it lies, oldest first.
     pub(super) fn placed(&self) -> impl Iterator<Item = Placed<'_>> {
         let mut reader = Reader::new(&self.bytes[self.at..]);
