@@ -1,0 +1,113 @@
+//! The beginning of a file, from which is told how it is written.
+
+use std::path::{Path, PathBuf};
+
+use super::lines::Lines;
+use super::{Delimiter, Rows};
+use crate::error::{Error, Result};
+
+/// Bytes of text that are looked at.
+const HEAD_BYTES: usize = 256 * 1024;
+/// Lines that are looked at to recognise a delimiter.
+const LINES: usize = 100;
+
+/// The first lines of a file.
+pub(crate) struct Head {
+    path: PathBuf,
+    lines: Vec<Vec<u8>>,
+}
+
+impl Head {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        let mut file = Lines::open(path)?;
+        while bytes < HEAD_BYTES {
+            let Some((_, line)) = file.next()? else { break };
+            bytes += line.len();
+            lines.push(line.to_vec());
+        }
+        Ok(Self { path: path.to_owned(), lines })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The JSON objects among the lines.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = serde_json::Map<String, serde_json::Value>> + '_ {
+        self.lines
+            .iter()
+            .filter(|line| line.trim_ascii_start().starts_with(b"{"))
+            .filter_map(|line| serde_json::from_slice(line).ok())
+    }
+
+    /// Whether the lines are JSON objects, at least one of them.
+    pub(crate) fn is_json_lines(&self) -> bool {
+        self.objects().next().is_some()
+    }
+
+    /// Refuses a file that is one JSON value over all its lines: an array, or an object.
+    pub(crate) fn refuse_one_json(&self) -> Result<()> {
+        let Some(first) = self.lines.first().map(|line| line.trim_ascii()) else { return Ok(()) };
+        let second = self.lines.get(1).map(|line| line.trim_ascii()).unwrap_or_default();
+        let shown = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
+        let array = first.strip_prefix(b"[").map(<[u8]>::trim_ascii).is_some_and(|rest| {
+            rest.starts_with(b"{") || (rest.is_empty() && second.starts_with(b"{"))
+        });
+        if array {
+            return Err(Error::unclear(
+                &self.path,
+                "one JSON array, where one JSON object a line is expected",
+                format!("write one object a line: jq -c '.[]' {shown} > lines-{shown}"),
+            ));
+        }
+        if first == b"{" {
+            return Err(Error::unclear(
+                &self.path,
+                "JSON over several lines, where one object a line is expected",
+                format!("write one object a line: jq -c . {shown} > lines-{shown}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The first rows, cut at a delimiter.
+    pub(crate) fn rows(&self, delimiter: Delimiter, quoting: bool) -> Result<Vec<Vec<String>>> {
+        let mut rows = Rows::open(&self.path, delimiter, quoting)?;
+        let mut all = Vec::new();
+        while all.len() < self.lines.len().min(LINES) {
+            let Some(row) = rows.next()? else { break };
+            let columns = (0..row.len()).map(|at| super::text(row.get(at).unwrap_or_default()).into_owned());
+            all.push(columns.collect());
+            if all.len() == 1 {
+                let columns = row.len();
+                rows.expect_columns(columns);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The delimiter at which most of the first rows have as many columns as the first one, at least
+    /// two; of several, the one at which `known` counts more of the header's names, then the one that
+    /// gives more columns.
+    pub(crate) fn delimiter(&self, known: impl Fn(&[String]) -> usize) -> Result<Option<Delimiter>> {
+        let mut best = None;
+        for (order, delimiter) in Delimiter::ALL.into_iter().enumerate() {
+            let rows = self.rows(delimiter, delimiter != Delimiter::TAB)?;
+            let Some(first) = rows.first().filter(|first| first.len() > 1) else { continue };
+            let alike = rows.iter().filter(|row| row.len() == first.len()).count();
+            if alike * 10 < rows.len() * 8 {
+                continue;
+            }
+            let rank = (known(first), first.len(), usize::MAX - order);
+            if best.as_ref().is_none_or(|(found, _)| *found < rank) {
+                best = Some((rank, delimiter));
+            }
+        }
+        Ok(best.map(|(_, delimiter)| delimiter))
+    }
+}
