@@ -33,8 +33,10 @@ pub enum Reason {
     ImplausibleTime,
     /// A weight or rating that is no finite number.
     BadWeight,
-    /// An action that is longer than an event may have.
+    /// No action, where events must have one, or one that is longer than an event may have.
     BadAction,
+    /// No category, where events must have one, or one that cannot be read.
+    BadCategory,
 }
 
 impl Reason {
@@ -52,6 +54,7 @@ impl Reason {
             Self::ImplausibleTime => "implausible_time",
             Self::BadWeight => "bad_weight",
             Self::BadAction => "bad_action",
+            Self::BadCategory => "bad_category",
         }
     }
 }
@@ -103,25 +106,42 @@ pub struct Summary {
     /// Rows that are none, the most frequent reason first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
+    /// Rows of the items' files.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub item_rows: u64,
+    /// Those of them that are not read; such an item has no category.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items_rejected: Vec<Rejected>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Counts a row, and keeps the most frequent reason first.
+fn count(all: &mut Vec<Rejected>, reason: Reason, place: impl FnOnce() -> String, row: &[u8]) {
+    match all.iter().position(|known| known.reason == reason) {
+        Some(mut at) => {
+            all[at].rows += 1;
+            while at > 0 && all[at - 1].rows < all[at].rows {
+                all.swap(at - 1, at);
+                at -= 1;
+            }
+        }
+        None => all.push(Rejected { reason, rows: 1, example: format!("{}: {}", place(), shown(row)) }),
+    }
 }
 
 impl Summary {
     /// Counts a row that is no event; `place` and `row` become the example, where it is the first.
     pub fn reject(&mut self, reason: Reason, place: impl FnOnce() -> String, row: &[u8]) {
         self.rows += 1;
-        match self.rejected.iter().position(|known| known.reason == reason) {
-            Some(mut at) => {
-                self.rejected[at].rows += 1;
-                while at > 0 && self.rejected[at - 1].rows < self.rejected[at].rows {
-                    self.rejected.swap(at - 1, at);
-                    at -= 1;
-                }
-            }
-            None => {
-                let example = format!("{}: {}", place(), shown(row));
-                self.rejected.push(Rejected { reason, rows: 1, example });
-            }
-        }
+        count(&mut self.rejected, reason, place, row);
+    }
+
+    /// Counts a row of an items' file that is not read; it stands in `item_rows` already.
+    pub(crate) fn reject_item(&mut self, reason: Reason, place: impl FnOnce() -> String, row: &[u8]) {
+        count(&mut self.items_rejected, reason, place, row);
     }
 
     /// Rows that are no events.
@@ -164,6 +184,9 @@ impl fmt::Display for Summary {
         }
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
             write!(f, "\ntimes: {}, from {first} to {last}", self.time)?;
+        }
+        for Rejected { reason, rows, example } in &self.items_rejected {
+            write!(f, "\nitems: {rows} of {} rows {reason}, as {example}", self.item_rows)?;
         }
         Ok(())
     }

@@ -94,6 +94,14 @@ impl Rows {
         self.lines.encoding()
     }
 
+    pub(crate) fn delimiter(&self) -> Delimiter {
+        self.delimiter
+    }
+
+    pub(crate) fn quoting(&self) -> bool {
+        self.quoting
+    }
+
     /// Says how many columns a whole row has.
     pub(crate) fn expect_columns(&mut self, columns: usize) {
         self.columns = Some(columns);
