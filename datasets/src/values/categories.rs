@@ -49,13 +49,13 @@ impl CategoryForm {
     /// ```
     pub fn categories(&self, text: &str) -> Result<Vec<Id>, ValueError> {
         let text = text.trim();
-        if is_none(text) {
+        if is_no_category(text) {
             return Ok(Vec::new());
         }
         let mut found: Vec<Id> = Vec::new();
         let mut take = |name: &str| -> Result<(), ValueError> {
             if found.len() < MAX_CATEGORIES
-                && !is_none(name)
+                && !is_no_category(name)
                 && let Some(id) = self.ids.id(name)?
                 && !found.contains(&id)
             {
@@ -76,7 +76,7 @@ impl CategoryForm {
 }
 
 /// Whether a text says that the item has no category.
-fn is_none(text: &str) -> bool {
+pub(super) fn is_no_category(text: &str) -> bool {
     is_missing(text) || text.trim().eq_ignore_ascii_case("(no genres listed)")
 }
 
@@ -133,7 +133,7 @@ impl CategorySample {
     /// Takes a value into account; those that say no category are passed over.
     pub fn see(&mut self, text: &str) {
         let text = text.trim();
-        if is_none(text) {
+        if is_no_category(text) {
             return;
         }
         self.seen += 1;

@@ -3,8 +3,9 @@
 use hmisr_features::{Id, is_missing};
 use serde_json::{Number, Value};
 
+use super::categories::is_no_category;
 use super::ids::whole;
-use super::{TimeForm, ValueError, flag, number};
+use super::{CategoryForm, IdForm, MAX_CATEGORIES, Split, TimeForm, ValueError, flag, number};
 
 /// The id that a value is: an integer, a whole float up to 2⁵³, or a text as it stands. None for null and
 /// for words of a missing value.
@@ -29,6 +30,41 @@ pub fn id_of(value: &Value) -> Result<Option<Id>, ValueError> {
         other => return Err(refused(other, "is no id, which is an integer or a text")),
     };
     id.map(Some).map_err(|error| refused(value, &format!("is no id: {error}")))
+}
+
+/// The categories that a value names, the first [`MAX_CATEGORIES`](super::MAX_CATEGORIES): one, or each of a
+/// list, also of a list written as text. None of null, an empty list, `(no genres listed)` and words of a
+/// missing value.
+///
+/// # Errors
+/// What cannot be an id; a list of objects.
+///
+/// ```
+/// use hmisr_datasets::values::categories_of;
+/// use serde_json::json;
+///
+/// assert_eq!(categories_of(&json!(["Film Noir", null, "Drama"])).unwrap().len(), 2);
+/// assert_eq!(categories_of(&json!("Film Noir")).unwrap()[0].to_string(), "Film Noir");
+/// assert!(categories_of(&json!("(no genres listed)")).unwrap().is_empty());
+/// ```
+pub fn categories_of(value: &Value) -> Result<Vec<Id>, ValueError> {
+    const LIST: CategoryForm = CategoryForm { split: Split::List, ids: IdForm::Written };
+    let Value::Array(elements) = value else {
+        return match value {
+            Value::String(text) if text.starts_with('[') => LIST.categories(text),
+            Value::String(text) if is_no_category(text) => Ok(Vec::new()),
+            other => Ok(id_of(other)?.into_iter().collect()),
+        };
+    };
+    let mut found = Vec::new();
+    for element in elements.iter().filter(|element| !element.as_str().is_some_and(is_no_category)) {
+        if let Some(id) = id_of(element)?.filter(|id| !found.contains(id))
+            && found.len() < MAX_CATEGORIES
+        {
+            found.push(id);
+        }
+    }
+    Ok(found)
 }
 
 /// The number that a value is, also as a text; none for null and words of a missing value.
@@ -140,6 +176,22 @@ mod tests {
             let error = id_of(&value).unwrap_err().to_string();
             assert!(error.contains(told), "{value}: {error}");
         }
+    }
+
+    #[test]
+    fn categories_come_alone_and_in_lists() {
+        let names = |value: Value| -> Vec<String> {
+            categories_of(&value).unwrap().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names(json!(3.0)), ["3"]);
+        assert_eq!(names(json!(["a", "b", "a", "(no genres listed)", null])), ["a", "b"]);
+        assert_eq!(names(json!("['Action', 'Film Noir']")), ["Action", "Film Noir"]);
+        assert_eq!(names(json!("a|b")), ["a|b"]);
+        assert_eq!(names(json!((0..20).collect::<Vec<_>>())).len(), MAX_CATEGORIES);
+        for value in [json!(null), json!(""), json!([]), json!("None")] {
+            assert_eq!(names(value), [""; 0]);
+        }
+        assert!(categories_of(&json!([{"name": "a"}])).is_err() && categories_of(&json!(true)).is_err());
     }
 
     #[test]

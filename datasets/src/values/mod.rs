@@ -42,7 +42,7 @@ pub use decimal::Decimal;
 pub use error::ValueError;
 pub use hmisr_features::is_missing;
 pub use ids::{IdForm, IdSample};
-pub use json::{flag_of, id_of, label_of, number_of, time_of};
+pub use json::{categories_of, flag_of, id_of, label_of, number_of, time_of};
 pub use numbers::{flag, number};
 pub use time_form::TimeForm;
 pub use time_pattern::TimePattern;

@@ -111,12 +111,20 @@ impl TimeSample {
     /// # Errors
     /// [`Undecided`], with what was seen.
     pub fn decide(&self) -> Result<DecidedTime, Undecided> {
+        self.decide_by(AGREE)
+    }
+
+    /// The form for which so many percent of the values speak: for a sample that still grows.
+    ///
+    /// # Errors
+    /// As [`TimeSample::decide`].
+    pub fn decide_by(&self, percent: u64) -> Result<DecidedTime, Undecided> {
         if self.seen == 0 {
             return Err(Undecided::Nothing);
         }
         let most = self.votes.iter().zip(FORMS).max_by_key(|(votes, _)| **votes);
         match most {
-            Some((&agreed, form)) if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(AGREE) => {
+            Some((&agreed, form)) if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(percent) => {
                 Ok(DecidedTime { form, seen: self.seen, agreed })
             }
             Some((0, _)) | None => Err(Undecided::Implausible(self.told())),
