@@ -1,7 +1,6 @@
 //! Items and their categories, from the files beside the events.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use hmisr_features::Id;
 use serde_json::Value;

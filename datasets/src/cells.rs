@@ -41,14 +41,16 @@ impl Cell {
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => self.text.push_str(text),
             // Writing to a text cannot fail.
-            Some(Value::Number(number)) => drop(write!(self.text, "{number}")),
+            Some(Value::Number(number)) => {
+                let _ = write!(self.text, "{number}");
+            }
             Some(Value::Array(values)) if list => {
                 let mut flat = Vec::new();
                 flatten(values, &mut flat);
-                drop(write!(self.text, "{}", Value::Array(flat)));
+                let _ = write!(self.text, "{}", Value::Array(flat));
             }
             Some(other) => {
-                drop(write!(self.text, "{other}"));
+                let _ = write!(self.text, "{other}");
                 self.bad = true;
             }
         }

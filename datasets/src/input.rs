@@ -255,7 +255,9 @@ fn find(header: &Header<'_>, roles: &Roles, options: &Options, has_items: bool) 
     if let Some(at) = at.weight {
         take(Role::Weight, at);
     }
-    at.categories.iter().for_each(|&at| drop(take(Role::Category, at)));
+    for &at in &at.categories {
+        take(Role::Category, at);
+    }
     Ok(Found { at, taken, elsewhere })
 }
 

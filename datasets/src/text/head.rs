@@ -29,10 +29,6 @@ impl Head {
         Ok(Self { path: path.to_owned(), lines })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

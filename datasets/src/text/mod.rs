@@ -6,7 +6,6 @@ mod head;
 mod lines;
 mod rows;
 
-pub(crate) use bytes::Bytes;
 pub use delimiter::Delimiter;
 pub(crate) use head::Head;
 pub use lines::{Lines, MAX_LINE_BYTES};
