@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use hmisr_features::Id;
-use serde_json::Value;
 
 use crate::cells::Cell;
 use crate::error::{Error, Result};
@@ -143,12 +142,13 @@ struct Open<'a> {
     columns: usize,
     is_sequence: bool,
     taken: String,
+    /// In JSON, the keys of the item and of the categories.
+    wanted: Vec<String>,
 }
 
 enum Kind {
     Table(Rows),
-    /// With the keys of the columns.
-    Json(Lines, Vec<String>),
+    Json(Lines),
 }
 
 impl<'a> Open<'a> {
@@ -156,10 +156,10 @@ impl<'a> Open<'a> {
         let path = &file.path;
         let (rows, names, own) = match file.shape {
             Shape::Json => {
-                let mut keys: Vec<String> = Head::read(path)?.objects().flat_map(|object| object.into_iter().map(|(key, _)| key)).collect();
+                let mut keys: Vec<String> = Head::read(path)?.objects().flatten().collect();
                 keys.sort();
                 keys.dedup();
-                (Kind::Json(Lines::open(path)?, keys.clone()), keys, true)
+                (Kind::Json(Lines::open(path)?), keys, true)
             }
             Shape::Table { delimiter, quoting, columns } => {
                 let mut rows = Rows::open(path, delimiter, quoting)?;
@@ -196,24 +196,27 @@ impl<'a> Open<'a> {
             Pick::Flags(..) => "flags of genres".to_owned(),
             _ => taken.join(", "),
         };
-        Ok(Self { rows, pick: &file.pick, item, categories, property, columns: names.len(), is_sequence, taken })
+        let wanted = std::iter::once(item).chain(categories.iter().copied()).map(|at| names[at].clone()).collect();
+        Ok(Self { rows, pick: &file.pick, item, categories, property, columns: names.len(), is_sequence, taken, wanted })
     }
 
     fn next(&mut self, row: &mut Listed) -> Result<Option<std::result::Result<(), Reason>>> {
         row.passed = false;
         match &mut self.rows {
-            Kind::Json(lines, keys) => {
+            Kind::Json(lines) => {
                 let Some((line, text)) = lines.next()? else { return Ok(None) };
                 row.line = line;
                 row.raw.clear();
                 row.raw.extend_from_slice(text);
-                let Ok(object) = serde_json::from_slice::<serde_json::Map<String, Value>>(text) else {
+                let Some(values) = crate::json::pick(text, &self.wanted) else {
                     return Ok(Some(Err(Reason::NotJson)));
                 };
-                row.item.set_json(object.get(&keys[self.item]), false);
-                row.categories.resize_with(self.categories.len(), Default::default);
-                for (cell, &at) in row.categories.iter_mut().zip(&self.categories) {
-                    cell.set_json(object.get(&keys[at]), true);
+                row.item.set_json(values.first().and_then(Option::as_ref), false);
+                row.categories.clear();
+                for value in values.iter().skip(1) {
+                    let mut cell = Cell::default();
+                    cell.set_json(value.as_ref(), true);
+                    row.categories.push(cell);
                 }
                 Ok(Some(Ok(())))
             }

@@ -68,15 +68,11 @@ impl Samples {
             (Some(given), ..) => (given, false),
             (None, Ok(decided), _) => (decided.form, true),
             (None, Err(Undecided::Implausible(_)), Some(form)) => (form.clone(), false),
+            // Each row is then counted as one without a time.
+            (None, Err(Undecided::Nothing), _) => (TimeForm::Text, true),
             (None, Err(undecided), _) => {
-                let remedy = match undecided {
-                    Undecided::Nothing => "name another column with --time-column".to_owned(),
-                    Undecided::Implausible(_) | Undecided::Mixed(_) => {
-                        "say what they are with --time-unit s (or ms, us, ns), or --time-format, or name \
-                         another column with --time-column"
-                            .to_owned()
-                    }
-                };
+                let remedy = "say what they are with --time-unit s (or ms, us, ns), or --time-format, or name \
+                              another column with --time-column";
                 return Err(Error::unclear(path, format!("column {column}: {undecided}"), remedy));
             }
         };

@@ -85,7 +85,7 @@ impl Input {
     fn json(path: &Path, layout: &Layout, options: &Options) -> Result<Self> {
         let mut names: Vec<String> = Vec::new();
         for object in Head::read(path)?.objects() {
-            object.into_iter().map(|(key, _)| key).for_each(|key| {
+            object.into_iter().for_each(|key| {
                 if !names.contains(&key) {
                     names.push(key);
                 }

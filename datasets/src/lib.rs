@@ -9,6 +9,7 @@ mod cells;
 mod error;
 mod forms;
 mod input;
+mod json;
 mod layout;
 mod options;
 mod reader;

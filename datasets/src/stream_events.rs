@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::json::pick;
 use crate::layout::Layout;
 use crate::options::{Format, Options};
 use crate::text::Head;
 use crate::values::{TimeForm, TimeSample, TimeUnit};
+
+/// What an event may have.
+const FIELDS: [&str; 9] =
+    ["user_id", "item_id", "category", "action", "ts", "weight", "request_id", "event_id", "is_tail"];
 
 /// JSON lines that are events as the stream has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +59,8 @@ impl StreamEvents {
 /// The form of the first events' times, and whether all of them are JSON's integers.
 fn form(file: &Path) -> Result<Option<(TimeForm, bool)>> {
     let (mut sample, mut whole) = (TimeSample::default(), true);
-    for object in Head::read(file)?.objects() {
-        match object.get("ts") {
+    for value in Head::read(file)?.values(&["ts".to_owned()]).flatten() {
+        match &value {
             Some(Value::Number(number)) => {
                 whole &= number.is_i64() || number.is_u64();
                 sample.see(&number.to_string());
@@ -70,19 +75,22 @@ fn form(file: &Path) -> Result<Option<(TimeForm, bool)>> {
     Ok(sample.decide().ok().map(|decided| (decided.form, whole)))
 }
 
-/// An event's line with `ts` in epoch milliseconds; none where the line is no such event, or has a time
-/// of another form.
+/// An event's line with `ts` in epoch milliseconds, and without what no event has; none where the line
+/// is no such event, or has a time of another form.
 ///
 /// ```
 /// use hmisr_datasets::{retimed, values::{TimeForm, TimeUnit}};
 ///
 /// let seconds = TimeForm::Number(TimeUnit::Seconds);
-/// let line = br#"{"user_id": 1, "ts": 1764000000.5}"#;
+/// let line = br#"{"user_id": 1, "ts": 1764000000.5, "title": "caf\ud83d"}"#;
 /// assert_eq!(retimed(line, &seconds).unwrap(), br#"{"ts":1764000000500,"user_id":1}"#);
 /// assert_eq!(retimed(br#"{"user_id": 1, "ts": "soon"}"#, &seconds), None);
 /// ```
 pub fn retimed(line: &[u8], form: &TimeForm) -> Option<Vec<u8>> {
-    let mut event: serde_json::Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let fields = FIELDS.map(str::to_owned);
+    let values = pick(line, &fields)?;
+    let named = fields.into_iter().zip(values).filter_map(|(field, value)| Some((field, value?)));
+    let mut event: serde_json::Map<String, Value> = named.collect();
     let ts = event.get_mut("ts")?;
     let ms = match ts {
         Value::Number(number) => form.ms(&number.to_string()),

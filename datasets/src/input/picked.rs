@@ -1,9 +1,5 @@
 //! The values of a JSON object that are needed; the others are read over.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::cells::Cells;
@@ -43,9 +39,7 @@ impl Keys {
 
     /// Reads a line.
     pub(crate) fn read(&self, line: &[u8], cells: &mut Cells) -> Result<(), Reason> {
-        let mut input = serde_json::Deserializer::from_slice(line);
-        let values = Object(&self.wanted).deserialize(&mut input).map_err(|_| Reason::NotJson)?;
-        input.end().map_err(|_| Reason::NotJson)?;
+        let values = crate::json::pick(line, &self.wanted).ok_or(Reason::NotJson)?;
         let find = |name: &str| -> Option<&Value> {
             let Some(pointer) = name.strip_prefix('/') else { return self.value(&values, name) };
             let (first, rest) = pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
@@ -71,40 +65,5 @@ impl Keys {
 
     fn value<'a>(&self, values: &'a [Option<Value>], key: &str) -> Option<&'a Value> {
         values.get(self.wanted.iter().position(|wanted| wanted == key)?)?.as_ref()
-    }
-}
-
-/// Reads an object's values of these keys.
-struct Object<'a>(&'a [String]);
-
-impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = Vec<Option<Value>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Object<'_> {
-    type Value = Vec<Option<Value>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = vec![None; self.0.len()];
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match self.0.iter().position(|wanted| *wanted == key) {
-                Some(at) => {
-                    let twice = values[at].replace(map.next_value::<Value>()?).is_some();
-                    if twice {
-                        return Err(A::Error::custom(format!("`{key}` stands twice")));
-                    }
-                }
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(values)
     }
 }

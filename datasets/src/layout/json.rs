@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
-
 use super::{Files, Layout, Roles, Shape, amazon, plain};
 use crate::error::{Error, Result};
 use crate::text::Head;
@@ -50,11 +48,10 @@ pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {
 
 /// What the objects' keys say.
 fn of(head: &Head, files: Vec<PathBuf>) -> Layout {
-    let has = |object: &Map<String, Value>, key: &str| object.contains_key(key);
-    if head.objects().any(|object| FIELDS.iter().all(|field| has(&object, field))) {
+    if head.objects().any(|keys| FIELDS.iter().all(|field| keys.iter().any(|key| key == field))) {
         return own(files);
     }
-    let keys: Vec<String> = head.objects().flat_map(|object| object.into_iter().map(|(key, _)| key)).collect();
+    let keys: Vec<String> = head.objects().flatten().collect();
     if Roles::known(&keys) == 0 {
         return own(files);
     }

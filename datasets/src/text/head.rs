@@ -33,12 +33,17 @@ impl Head {
         self.lines.is_empty()
     }
 
-    /// The JSON objects among the lines.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = serde_json::Map<String, serde_json::Value>> + '_ {
-        self.lines
-            .iter()
-            .filter(|line| line.trim_ascii_start().starts_with(b"{"))
-            .filter_map(|line| serde_json::from_slice(line).ok())
+    /// The keys of each JSON object among the lines.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.lines.iter().filter_map(|line| crate::json::keys(line))
+    }
+
+    /// These values of each JSON object among the lines.
+    pub(crate) fn values<'a>(
+        &'a self,
+        wanted: &'a [String],
+    ) -> impl Iterator<Item = Vec<Option<serde_json::Value>>> + 'a {
+        self.lines.iter().filter_map(|line| crate::json::pick(line, wanted))
     }
 
     /// Whether the lines are JSON objects, at least one of them.
@@ -96,10 +101,12 @@ impl Head {
             let rows = self.rows(delimiter, delimiter != Delimiter::TAB)?;
             let Some(first) = rows.first().filter(|first| first.len() > 1) else { continue };
             let alike = rows.iter().filter(|row| row.len() == first.len()).count();
-            if alike * 10 < rows.len() * 8 {
+            let told = known(first);
+            // Names that are known say more than rows of which some are broken.
+            if told < 2 && alike * 10 < rows.len() * 8 {
                 continue;
             }
-            let rank = (known(first), first.len(), usize::MAX - order);
+            let rank = (told, first.len(), usize::MAX - order);
             if best.as_ref().is_none_or(|(found, _)| *found < rank) {
                 best = Some((rank, delimiter));
             }
