@@ -3,8 +3,10 @@
 use super::time_text::digits_ms;
 use super::{Decimal, TimeForm, TimeUnit, date_text, epoch_ms, is_missing, is_plausible};
 
+/// How many forms are told apart.
+const COUNT: usize = 6;
 /// Forms that are told apart, in the order of the votes.
-const FORMS: [TimeForm; 6] = [
+const FORMS: [TimeForm; COUNT] = [
     TimeForm::Number(TimeUnit::Seconds),
     TimeForm::Number(TimeUnit::Millis),
     TimeForm::Number(TimeUnit::Micros),
@@ -37,9 +39,9 @@ const AGREE: u64 = 90;
 #[derive(Debug, Clone, Default)]
 pub struct TimeSample {
     seen: u64,
-    votes: [u64; FORMS.len()],
+    votes: [u64; COUNT],
     /// The first value of each form.
-    examples: [Option<String>; FORMS.len()],
+    examples: [Option<String>; COUNT],
     /// The least and the greatest number.
     numbers: Option<(i128, i128)>,
     /// The first value that is neither a number nor a time.
@@ -81,7 +83,7 @@ impl TimeSample {
         self.seen += 1;
         let Some(number) = Decimal::parse(text) else {
             match epoch_ms(text) {
-                Some(ms) if is_plausible(ms) => self.vote(FORMS.len() - 1, text),
+                Some(ms) if is_plausible(ms) => self.vote(COUNT - 1, text),
                 _ => drop(self.unreadable.get_or_insert_with(|| text.to_owned())),
             }
             return;
@@ -152,7 +154,7 @@ impl TimeSample {
                 self.unreadable.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
             parts.push(format!("{others} are none{example}"));
         }
-        let mut told = format!("of {} {}", self.seen, parts.join(", "));
+        let mut told = format!("of {} values {}", self.seen, parts.join(", "));
         if let Some((least, greatest)) = self.numbers {
             told.push_str(&format!("; numbers go from {least} to {greatest}"));
             for unit in TimeUnit::ALL {
