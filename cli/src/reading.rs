@@ -1,7 +1,7 @@
 //! How a data set is written: the same options for all that read files.
 
 use clap::Args;
-use hmisr_datasets::{Delimiter, Format, Options};
+use hmisr_datasets::{Delimiter, Format, Options, Summary};
 
 /// What a data set's files do not say themselves; docs/data.md lists the layouts.
 #[derive(Debug, Clone, Default, Args)]
@@ -47,6 +47,11 @@ pub struct ReadingArgs {
     /// What stands between two categories of an item, where it is not recognised.
     #[arg(long, value_name = "SIGN")]
     pub category_separator: Option<String>,
+}
+
+/// Says how a data set was understood, and what of it is no event.
+pub fn tell(summary: &Summary) {
+    summary.to_string().lines().for_each(|line| eprintln!("{line}"));
 }
 
 impl ReadingArgs {

@@ -46,9 +46,11 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     }
     // Whatever is wrong with the input is told before a folder is made or claimed.
     let source = config.feed.open_source()?;
+    let reading = source.summary();
+    reading.iter().for_each(crate::reading::tell);
     if args.filter_seen.is_none() && config.feed.events.is_some() {
         // Only films are rated once; generated and shop data repeat.
-        let is_films = source.summary().is_some_and(|summary| summary.layout == "movielens");
+        let is_films = reading.is_some_and(|summary| summary.layout == "movielens");
         config.trainer.evaluation.filter_seen = is_films;
         config.serving.filter_seen = is_films;
     }
