@@ -175,6 +175,13 @@ impl Options {
         *self == Self::default()
     }
 
+    /// Whether a column is named.
+    pub(crate) fn names_columns(&self) -> bool {
+        let Self { user_column, item_column, time_column, action_column, weight_column, .. } = self;
+        let named = [user_column, item_column, time_column, action_column, weight_column];
+        named.iter().any(|column| column.is_some()) || !self.category_columns.is_empty()
+    }
+
     /// Checks what can be checked without a file.
     ///
     /// # Errors

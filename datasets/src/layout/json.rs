@@ -47,7 +47,7 @@ pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {
 }
 
 /// What the objects' keys say.
-fn of(head: &Head, files: Vec<PathBuf>) -> Layout {
+pub(super) fn of(head: &Head, files: Vec<PathBuf>) -> Layout {
     if head.objects().any(|keys| FIELDS.iter().all(|field| keys.iter().any(|key| key == field))) {
         return own(files);
     }

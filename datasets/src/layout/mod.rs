@@ -131,7 +131,7 @@ impl Layout {
         let mut layout = match format {
             Format::Auto => Self::recognise(&files, options)?,
             Format::Jsonl => named(json::events(&files)?)?,
-            Format::Csv => named(table::find(&files, options)?)?,
+            Format::Csv => named(table::find(&files, options, true)?)?,
             Format::Movielens => match movielens::find(&files)? {
                 Some(layout) => layout,
                 None => named(recbole::find(&files, "movielens")?)?,
@@ -150,6 +150,9 @@ impl Layout {
             Format::Taobao => named(purchases::taobao(&files)?)?,
             Format::Hm => named(purchases::hm(&files)?)?,
         };
+        if layout.strict && options.names_columns() {
+            layout = Self::new("jsonl", layout.events, Shape::Json);
+        }
         if let Shape::Table { delimiter, columns, .. } = &mut layout.shape {
             if let Some(given) = options.delimiter {
                 *delimiter = given;
@@ -185,7 +188,7 @@ impl Layout {
                 return Ok(layout);
             }
         }
-        table::find(files, options)?.ok_or_else(|| {
+        table::find(files, options, false)?.ok_or_else(|| {
             Error::input(files.root(), "no known data set in it", Format::Auto.expected())
         })
     }

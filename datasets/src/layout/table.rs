@@ -10,8 +10,8 @@ use crate::values::epoch_ms;
 
 const ENDINGS: [&str; 4] = [".csv", ".tsv", ".txt", ".dat"];
 
-/// The one table of a path; none where there is none.
-pub(super) fn find(files: &Files, options: &Options) -> Result<Option<Layout>> {
+/// The one table of a path; none where there is none. `is_named`: whether it is said to be a table.
+pub(super) fn find(files: &Files, options: &Options, is_named: bool) -> Result<Option<Layout>> {
     let file = match files.file() {
         Some(file) => file.to_owned(),
         None => match one(files)? {
@@ -19,7 +19,7 @@ pub(super) fn find(files: &Files, options: &Options) -> Result<Option<Layout>> {
             None => return Ok(None),
         },
     };
-    of(&file, options).map(Some)
+    of(&file, options, is_named).map(Some)
 }
 
 /// The only file of the first ending that a file has.
@@ -32,12 +32,15 @@ fn one(files: &Files) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-fn of(file: &Path, options: &Options) -> Result<Layout> {
+fn of(file: &Path, options: &Options, is_named: bool) -> Result<Layout> {
     let head = Head::read(file)?;
     if head.is_empty() {
         return Err(Error::Empty { path: file.to_owned() });
     }
     head.refuse_one_json()?;
+    if head.is_json_lines() && !is_named {
+        return Ok(super::json::of(&head, vec![file.to_owned()]));
+    }
     if head.is_json_lines() {
         let problem = "JSON lines, where a table of columns is expected";
         return Err(Error::unclear(file, problem, "read it with --format jsonl, or leave --format out"));
@@ -53,7 +56,7 @@ fn of(file: &Path, options: &Options) -> Result<Layout> {
         return Err(Error::unclear(file, problem, "say what it is with --delimiter, such as ';' or tab"));
     };
     let rows = head.rows(delimiter, true)?;
-    let first = &rows[0];
+    let Some(first) = rows.first() else { return Err(Error::Empty { path: file.to_owned() }) };
     let headed = |columns| {
         // A sheet of values between tabs seldom quotes, and a title may begin with a quote.
         let quoting = delimiter != Delimiter::TAB || quoted(&rows);
@@ -62,13 +65,14 @@ fn of(file: &Path, options: &Options) -> Result<Layout> {
     if options.no_header {
         return Ok(headed(Columns::Numbers));
     }
-    if known(first) > 0 {
+    let is_value = |text: &String| text.parse::<f64>().is_ok() || epoch_ms(text).is_some();
+    // One name alone may be an item called `book` in a row of values.
+    if known(first) > usize::from(first.iter().any(is_value)) {
         return Ok(headed(Columns::Header));
     }
     if let Some(layout) = headless(file, delimiter, &rows)? {
         return Ok(layout);
     }
-    let is_value = |text: &String| text.parse::<f64>().is_ok() || epoch_ms(text).is_some();
     if !first.iter().any(is_value) && rows.get(1).is_none_or(|second| second.iter().any(is_value)) {
         return Ok(headed(Columns::Header));
     }

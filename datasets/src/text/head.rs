@@ -22,9 +22,19 @@ impl Head {
         let (mut lines, mut bytes) = (Vec::new(), 0);
         let mut file = Lines::open(path)?;
         while bytes < HEAD_BYTES {
-            let Some((_, line)) = file.next()? else { break };
-            bytes += line.len();
-            lines.push(line.to_vec());
+            match file.next() {
+                Ok(Some((_, line))) => {
+                    bytes += line.len();
+                    lines.push(line.to_vec());
+                }
+                Ok(None) => break,
+                // Whoever reads the file refuses the line; its beginning may say what the file is.
+                Err(Error::LineTooLong { .. }) => {
+                    lines.push(file.beginning(HEAD_BYTES).to_vec());
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(Self { path: path.to_owned(), lines })
     }
@@ -81,7 +91,11 @@ impl Head {
         let mut rows = Rows::open(&self.path, delimiter, quoting)?;
         let mut all = Vec::new();
         while all.len() < self.lines.len().min(LINES) {
-            let Some(row) = rows.next()? else { break };
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) | Err(Error::LineTooLong { .. }) => break,
+                Err(error) => return Err(error),
+            };
             let columns = (0..row.len()).map(|at| super::text(row.get(at).unwrap_or_default()).into_owned());
             all.push(columns.collect());
             if all.len() == 1 {

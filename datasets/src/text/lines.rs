@@ -44,6 +44,11 @@ impl Lines {
         self.bytes.encoding()
     }
 
+    /// The beginning of the line that was read last, also of one that is too long.
+    pub(crate) fn beginning(&self, bytes: usize) -> &[u8] {
+        &self.buffer[..self.buffer.len().min(bytes)]
+    }
+
     /// The next line with its number, counted from 1; none at the end.
     ///
     /// # Errors
