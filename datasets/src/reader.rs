@@ -326,7 +326,10 @@ impl Reader {
                 }
             }
         }
-        if tells_action && !cells.action.is_missing() {
+        // A column that was only guessed to tell the action may hold something else.
+        let is_guess = !layout.strict && self.options.action_column.is_none();
+        let tells = !cells.action.is_missing() && !(is_guess && cells.action.get().is_none());
+        if tells_action && tells {
             let text = cells.action.get().filter(|text| text.len() <= MAX_ACTION_BYTES).ok_or(Reason::BadAction)?;
             if *self.action != *text {
                 self.action = text.into();

@@ -98,11 +98,11 @@ fn times_of_another_unit_are_written_anew_and_nothing_else_changes() {
 fn what_is_something_else_is_said() {
     let event = r#"{"user_id": 7, "item_id": 1, "category": 2, "action": "a", "ts": 1764000000000}"#;
     for (content, told) in [
-        (format!("[{event}, {event}]"), "one JSON array"),
-        ("user_id,item_id,ts\n1,2,1764000000000\n".to_owned(), "a table of columns"),
-        ("\u{feff}x".encode_utf16().flat_map(u16::to_le_bytes).map(char::from).collect(), "zero bytes"),
+        (format!("[{event}, {event}]").into_bytes(), "one JSON array"),
+        (b"user_id,item_id,ts\n1,2,1764000000000\n".to_vec(), "a table of columns"),
+        (event.encode_utf16().flat_map(u16::to_le_bytes).collect(), "iconv -f UTF-16LE"),
     ] {
-        let text = error(&folder(&[("e.jsonl", content.as_bytes())]).path().join("e.jsonl"), Format::Jsonl);
+        let text = error(&folder(&[("e.jsonl", &content)]).path().join("e.jsonl"), Format::Jsonl);
         assert!(text.contains("e.jsonl: ") && text.contains(told), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hmisr_datasets::values::TimeForm;
 use hmisr_datasets::{Error, Lines, StreamEvents, retimed};
@@ -16,7 +17,7 @@ pub(super) struct Jsonl {
     path: PathBuf,
     current: Option<Lines>,
     /// The file that is read.
-    reading: PathBuf,
+    reading: Arc<Path>,
     waiting: VecDeque<PathBuf>,
     /// Bytes of all files, and of those that are finished.
     size: u64,
@@ -38,7 +39,7 @@ impl Jsonl {
         let mut source = Self {
             path: path.to_owned(),
             current: None,
-            reading: PathBuf::new(),
+            reading: Path::new("").into(),
             waiting: files.into(),
             size,
             finished_bytes: 0,
@@ -80,7 +81,7 @@ impl Jsonl {
             match self.waiting.pop_front() {
                 Some(path) => {
                     self.current = Some(Lines::open(&path)?);
-                    self.reading = path;
+                    self.reading = path.into();
                 }
                 None => {
                     self.current = None;
