@@ -191,8 +191,5 @@ fn what_the_user_must_change_ends_with_2() {
     }
     let output = run(&["eval", "--data", &data]);
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        text.contains("no column for the user in the header (shopper, thing, at, kind)"),
-        "{text}"
-    );
+    assert!(text.contains("no column for the user in the header (shopper, thing, at, kind)"), "{text}");
 }

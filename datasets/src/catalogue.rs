@@ -117,7 +117,10 @@ struct Listed {
 }
 
 impl Listed {
-    fn read(&self, (item, category): &(IdForm, CategoryForm)) -> std::result::Result<Option<(Id, Vec<Id>)>, Reason> {
+    fn read(
+        &self,
+        (item, category): &(IdForm, CategoryForm),
+    ) -> std::result::Result<Option<(Id, Vec<Id>)>, Reason> {
         if self.passed {
             return Ok(None);
         }
@@ -196,8 +199,19 @@ impl<'a> Open<'a> {
             Pick::Flags(..) => "flags of genres".to_owned(),
             _ => taken.join(", "),
         };
-        let wanted = std::iter::once(item).chain(categories.iter().copied()).map(|at| names[at].clone()).collect();
-        Ok(Self { rows, pick: &file.pick, item, categories, property, columns: names.len(), is_sequence, taken, wanted })
+        let wanted =
+            std::iter::once(item).chain(categories.iter().copied()).map(|at| names[at].clone()).collect();
+        Ok(Self {
+            rows,
+            pick: &file.pick,
+            item,
+            categories,
+            property,
+            columns: names.len(),
+            is_sequence,
+            taken,
+            wanted,
+        })
     }
 
     fn next(&mut self, row: &mut Listed) -> Result<Option<std::result::Result<(), Reason>>> {

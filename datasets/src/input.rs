@@ -59,7 +59,13 @@ impl Input {
         }
     }
 
-    fn table(mut rows: Rows, names: &[String], own: bool, layout: &Layout, options: &Options) -> Result<Self> {
+    fn table(
+        mut rows: Rows,
+        names: &[String],
+        own: bool,
+        layout: &Layout,
+        options: &Options,
+    ) -> Result<Self> {
         let path = rows.path().to_owned();
         rows.expect_columns(names.len());
         let header = Header { path: &path, names, own };
@@ -225,7 +231,9 @@ fn find(header: &Header<'_>, roles: &Roles, options: &Options, has_items: bool) 
     let user = header.require(Role::User, options.user_column.as_deref(), roles.user)?;
     let item = header.require(Role::Item, options.item_column.as_deref(), roles.item)?;
     let time = header.require(Role::Time, options.time_column.as_deref(), roles.time)?;
-    for (one, other, option) in [(user, item, "--item-column"), (user, time, "--time-column"), (item, time, "--time-column")] {
+    for (one, other, option) in
+        [(user, item, "--item-column"), (user, time, "--time-column"), (item, time, "--time-column")]
+    {
         if one == other {
             let problem = format!("the column {} cannot be two things", untyped(&header.names[one]));
             return Err(Error::unclear(header.path, problem, format!("name another one with {option}")));
@@ -267,9 +275,9 @@ pub(crate) fn names(rows: &mut Rows, columns: Columns) -> Result<Vec<String>> {
     Ok(match columns {
         Columns::Fixed(names) => names.iter().map(|name| (*name).to_owned()).collect(),
         Columns::Header => match rows.next()? {
-            Some(row) => {
-                (0..row.len()).map(|at| crate::text::text(row.get(at).unwrap_or_default()).into_owned()).collect()
-            }
+            Some(row) => (0..row.len())
+                .map(|at| crate::text::text(row.get(at).unwrap_or_default()).into_owned())
+                .collect(),
             None => return Err(Error::Empty { path }),
         },
         Columns::Numbers => {

@@ -98,7 +98,9 @@ impl Format {
     /// What a path of this format holds.
     pub(crate) fn expected(self) -> &'static str {
         match self {
-            Self::Auto => "a data set that docs/data.md lists, such as ratings.csv, NAME.inter, *.jsonl or a .csv file",
+            Self::Auto => {
+                "a data set that docs/data.md lists, such as ratings.csv, NAME.inter, *.jsonl or a .csv file"
+            }
             Self::Jsonl => "a file of one JSON event a line, or a folder of *.jsonl files",
             Self::Csv => "a table such as NAME.csv, or a folder with one",
             Self::Movielens => {
@@ -115,7 +117,9 @@ impl Format {
             Self::Lastfm => "userid-timestamp-artid-artname-traid-traname.tsv, or a folder with it",
             Self::Kuairec => "big_matrix.csv or small_matrix.csv, with item_categories.csv beside it",
             Self::Kuairand => "log_*.csv, or a folder with them and video_features_basic_*.csv",
-            Self::Tmall => "user_log_format1.csv or tianchi_mobile_recommend_train_user.csv, or a folder with it",
+            Self::Tmall => {
+                "user_log_format1.csv or tianchi_mobile_recommend_train_user.csv, or a folder with it"
+            }
             Self::Taobao => "UserBehavior.csv, or a folder with it",
             Self::Hm => "transactions_train.csv, or a folder with it and articles.csv",
         }
@@ -202,7 +206,12 @@ impl Options {
             (Some(format), None) => parse("--time-format", format, |_| true, ""),
             (None, Some(unit)) => {
                 let number = |form: &TimeForm| matches!(form, TimeForm::Number(_));
-                parse("--time-unit", unit, number, "expected s, ms, us or ns; other forms are for --time-format")
+                parse(
+                    "--time-unit",
+                    unit,
+                    number,
+                    "expected s, ms, us or ns; other forms are for --time-format",
+                )
             }
             (Some(format), Some(_)) => Err(Error::Setting {
                 option: "--time-format",

@@ -70,7 +70,8 @@ impl Reader {
         let layout = Layout::find(path, format, options)?;
         let mut size = 0;
         for file in &layout.events {
-            let metadata = std::fs::metadata(file).map_err(|error| Error::io(file, "looking at it", error))?;
+            let metadata =
+                std::fs::metadata(file).map_err(|error| Error::io(file, "looking at it", error))?;
             size += metadata.len();
         }
         let mut reader = Self {
@@ -139,7 +140,10 @@ impl Reader {
             return Ok(());
         }
         let remedy = "mend the rows, or say with options what the columns are";
-        Err(Error::Few { path: self.path.clone(), found: format!("only {}; {remedy}", self.summary.counts()) })
+        Err(Error::Few {
+            path: self.path.clone(),
+            found: format!("only {}; {remedy}", self.summary.counts()),
+        })
     }
 
     /// The first category of an event: its row's own, else its item's.
@@ -257,7 +261,10 @@ impl Reader {
     }
 
     /// The next row.
-    fn step_with(&mut self, mut samples: Option<&mut Samples>) -> Result<Option<std::result::Result<Record, Reason>>> {
+    fn step_with(
+        &mut self,
+        mut samples: Option<&mut Samples>,
+    ) -> Result<Option<std::result::Result<Record, Reason>>> {
         loop {
             if let Some(input) = &mut self.current {
                 if let Some(read) = input.next(&mut self.cells)? {
@@ -330,7 +337,8 @@ impl Reader {
         let is_guess = !layout.strict && self.options.action_column.is_none();
         let tells = !cells.action.is_missing() && !(is_guess && cells.action.get().is_none());
         if tells_action && tells {
-            let text = cells.action.get().filter(|text| text.len() <= MAX_ACTION_BYTES).ok_or(Reason::BadAction)?;
+            let text =
+                cells.action.get().filter(|text| text.len() <= MAX_ACTION_BYTES).ok_or(Reason::BadAction)?;
             if *self.action != *text {
                 self.action = text.into();
             }

@@ -48,7 +48,9 @@ impl StreamEvents {
         let millis = TimeForm::Number(TimeUnit::Millis);
         let seen = form(&layout.events[0])?;
         let retime = match time {
-            Some(given) if given == millis => seen.filter(|(form, whole)| *form == millis && !whole).map(|_| millis),
+            Some(given) if given == millis => {
+                seen.filter(|(form, whole)| *form == millis && !whole).map(|_| millis)
+            }
             Some(given) => Some(given),
             None => seen.filter(|(form, whole)| *form != millis || !whole).map(|(form, _)| form),
         };

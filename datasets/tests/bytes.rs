@@ -27,8 +27,16 @@ fn compressed_files_are_read_through_by_name_and_by_content() {
         ("t.csv", gzip(TABLE.as_bytes()), "utf-8 in gzip"),
         ("t.csv.gz", gzip(marked.as_bytes()), "utf-8 with a byte order mark in gzip"),
         ("t.csv", marked.as_bytes().to_vec(), "utf-8 with a byte order mark"),
-        ("t.csv.gz", [gzip(&TABLE.as_bytes()[..30]), gzip(&TABLE.as_bytes()[30..])].concat(), "utf-8 in gzip"),
-        ("t.csv.zst", [zstd(&TABLE.as_bytes()[..30]), zstd(&TABLE.as_bytes()[30..])].concat(), "utf-8 in zstd"),
+        (
+            "t.csv.gz",
+            [gzip(&TABLE.as_bytes()[..30]), gzip(&TABLE.as_bytes()[30..])].concat(),
+            "utf-8 in gzip",
+        ),
+        (
+            "t.csv.zst",
+            [zstd(&TABLE.as_bytes()[..30]), zstd(&TABLE.as_bytes()[30..])].concat(),
+            "utf-8 in zstd",
+        ),
     ] {
         let (events, summary) = read(folder(&[(name, &content)]).path());
         assert_eq!((events, summary.encoding.as_str()), (expected.clone(), encoding), "{name}");
@@ -44,7 +52,8 @@ fn data_sets_in_compressed_files_are_recognised() {
 
 #[test]
 fn a_file_that_breaks_off_is_never_a_short_data_set() {
-    let rows: String = (0..5_000).map(|at| format!("{},{},{}\n", at % 97, at * 7_919 % 1_009, 1_701_429_304 + at)).collect();
+    let rows: String =
+        (0..5_000).map(|at| format!("{},{},{}\n", at % 97, at * 7_919 % 1_009, 1_701_429_304 + at)).collect();
     let text = format!("user_id,item_id,timestamp\n{rows}");
     for (name, whole, kind) in
         [("t.csv.gz", gzip(text.as_bytes()), "gzip"), ("t.csv.zst", zstd(text.as_bytes()), "zstd")]
@@ -95,7 +104,8 @@ fn nothing_to_read_is_said() {
     }
     for content in ["", "\n\n"] {
         let folder = folder(&[("t.jsonl", content.as_bytes())]);
-        let error = read_with(&folder.path().join("t.jsonl"), Format::Jsonl, &Options::default()).unwrap_err();
+        let error =
+            read_with(&folder.path().join("t.jsonl"), Format::Jsonl, &Options::default()).unwrap_err();
         has(&error, &["no event in it"]);
     }
 }

@@ -52,7 +52,10 @@ pub fn read_with(path: &Path, format: Format, options: &Options) -> Result<(Vec<
         events.push(format!("{user} {item} {category} {action} {ts}{weight}"));
     }
     let summary = reader.summary().clone();
-    assert_eq!((summary.events, summary.rows), (events.len() as u64, summary.events + summary.rejected_rows()));
+    assert_eq!(
+        (summary.events, summary.rows),
+        (events.len() as u64, summary.events + summary.rejected_rows())
+    );
     assert_eq!(reader.share_read(), 1.0);
     Ok((events, summary))
 }

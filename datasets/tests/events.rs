@@ -4,18 +4,19 @@ use crate::common::{folder, has, options, read, read_with, refused};
 use hmisr_datasets::values::TimeForm;
 use hmisr_datasets::{Format, Options, StreamEvents};
 
-const EVENT: &str = r#"{"user_id": "u0", "item_id": 1, "category": "c", "action": "buy", "ts": 1764000000000, "weight": 2}"#;
+const EVENT: &str =
+    r#"{"user_id": "u0", "item_id": 1, "category": "c", "action": "buy", "ts": 1764000000000, "weight": 2}"#;
 
 #[test]
 fn events_are_read_as_the_stream_has_them() {
     let rows = [EVENT, r#"{"user_id": 7, "item_id": "i", "category": 3, "action": "x", "ts": 1764000001000, "new": "caf\ud83d"}"#].join("\n");
     let folder = folder(&[("b.jsonl", rows.as_bytes()), ("a.ndjson", EVENT.as_bytes())]);
     let (events, summary) = read(folder.path());
+    assert_eq!(events, ["u0 1 c buy 1764000000000 2", "u0 1 c buy 1764000000000 2", "7 i 3 x 1764000001000"]);
     assert_eq!(
-        events,
-        ["u0 1 c buy 1764000000000 2", "u0 1 c buy 1764000000000 2", "7 i 3 x 1764000001000"]
+        (summary.layout.as_str(), &summary.files[..]),
+        ("events", &["a.ndjson", "b.jsonl"].map(str::to_owned)[..])
     );
-    assert_eq!((summary.layout.as_str(), &summary.files[..]), ("events", &["a.ndjson", "b.jsonl"].map(str::to_owned)[..]));
 }
 
 #[test]
@@ -29,7 +30,8 @@ fn what_the_stream_would_refuse_is_counted() {
     let rows = [&rows.join("\n"), EVENT, "nonsense", "[1]", "{\"user_id\": 1", ""].join("\n");
     let (events, summary) = read(folder(&[("e.jsonl", rows.as_bytes())]).path());
     assert_eq!(events.len(), 1);
-    let reasons: Vec<(&str, u64)> = summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
+    let reasons: Vec<(&str, u64)> =
+        summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
     assert_eq!(reasons[0], ("not_json", 3));
     for reason in ["missing_user", "missing_item", "bad_category", "bad_action", "missing_time"] {
         assert!(reasons.contains(&(reason, 1)), "{reason}: {reasons:?}");

@@ -15,14 +15,21 @@ fn of(files: &[(&str, &[u8])]) -> (Vec<String>, String) {
 
 #[test]
 fn movielens_100k() {
-    let item = |number: u32, flags: &str| format!("{number}|T\u{e9} ({number})|01-Jan-1995||http://x|{flags}\n");
-    let flags = |set: &[usize]| (0..19).map(|at| if set.contains(&at) { "1" } else { "0" }).collect::<Vec<_>>().join("|");
+    let item =
+        |number: u32, flags: &str| format!("{number}|T\u{e9} ({number})|01-Jan-1995||http://x|{flags}\n");
+    let flags = |set: &[usize]| {
+        (0..19).map(|at| if set.contains(&at) { "1" } else { "0" }).collect::<Vec<_>>().join("|")
+    };
     let items = [item(10, &flags(&[1, 5])), item(20, &flags(&[18])), item(30, &flags(&[]))].concat();
     let latin: Vec<u8> = items.chars().map(|char| char as u8).collect();
     let data = b"1\t10\t3\t881250949\n2\t20\t5\t881250950\n2\t30\t1\t881250951\n";
     let expected =
         ["1 10 Action rate 881250949000 3", "2 20 Western rate 881250950000 5", "2 30 - rate 881250951000 1"];
-    let genres: Vec<String> = ["unknown", "Action", "Adventure"].iter().enumerate().map(|(at, name)| format!("{name}|{at}\n")).collect();
+    let genres: Vec<String> = ["unknown", "Action", "Adventure"]
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("{name}|{at}\n"))
+        .collect();
     for files in [
         &[("u.data", &data[..]), ("u.item", &latin)][..],
         &[("u.data", data), ("u.item", &latin), ("u.genre", b"broken")],
@@ -42,16 +49,23 @@ fn movielens_1m_and_10m() {
     let (events, layout) = of(&[("ratings.dat", ratings), ("movies.dat", &latin)]);
     assert_eq!(
         events,
-        ["1 10 Drama rate 978300760000 5", "1 20 Film-Noir rate 978302109000 4.5", "2 30 - rate 978300000000 3"]
+        [
+            "1 10 Drama rate 978300760000 5",
+            "1 20 Film-Noir rate 978302109000 4.5",
+            "2 30 - rate 978300000000 3"
+        ]
     );
     assert_eq!(layout, "movielens");
 }
 
 #[test]
 fn movielens_20m_25m_32m_and_latest() {
-    let movies = "movieId,title,genres\n1,\"Film, The (1999)\",Action|Sci-Fi\n2,\"A \"\"b\"\"\",(no genres listed)\n";
-    let ratings = "userId,movieId,rating,timestamp\n7,1,0.5,1182909808\n7,2,3.0,1182909940\n8,3,4.0,1182909941\n";
-    let others: [(&str, &[u8]); 2] = [("tags.csv", b"userId,movieId,tag,timestamp\n"), ("links.csv", b"movieId,imdbId\n")];
+    let movies =
+        "movieId,title,genres\n1,\"Film, The (1999)\",Action|Sci-Fi\n2,\"A \"\"b\"\"\",(no genres listed)\n";
+    let ratings =
+        "userId,movieId,rating,timestamp\n7,1,0.5,1182909808\n7,2,3.0,1182909940\n8,3,4.0,1182909941\n";
+    let others: [(&str, &[u8]); 2] =
+        [("tags.csv", b"userId,movieId,tag,timestamp\n"), ("links.csv", b"movieId,imdbId\n")];
     let (events, layout) =
         of(&[("ratings.csv", ratings.as_bytes()), ("movies.csv", movies.as_bytes()), others[0], others[1]]);
     assert_eq!(
@@ -63,8 +77,10 @@ fn movielens_20m_25m_32m_and_latest() {
 
 #[test]
 fn recbole_with_any_columns() {
-    let inter = "session_id:token\titem_id:token\ttimestamp:float\tnumber of times:float\n1\t26\t1392851406\t1.0\n";
-    let item = "item_id:token\titem_priceLog2:float\titem_name:token\titem_category:token\n26\t3\tSome \"n\t4\n";
+    let inter =
+        "session_id:token\titem_id:token\ttimestamp:float\tnumber of times:float\n1\t26\t1392851406\t1.0\n";
+    let item =
+        "item_id:token\titem_priceLog2:float\titem_name:token\titem_category:token\n26\t3\tSome \"n\t4\n";
     let (events, layout) = of(&[("s.inter", inter.as_bytes()), ("s.item", item.as_bytes())]);
     assert_eq!((events, layout.as_str()), (vec!["1 26 4 click 1392851406000".to_owned()], "recbole"));
 
@@ -91,8 +107,10 @@ fn recbole_without_types_or_items() {
 fn amazons_ratings_of_every_edition() {
     let of_2014 = "A2EFCYXHNK06IS,0005119367,5.0,978480000\nA1WR23ER5HMAA9,B000000001,3.0,953424000\n";
     let of_2018 = "0005119367,A2EFCYXHNK06IS,5.0,978480000\nB000000001,A1WR23ER5HMAA9,3.0,953424000\n";
-    let expected =
-        ["A2EFCYXHNK06IS 0005119367 - rate 978480000000 5", "A1WR23ER5HMAA9 B000000001 - rate 953424000000 3"];
+    let expected = [
+        "A2EFCYXHNK06IS 0005119367 - rate 978480000000 5",
+        "A1WR23ER5HMAA9 B000000001 - rate 953424000000 3",
+    ];
     for (name, content) in [("ratings_Books.csv", of_2014), ("Books.csv", of_2018)] {
         let (events, layout) = of(&[(name, content.as_bytes())]);
         assert_eq!((events, layout.as_str()), (expected.map(str::to_owned).to_vec(), "amazon"), "{name}");
@@ -136,8 +154,10 @@ fn yoochoose() {
 #[test]
 fn diginetica_takes_the_session_and_its_own_clock() {
     let views = "sessionId;userId;itemId;timeframe;eventdate\n1;NA;81766;526309;2016-05-09\n1;NA;31331;1031018;2016-05-09\n";
-    let (events, layout) =
-        of(&[("train-item-views.csv", views.as_bytes()), ("product-categories.csv", b"itemId;categoryId\n81766;36\n")]);
+    let (events, layout) = of(&[
+        ("train-item-views.csv", views.as_bytes()),
+        ("product-categories.csv", b"itemId;categoryId\n81766;36\n"),
+    ]);
     assert_eq!(events, ["1 81766 36 click 1462752526309", "1 31331 - click 1462753031018"]);
     assert_eq!(layout, "diginetica");
 }
@@ -198,7 +218,8 @@ fn kuairec_and_kuairand() {
         of(&[("big_matrix.csv", matrix.as_bytes()), ("item_categories.csv", categories.as_bytes())]);
     assert_eq!((&events[0][..], layout.as_str()), ("0 35 27 click 1594943334438", "kuairec"));
 
-    let log = |time: i64| format!("user_id,video_id,date,hourmin,time_ms,is_click\n0,35,20220421,700,{time},1\n");
+    let log =
+        |time: i64| format!("user_id,video_id,date,hourmin,time_ms,is_click\n0,35,20220421,700,{time},1\n");
     let (one, two) = (log(1_650_495_600_123), log(1_650_495_700_123));
     let folder = folder(&[
         ("log_standard_4_08_to_4_21_pure.csv", one.as_bytes()),
@@ -226,10 +247,7 @@ fn taobao() {
     let rows = "1,2268318,2520377,pv,1511544070\n1,2268318,2520377,buy,1511544070\n";
     for name in ["UserBehavior.csv", "behaviour.csv"] {
         let (events, layout) = of(&[(name, rows.as_bytes())]);
-        assert_eq!(
-            events,
-            ["1 2268318 2520377 pv 1511544070000", "1 2268318 2520377 buy 1511544070000"]
-        );
+        assert_eq!(events, ["1 2268318 2520377 pv 1511544070000", "1 2268318 2520377 buy 1511544070000"]);
         assert_eq!(layout, "taobao", "{name}");
     }
 }
@@ -251,8 +269,18 @@ fn a_format_reads_a_file_of_any_name() {
         (Format::Gowalla, "x.log", "1\t2010-10-19T23:55:27Z\t30.2\t-97.7\t2\n", "1 2 - click 1287532527000"),
         (Format::Yoochoose, "x.log", "1,2014-04-07T10:51:09.277Z,2,0\n", "1 2 0 click 1396867869277"),
         (Format::Csv, "x.log", "user;item;ts\n1;2;1511544070\n", "1 2 - click 1511544070000"),
-        (Format::Recbole, "x.log", "user_id\titem_id\ttimestamp\n1\t2\t1511544070\n", "1 2 - click 1511544070000"),
-        (Format::Movielens, "x.csv", "userId,movieId,rating,timestamp\n1,2,3,1511544070\n", "1 2 - rate 1511544070000 3"),
+        (
+            Format::Recbole,
+            "x.log",
+            "user_id\titem_id\ttimestamp\n1\t2\t1511544070\n",
+            "1 2 - click 1511544070000",
+        ),
+        (
+            Format::Movielens,
+            "x.csv",
+            "userId,movieId,rating,timestamp\n1,2,3,1511544070\n",
+            "1 2 - rate 1511544070000 3",
+        ),
     ] {
         let folder = folder(&[(name, rows.as_bytes())]);
         let found = read_with(&folder.path().join(name), format, &Options::default()).unwrap();

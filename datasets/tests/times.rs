@@ -40,10 +40,13 @@ fn every_unit_and_text_is_one_time() {
 
 #[test]
 fn a_pattern_can_be_given() {
-    let text = table(|seconds| chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%d.%m.%Y %H:%M").to_string());
+    let text = table(|seconds| {
+        chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%d.%m.%Y %H:%M").to_string()
+    });
     let folder = folder(&[("t.csv", text.as_bytes())]);
     has(&refused("t.csv", &text, &[]), &["column timestamp", "26.11.2023 19:07", "--time-format"]);
-    let (events, _) = read_with(folder.path(), Format::Auto, &options(&[("format", "%d.%m.%Y %H:%M")])).unwrap();
+    let (events, _) =
+        read_with(folder.path(), Format::Auto, &options(&[("format", "%d.%m.%Y %H:%M")])).unwrap();
     assert_eq!(events[0], "1 2 c click 1701025620000");
 }
 

@@ -7,18 +7,23 @@ fn a_word_for_missing_is_nobody() {
     let words = ["NULL", r"\N", "nan", "None", "", "NaN", "null"];
     let mut rows = String::new();
     for word in words {
-        rows.push_str(&format!("{word},1,c,1701429304\n7,{word},c,1701429304\n7,1,c,{word}\n7,1,{word},1701429304\n"));
+        rows.push_str(&format!(
+            "{word},1,c,1701429304\n7,{word},c,1701429304\n7,1,c,{word}\n7,1,{word},1701429304\n"
+        ));
     }
-    let (events, summary) = read(folder(&[("n.csv", format!("user_id,item_id,category,timestamp\n{rows}").as_bytes())]).path());
+    let (events, summary) =
+        read(folder(&[("n.csv", format!("user_id,item_id,category,timestamp\n{rows}").as_bytes())]).path());
     assert_eq!(events, vec!["7 1 - click 1701429304000"; words.len()]);
-    let counts: Vec<(&str, u64)> = summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
+    let counts: Vec<(&str, u64)> =
+        summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
     assert_eq!(counts, [("missing_user", 7), ("missing_item", 7), ("missing_time", 7)]);
     has(&summary.counts(), &["7 of 28 rows are events; 7 missing_user, as n.csv:2: NULL,1,c,1701429304"]);
 }
 
 #[test]
 fn floats_of_one_number_are_one_id_over_both_files() {
-    let inter = "user_id:token\titem_id:token\ttimestamp:float\n1.0\t15.0\t981539878.0\n1\t1.50e1\t981539879.0\n";
+    let inter =
+        "user_id:token\titem_id:token\ttimestamp:float\n1.0\t15.0\t981539878.0\n1\t1.50e1\t981539879.0\n";
     let item = "item_id:token\tgenre:token_seq\n15\tAction Drama\n";
     let folder = folder(&[("f.inter", inter.as_bytes()), ("f.item", item.as_bytes())]);
     assert_eq!(read(folder.path()).0, ["1 15 Action click 981539878000", "1 15 Action click 981539879000"]);
@@ -26,11 +31,15 @@ fn floats_of_one_number_are_one_id_over_both_files() {
 
 #[test]
 fn no_word_of_a_category_becomes_one() {
-    let inter = "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n1\t2\t981539878\n1\t3\t981539878\n";
+    let inter =
+        "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n1\t2\t981539878\n1\t3\t981539878\n";
     let item = "item_id:token\tgenre:token_seq\n1\tAction Sci-Fi\n2\t(no genres listed)\n3\tFilm-Noir\n";
     let files: [(&str, &[u8]); 2] = [("m.inter", inter.as_bytes()), ("m.item", item.as_bytes())];
-    let categories: Vec<String> =
-        read(folder(&files).path()).0.iter().map(|event| event.split(' ').nth(2).unwrap().to_owned()).collect();
+    let categories: Vec<String> = read(folder(&files).path())
+        .0
+        .iter()
+        .map(|event| event.split(' ').nth(2).unwrap().to_owned())
+        .collect();
     assert_eq!(categories, ["Action", "-", "Film-Noir"]);
     for (column, expected) in [
         ("Film Noir|Drama", "Film Noir"),

@@ -25,8 +25,8 @@ pub use bridge::{Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields
 pub use error::FeedError;
 pub use feeder::{EventWriter, Fed, Feeder};
 pub use files::open;
-pub use hmisr_datasets::{Format, MAX_LINE_BYTES, Options};
 pub use generator::{Generator, GeneratorSettings, GroundTruth};
+pub use hmisr_datasets::{Format, MAX_LINE_BYTES, Options};
 pub use identity::FeedIdentity;
 pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, partition_of};
 pub use metrics::FeedMetrics;

@@ -77,7 +77,9 @@ fn a_byte_order_mark_and_compression_are_read_through() {
 
 #[test]
 fn times_of_another_unit_are_written_anew_and_nothing_else_changes() {
-    let event = |ts: &str| format!(r#"{{"user_id":7,"item_id":1,"category":2,"action":"a","ts":{ts},"event_id":"e"}}"#);
+    let event = |ts: &str| {
+        format!(r#"{{"user_id":7,"item_id":1,"category":2,"action":"a","ts":{ts},"event_id":"e"}}"#)
+    };
     let decode = |line: &hmisr_feed::EventLine| hmisr_stream::contract::Event::decode(&line.payload).unwrap();
     let expected = hmisr_stream::contract::Event::decode(event("1764000000000").as_bytes()).unwrap();
     for ts in ["1764000000", "1764000000000000", "1764000000000.0", "\"2025-11-24T16:00:00+0000\""] {

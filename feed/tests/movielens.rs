@@ -20,9 +20,11 @@ fn ratings_come_in_time_order_and_ties_in_file_order() {
         "1 99 unknown rate 100000 0.5",
         "1 20 Action rate 300000 5",
     ];
-    for (path, format) in
-        [(folder.path().to_owned(), Movielens), (folder.path().join("ratings.dat"), Movielens), (folder.path().to_owned(), Auto)]
-    {
+    for (path, format) in [
+        (folder.path().to_owned(), Movielens),
+        (folder.path().join("ratings.dat"), Movielens),
+        (folder.path().to_owned(), Auto),
+    ] {
         let mut source = open(&path, format).unwrap();
         assert_eq!(source.total(), Some(4));
         assert_eq!(events(&drain(&mut *source).unwrap()), expected);
@@ -74,9 +76,13 @@ fn a_bad_rating_is_counted_with_its_place() {
 
 #[test]
 fn a_bad_item_list_is_counted() {
-    let files: [(&str, &[u8]); 2] = [("ratings.dat", b"1::10::5::1"), ("movies.dat", b"10::Heat\n11::X::Action")];
+    let files: [(&str, &[u8]); 2] =
+        [("ratings.dat", b"1::10::5::1"), ("movies.dat", b"10::Heat\n11::X::Action")];
     let summary = open(folder(&files).path(), Movielens).unwrap().summary().unwrap();
-    assert!(summary.to_string().contains("items: 1 of 2 rows columns, as movies.dat:1: 10::Heat"), "{summary}");
+    assert!(
+        summary.to_string().contains("items: 1 of 2 rows columns, as movies.dat:1: 10::Heat"),
+        "{summary}"
+    );
     let text = error(folder(&[("ratings.dat", b"1::10::5::1")]).path(), Movielens);
     assert!(text.contains("movies.dat: no such file beside the ratings"), "{text}");
 }
@@ -100,7 +106,10 @@ fn a_bad_atomic_file_is_named() {
 fn what_is_not_there_is_said() {
     assert!(error(dat(b"\n").path(), Movielens).contains("no event in it"));
     let text = error(folder(&[("x.csv", b"")]).path(), Movielens);
-    assert!(text.contains("no data set of the format movielens in it; expected a folder with u.data"), "{text}");
+    assert!(
+        text.contains("no data set of the format movielens in it; expected a folder with u.data"),
+        "{text}"
+    );
     let text = error(folder(&[("a.inter", b"x"), ("b.inter", b"x")]).path(), Movielens);
     assert!(text.contains("several files could be the events: a.inter, b.inter"), "{text}");
     assert!(error(std::path::Path::new("/nowhere/ml"), Movielens).contains("/nowhere/ml: no such file"));

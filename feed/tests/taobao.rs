@@ -46,5 +46,8 @@ fn what_is_no_event_is_counted_with_its_place() {
 #[test]
 fn what_is_not_there_is_said() {
     assert!(error(folder(&[("UserBehavior.csv", b"")]).path(), Taobao).contains("no event in it"));
-    assert!(error(folder(&[]).path(), Taobao).contains("no data set of the format taobao in it; expected UserBehavior.csv"));
+    assert!(
+        error(folder(&[]).path(), Taobao)
+            .contains("no data set of the format taobao in it; expected UserBehavior.csv")
+    );
 }

@@ -17,7 +17,10 @@ fn has(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_missing_column_is_named() {
-    has(&csv("user,thing,timestamp\n1,2,3\n"), &["x.csv", "no column for the item", "user, thing, timestamp"]);
+    has(
+        &csv("user,thing,timestamp\n1,2,3\n"),
+        &["x.csv", "no column for the item", "user, thing, timestamp"],
+    );
     has(&csv("user,item\n1,2\n"), &["no column for the time"]);
     let folder = folder(&[("x.inter", b"user_id:token\titem_id:token\n1\t2\n")]);
     has(&refusal(folder.path(), Format::Auto), &["no column for the time in the header (user_id, item_id)"]);
@@ -26,9 +29,15 @@ fn a_missing_column_is_named() {
 #[test]
 fn data_of_which_most_rows_are_no_events_are_refused_with_the_reasons() {
     let header = "user,item,timestamp\n";
-    has(&csv(&format!("{header}1,2,3\n\n1,2,soon\n2,3,later\n")), &["only 1 of 3 rows are events", "2 bad_time, as x.csv:4: 1,2,soon"]);
+    has(
+        &csv(&format!("{header}1,2,3\n\n1,2,soon\n2,3,later\n")),
+        &["only 1 of 3 rows are events", "2 bad_time, as x.csv:4: 1,2,soon"],
+    );
     has(&csv(&format!("{header}\r\n\r\n1,2,soon")), &["x.csv:4: 1,2,soon"]);
-    has(&csv(&format!("{header}1,,3\n")), &["only 0 of 1 rows are events", "1 missing_item, as x.csv:2: 1,,3"]);
+    has(
+        &csv(&format!("{header}1,,3\n")),
+        &["only 0 of 1 rows are events", "1 missing_item, as x.csv:2: 1,,3"],
+    );
     has(&csv(&format!("{header}1,2,1e300\n")), &["bad_time"]);
     has(&csv(&format!("{header}1,2\n")), &["1 columns, as x.csv:2: 1,2"]);
     let text = csv(&format!("{header}{},2,3\n", "x".repeat(500)));

@@ -90,19 +90,30 @@ pub fn lay_out(folder: &Path) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content.as_ref()).unwrap();
     };
-    let flags = |item: i64| (0..19).map(|at| if at == item % 3 + 1 { "1" } else { "0" }).collect::<Vec<_>>().join("|");
+    let flags = |item: i64| {
+        (0..19).map(|at| if at == item % 3 + 1 { "1" } else { "0" }).collect::<Vec<_>>().join("|")
+    };
     write("ml-100k/u.data", &rows("", |e| format!("{}\t{}\t3\t{}", e.user, e.item, e.seconds)));
     write("ml-100k/u.item", &items("", |item| format!("{item}|T|01-Jan-1995||http://x|{}", flags(item))));
     write("ml-1m/ratings.dat", &rows("", |e| format!("{}::{}::3::{}", e.user, e.item, e.seconds)));
     write("ml-1m/movies.dat", &items("", |item| format!("{item}::T: a::b::{}|War", genre(item))));
     let ratings = |e: &One| format!("{},{},3.5,{}", e.user, e.item, e.seconds);
     write("ml-25m/ratings.csv", &rows("userId,movieId,rating,timestamp", ratings));
-    write("ml-25m/movies.csv", &items("movieId,title,genres", |item| format!("{item},\"T, the\",{}|War", genre(item))));
+    write(
+        "ml-25m/movies.csv",
+        &items("movieId,title,genres", |item| format!("{item},\"T, the\",{}|War", genre(item))),
+    );
     let inter = |e: &One| format!("{}\t{}\t{}", e.user, e.item, e.seconds);
     write("recbole/x.inter", &rows("user_id:token\titem_id:token\ttimestamp:float", inter));
-    write("recbole/x.item", &items("item_id:token\tgenre:token_seq", |item| format!("{item}\t{} War", genre(item))));
+    write(
+        "recbole/x.item",
+        &items("item_id:token\tgenre:token_seq", |item| format!("{item}\t{} War", genre(item))),
+    );
     write("diginetica-recbole/x.inter", &rows("session_id:token\titem_id:token\ttimestamp:float", inter));
-    write("diginetica-recbole/x.item", &items("item_id:token\titem_category:token", |item| format!("{item}\t{}", item % 3)));
+    write(
+        "diginetica-recbole/x.item",
+        &items("item_id:token\titem_category:token", |item| format!("{item}\t{}", item % 3)),
+    );
     let user_first = |e: &One| format!("{},{},5.0,{}", amazon(e.user), asin(e.item), e.seconds);
     let item_first = |e: &One| format!("{},{},5.0,{}", asin(e.item), amazon(e.user), e.seconds);
     write("ratings_Books.csv", &rows("", user_first));
@@ -110,22 +121,29 @@ pub fn lay_out(folder: &Path) {
     let review = |e: &One| {
         format!(
             r#"{{"reviewerID": "{}", "asin": "{}", "overall": 5.0, "unixReviewTime": {}, "reviewTime": "09 13, 2009"}}"#,
-            amazon(e.user), asin(e.item), e.seconds
+            amazon(e.user),
+            asin(e.item),
+            e.seconds
         )
     };
     write("reviews_Books_5.json.gz", &gzip(&rows("", review)));
-    let meta = |item: i64| format!(r#"{{"asin": "{}", "categories": [["Books, old", "{}"]]}}"#, asin(item), genre(item));
+    let meta = |item: i64| {
+        format!(r#"{{"asin": "{}", "categories": [["Books, old", "{}"]]}}"#, asin(item), genre(item))
+    };
     write("meta_Books.json.gz", &gzip(&items("", meta)));
     let new = |e: &One| format!("{},{},5.0,{}", amazon(e.user), asin(e.item), e.ms());
     write("amazon-2023.csv", &rows("user_id,parent_asin,rating,timestamp", new));
     let review = |e: &One| {
         format!(
             r#"{{"rating": 5.0, "asin": "x", "parent_asin": "{}", "user_id": "{}", "timestamp": {}, "text": "caf\ud83d"}}"#,
-            asin(e.item), amazon(e.user), e.ms()
+            asin(e.item),
+            amazon(e.user),
+            e.ms()
         )
     };
     write("All_Beauty.jsonl", &rows("", review));
-    let meta = |item: i64| format!(r#"{{"parent_asin": "{}", "categories": ["{}"]}}"#, asin(item), genre(item));
+    let meta =
+        |item: i64| format!(r#"{{"parent_asin": "{}", "categories": ["{}"]}}"#, asin(item), genre(item));
     write("meta_All_Beauty.jsonl", &items("", meta));
     let click = |e: &One| format!("{},{},{},{}", e.user, e.text(), e.item, e.category());
     write("yoochoose/yoochoose-clicks.dat", &rows("", click));
@@ -134,45 +152,100 @@ pub fn lay_out(folder: &Path) {
         format!("{};NA;{};{midnight};{}", e.user, e.item, e.day())
     };
     write("diginetica/train-item-views.csv", &rows("session_id;user_id;item_id;timeframe;eventdate", view));
-    write("diginetica/product-categories.csv", &items("itemId;categoryId", |item| format!("{item};{}", item % 3)));
+    write(
+        "diginetica/product-categories.csv",
+        &items("itemId;categoryId", |item| format!("{item};{}", item % 3)),
+    );
     let event = |e: &One| format!("{},{},view,{},", e.ms(), e.user, e.item);
     write("retailrocket/events.csv", &rows("timestamp,visitorid,event,itemid,transactionid", event));
-    write("retailrocket/item_properties_part1.csv", &items("timestamp,itemid,property,value", |item| format!("1,{item},categoryid,{}", item % 3)));
-    write("retailrocket/item_properties_part2.csv", &items("timestamp,itemid,property,value", |item| format!("1,{item},available,1")));
+    write(
+        "retailrocket/item_properties_part1.csv",
+        &items("timestamp,itemid,property,value", |item| format!("1,{item},categoryid,{}", item % 3)),
+    );
+    write(
+        "retailrocket/item_properties_part2.csv",
+        &items("timestamp,itemid,property,value", |item| format!("1,{item},available,1")),
+    );
     let venue = |e: &One| {
         let text = e.text();
         // Wed Nov 15 10:13:20 +0000 2023
         let date = hmisr_datasets::values::epoch_ms(&text).unwrap();
         assert_eq!(date, e.ms());
-        format!("{}\tv{}\tc{}\tCaf\u{e9} {}\t40.7\t-74.0\t-240\t{}", e.user, e.item, e.category(), e.category(), twitter(&text))
+        format!(
+            "{}\tv{}\tc{}\tCaf\u{e9} {}\t40.7\t-74.0\t-240\t{}",
+            e.user,
+            e.item,
+            e.category(),
+            e.category(),
+            twitter(&text)
+        )
     };
     write("dataset_TSMC2014_NYC.txt", &rows("", venue).chars().map(|char| char as u8).collect::<Vec<u8>>());
     let place = |e: &One| format!("{}\t{}\t30.2\t-97.7\t{}", e.user, e.text(), e.item);
     write("Gowalla_totalCheckins.txt.gz", &gzip(&rows("", place)));
-    let listen = |e: &One| format!("user_{}\t{}\ta{}\tArtist {}\tt{}\tTrack", e.user, e.text(), e.category(), e.category(), e.item);
+    let listen = |e: &One| {
+        format!(
+            "user_{}\t{}\ta{}\tArtist {}\tt{}\tTrack",
+            e.user,
+            e.text(),
+            e.category(),
+            e.category(),
+            e.item
+        )
+    };
     write("lastfm-1k/userid-timestamp-artid-artname-traid-traname.tsv", &rows("", listen));
-    let watch = |e: &One| format!("{},{},1,2,{},{}.0,{}.438,1.2", e.user, e.item, e.text(), e.day().replace('-', ""), e.seconds);
-    write("kuairec/big_matrix.csv", &rows("user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio", watch));
-    write("kuairec/item_categories.csv", &items("video_id,feat", |item| format!("{item},\"[{}, 9]\"", item % 3)));
+    let watch = |e: &One| {
+        format!("{},{},1,2,{},{}.0,{}.438,1.2", e.user, e.item, e.text(), e.day().replace('-', ""), e.seconds)
+    };
+    write(
+        "kuairec/big_matrix.csv",
+        &rows("user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio", watch),
+    );
+    write(
+        "kuairec/item_categories.csv",
+        &items("video_id,feat", |item| format!("{item},\"[{}, 9]\"", item % 3)),
+    );
     let log = |e: &One| format!("{},{},20220421,700,{},1", e.user, e.item, e.ms());
     let header = "user_id,video_id,date,hourmin,time_ms,is_click";
     let logs = rows("", log);
     let (one, two) = logs.split_at(logs.match_indices('\n').nth(70).unwrap().0 + 1);
     write("kuairand/log_standard_4_08_to_4_21_pure.csv", &format!("{header}\n{one}"));
     write("kuairand/log_standard_4_22_to_5_08_pure.csv", &format!("{header}\n{two}"));
-    write("kuairand/video_features_basic_pure.csv", &items("video_id,author_id,tag", |item| format!("{item},7,\"{},65\"", item % 3)));
+    write(
+        "kuairand/video_features_basic_pure.csv",
+        &items("video_id,author_id,tag", |item| format!("{item},7,\"{},65\"", item % 3)),
+    );
     let day = |e: &One| {
         let day = date_text(e.ms() - 300_000_000_000);
-        format!("{},{},{},1,1,{}{},0", e.user, e.item, e.category(), day[5..7].trim_start_matches('0'), &day[8..10])
+        format!(
+            "{},{},{},1,1,{}{},0",
+            e.user,
+            e.item,
+            e.category(),
+            day[5..7].trim_start_matches('0'),
+            &day[8..10]
+        )
     };
-    write("tmall/user_log_format1.csv", &rows("user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type", day));
+    write(
+        "tmall/user_log_format1.csv",
+        &rows("user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type", day),
+    );
     let behaviour = |e: &One| format!("{},{},{},pv,{}", e.user, e.item, e.category(), e.seconds);
     write("taobao/UserBehavior.csv", &rows("", behaviour));
     let bought = |e: &One| format!("{},{:064x},0{:09},0.05,2", e.day(), e.user, e.item);
     write("hm/transactions_train.csv", &rows("t_dat,customer_id,article_id,price,sales_channel_id", bought));
-    write("hm/articles.csv", &items("article_id,product_type_name", |item| format!("0{item:09},\"Vest, {}\"", item % 3)));
+    write(
+        "hm/articles.csv",
+        &items("article_id,product_type_name", |item| format!("0{item:09},\"Vest, {}\"", item % 3)),
+    );
     let own = |e: &One| {
-        format!(r#"{{"user_id": {}, "item_id": {}, "category": {}, "action": "click", "ts": {}}}"#, e.user, e.item, e.category(), e.ms())
+        format!(
+            r#"{{"user_id": {}, "item_id": {}, "category": {}, "action": "click", "ts": {}}}"#,
+            e.user,
+            e.item,
+            e.category(),
+            e.ms()
+        )
     };
     write("events/a.jsonl", &rows("", own));
     let shop = |e: &One| format!("{};{};x;{};\"Old, new {}\"", e.user, e.item, e.text(), e.category());
@@ -182,7 +255,9 @@ pub fn lay_out(folder: &Path) {
         format!("{};{};x;{}.{}.{} {}", e.user, e.item, &text[8..10], &text[5..7], &text[..4], &text[11..16])
     };
     write("rows.txt", &rows("", plain));
-    let order = |e: &One| format!(r#"{{"customer": {{"id": "c{}"}}, "sku": {}, "placed": {}}}"#, e.user, e.item, e.seconds);
+    let order = |e: &One| {
+        format!(r#"{{"customer": {{"id": "c{}"}}, "sku": {}, "placed": {}}}"#, e.user, e.item, e.seconds)
+    };
     write("orders.jsonl", &rows("", order));
 }
 
@@ -200,10 +275,28 @@ fn twitter(text: &str) -> String {
 /// The data sets' paths, with what must be said of them.
 pub fn paths() -> Vec<(&'static str, Options)> {
     let plain = [
-        "ml-100k", "ml-1m", "ml-25m", "recbole", "diginetica-recbole", "ratings_Books.csv", "Books.csv",
-        "reviews_Books_5.json.gz", "amazon-2023.csv", "All_Beauty.jsonl", "yoochoose", "diginetica", "retailrocket",
-        "dataset_TSMC2014_NYC.txt", "Gowalla_totalCheckins.txt.gz", "lastfm-1k", "kuairec", "kuairand", "tmall",
-        "taobao", "hm", "events",
+        "ml-100k",
+        "ml-1m",
+        "ml-25m",
+        "recbole",
+        "diginetica-recbole",
+        "ratings_Books.csv",
+        "Books.csv",
+        "reviews_Books_5.json.gz",
+        "amazon-2023.csv",
+        "All_Beauty.jsonl",
+        "yoochoose",
+        "diginetica",
+        "retailrocket",
+        "dataset_TSMC2014_NYC.txt",
+        "Gowalla_totalCheckins.txt.gz",
+        "lastfm-1k",
+        "kuairec",
+        "kuairand",
+        "tmall",
+        "taobao",
+        "hm",
+        "events",
     ];
     let mut paths: Vec<_> = plain.into_iter().map(|path| (path, Options::default())).collect();
     let named = |user: &str, item: &str, time: &str| Options {
@@ -213,7 +306,8 @@ pub fn paths() -> Vec<(&'static str, Options)> {
         ..Options::default()
     };
     let department = vec!["department".to_owned()];
-    paths.push(("shop.csv", Options { category_columns: department, ..named("shopper", "sku", "bought_at") }));
+    paths
+        .push(("shop.csv", Options { category_columns: department, ..named("shopper", "sku", "bought_at") }));
     let format = Some("%d.%m.%Y %H:%M".to_owned());
     paths.push(("rows.txt", Options { no_header: true, time_format: format, ..named("1", "2", "4") }));
     let unit = Some("s".to_owned());
@@ -252,6 +346,11 @@ pub fn in_any_form() -> Vec<(&'static str, String)> {
         ("marked.csv", format!("\u{feff}{}", seconds.replace('\n', "\r\n"))),
         ("hour.csv", hour),
         ("nobody.csv", nobody),
-        ("index.csv", rows(&format!(",{header}"), |e| format!("7,{},{},{},{}", e.user, e.item, e.category(), e.seconds))),
+        (
+            "index.csv",
+            rows(&format!(",{header}"), |e| {
+                format!("7,{},{},{},{}", e.user, e.item, e.category(), e.seconds)
+            }),
+        ),
     ]
 }

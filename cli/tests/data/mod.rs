@@ -59,7 +59,12 @@ fn of_stream(path: &Path, options: &Options) -> Vec<String> {
     let mut events: Vec<(String, i64, String, String)> = Vec::new();
     while let Some(line) = source.next() {
         let event = Event::decode(&line.unwrap().payload).unwrap();
-        events.push((event.user_id.to_string(), event.ts, event.item_id.to_string(), event.category.to_string()));
+        events.push((
+            event.user_id.to_string(),
+            event.ts,
+            event.item_id.to_string(),
+            event.category.to_string(),
+        ));
     }
     events.sort();
     events.into_iter().map(|(user, ts, item, category)| format!("{user} {item} {category} {ts}")).collect()
@@ -116,10 +121,18 @@ fn the_same_data_in_any_unit_and_delimiter_give_the_same_figures() {
         std::fs::write(&path, content).unwrap();
         let path = path.to_str().unwrap();
         let found: Value =
-            serde_json::from_str(&stdout(&run(&["eval", "--data", path, "--models", "markov", "--json"]))).unwrap();
+            serde_json::from_str(&stdout(&run(&["eval", "--data", path, "--models", "markov", "--json"])))
+                .unwrap();
         assert_eq!(found["data"]["reading"]["columns"]["time"], "timestamp");
-        assert!(found["data"]["reading"]["first"].as_str().unwrap().starts_with("2023-11-14T22:13:20"), "{found}");
-        figures.push((name, found["models"]["markov"]["HR@10"].clone(), found["data"]["train_events"].clone()));
+        assert!(
+            found["data"]["reading"]["first"].as_str().unwrap().starts_with("2023-11-14T22:13:20"),
+            "{found}"
+        );
+        figures.push((
+            name,
+            found["models"]["markov"]["HR@10"].clone(),
+            found["data"]["train_events"].clone(),
+        ));
     }
     for (name, hr, train) in &figures {
         assert_eq!((hr, train), (&figures[0].1, &figures[0].2), "{name}");
@@ -143,7 +156,10 @@ fn what_cannot_be_read_ends_with_2_and_a_sentence() {
         (write("small.csv", b"user,item,ts\n1,2,5\n1,3,6\n"), "--time-unit"),
         (write("two.csv", b"user,user_id,item,ts\n1,1,2,1701429304\n"), "--user-column"),
         (write("plain.csv", b"1,2,0.5,1701429304\n1,3,0.5,1701429305\n"), "--no-header"),
-        (write("nobody.csv", b"user,item,ts\nNULL,2,1701429304\nNULL,3,1701429305\n"), "2 missing_user, as nobody.csv:2"),
+        (
+            write("nobody.csv", b"user,item,ts\nNULL,2,1701429304\nNULL,3,1701429305\n"),
+            "2 missing_user, as nobody.csv:2",
+        ),
         (write("cut.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0"), "breaks off"),
     ] {
         for arguments in [
@@ -159,5 +175,7 @@ fn what_cannot_be_read_ends_with_2_and_a_sentence() {
         }
     }
     let ended = run(&["up", "--format", "csv", "--generate", "5", "--until-drained", "--data", output]);
-    assert!(String::from_utf8(ended.stderr).unwrap().contains("--events: options about the layout are given"));
+    assert!(
+        String::from_utf8(ended.stderr).unwrap().contains("--events: options about the layout are given")
+    );
 }

@@ -42,7 +42,8 @@ impl Keys {
         let values = crate::json::pick(line, &self.wanted).ok_or(Reason::NotJson)?;
         let find = |name: &str| -> Option<&Value> {
             let Some(pointer) = name.strip_prefix('/') else { return self.value(&values, name) };
-            let (first, rest) = pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
+            let (first, rest) =
+                pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
             let value = self.value(&values, &first.replace("~1", "/").replace("~0", "~"))?;
             match rest {
                 Some(rest) => value.pointer(&format!("/{rest}")),

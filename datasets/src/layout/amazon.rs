@@ -102,7 +102,8 @@ fn meta(file: &Path) -> Option<PathBuf> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let stem = stem.strip_suffix("_5").unwrap_or(stem);
     let found = Files::all_beside(file, |own| {
-        own.strip_prefix("meta_").is_some_and(|own| own.rsplit_once('.').map_or(own, |(stem, _)| stem) == stem)
+        own.strip_prefix("meta_")
+            .is_some_and(|own| own.rsplit_once('.').map_or(own, |(stem, _)| stem) == stem)
     });
     found.ok()?.pop()
 }

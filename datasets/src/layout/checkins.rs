@@ -8,8 +8,14 @@ use crate::text::Delimiter;
 
 /// Foursquare's `dataset_TSMC2014_*.txt`, in Latin-1. The category is the name: its id says the same.
 const FOURSQUARE: &[&str] = &[
-    "user_id", "venue_id", "venue_category_id", "venue_category_name", "latitude", "longitude",
-    "timezone_offset", "utc_time",
+    "user_id",
+    "venue_id",
+    "venue_category_id",
+    "venue_category_name",
+    "latitude",
+    "longitude",
+    "timezone_offset",
+    "utc_time",
 ];
 /// `*_totalCheckins.txt`.
 const GOWALLA: &[&str] = &["user", "check-in time", "latitude", "longitude", "location id"];

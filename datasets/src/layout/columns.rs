@@ -58,17 +58,48 @@ pub(crate) struct Roles {
 const USER: Names = &[
     &["user", "userid", "uid"],
     &[
-        "visitorid", "customerid", "customer", "reviewerid", "reviewer", "memberid", "buyerid", "accountid",
-        "clientid", "profileid", "userpseudoid", "anonymousid", "deviceid", "msno",
+        "visitorid",
+        "customerid",
+        "customer",
+        "reviewerid",
+        "reviewer",
+        "memberid",
+        "buyerid",
+        "accountid",
+        "clientid",
+        "profileid",
+        "userpseudoid",
+        "anonymousid",
+        "deviceid",
+        "msno",
     ],
     &["sessionid", "session", "usersession"],
 ];
 const ITEM: Names = &[
     &["item", "itemid", "iid"],
     &[
-        "movieid", "videoid", "productid", "articleid", "parentasin", "trackid", "songid", "bookid", "isbn",
-        "artistid", "venueid", "locationid", "poiid", "businessid", "gmapid", "newsid", "recipeid", "gameid",
-        "appid", "animeid", "contentid", "sku",
+        "movieid",
+        "videoid",
+        "productid",
+        "articleid",
+        "parentasin",
+        "trackid",
+        "songid",
+        "bookid",
+        "isbn",
+        "artistid",
+        "venueid",
+        "locationid",
+        "poiid",
+        "businessid",
+        "gmapid",
+        "newsid",
+        "recipeid",
+        "gameid",
+        "appid",
+        "animeid",
+        "contentid",
+        "sku",
     ],
     &["asin", "movie", "video", "product", "article", "track", "song", "book", "artist", "venue", "location"],
 ];
@@ -76,8 +107,21 @@ const ITEM: Names = &[
 const TIME: Names = &[
     &["timestamp", "ts"],
     &[
-        "timems", "timestampms", "unixreviewtime", "unixs", "unixtime", "unixtimestamp", "epoch", "epochms",
-        "eventtime", "eventtimestamp", "createdat", "utctime", "checkintime", "interactiontime", "ratedat",
+        "timems",
+        "timestampms",
+        "unixreviewtime",
+        "unixs",
+        "unixtime",
+        "unixtimestamp",
+        "epoch",
+        "epochms",
+        "eventtime",
+        "eventtimestamp",
+        "createdat",
+        "utctime",
+        "checkintime",
+        "interactiontime",
+        "ratedat",
     ],
     &["time", "datetime", "timestr"],
     &["date", "tdat", "eventdate", "reviewtime", "day"],
@@ -125,7 +169,11 @@ impl Roles {
 
 /// A column's name in small letters, without signs between its words and without RecBole's type.
 pub(crate) fn plain(name: &str) -> String {
-    untyped(name).chars().filter(|char| !['_', '-', ' ', '.'].contains(char)).flat_map(char::to_lowercase).collect()
+    untyped(name)
+        .chars()
+        .filter(|char| !['_', '-', ' ', '.'].contains(char))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// A column's name without RecBole's type.
@@ -152,15 +200,18 @@ impl Header<'_> {
         if let Some(at) = self.names.iter().position(exact) {
             return Ok(at);
         }
-        let found: Vec<usize> =
-            (0..self.names.len()).filter(|&at| alike(&self.names[at])).collect();
+        let found: Vec<usize> = (0..self.names.len()).filter(|&at| alike(&self.names[at])).collect();
         if let [at] = found[..] {
             return Ok(at);
         }
         let number = given.parse::<usize>().ok().filter(|number| (1..=self.names.len()).contains(number));
         number.map(|number| number - 1).ok_or_else(|| {
             let problem = format!("no column {given} {}", self.shown());
-            Error::unclear(self.path, problem, format!("name one of these, or its number, with {}", role.option()))
+            Error::unclear(
+                self.path,
+                problem,
+                format!("name one of these, or its number, with {}", role.option()),
+            )
         })
     }
 
@@ -168,15 +219,15 @@ impl Header<'_> {
     /// one rank could be it.
     pub(crate) fn find(&self, role: Role, names: Names) -> Result<Option<usize>> {
         for rank in names {
-            let found: Vec<usize> = (0..self.names.len())
-                .filter(|&at| rank.contains(&&plain(&self.names[at])[..]))
-                .collect();
+            let found: Vec<usize> =
+                (0..self.names.len()).filter(|&at| rank.contains(&&plain(&self.names[at])[..])).collect();
             match found[..] {
                 [] => {}
                 [at] => return Ok(Some(at)),
                 _ => {
                     let both: Vec<&str> = found.iter().map(|&at| untyped(&self.names[at])).collect();
-                    let problem = format!("the columns {} could each be the {}", both.join(" and "), role.name());
+                    let problem =
+                        format!("the columns {} could each be the {}", both.join(" and "), role.name());
                     let remedy = format!("say which it is with {}", role.option());
                     return Err(Error::unclear(self.path, problem, remedy));
                 }
@@ -240,6 +291,8 @@ mod tests {
         let at = |given| header.given(Role::Item, given).map_err(|error| error.to_string());
         assert_eq!((at("a"), at("2"), at("3"), at("some_name")), (Ok(0), Ok(1), Ok(2), Ok(2)));
         let error = at("4").unwrap_err();
-        assert!(error.contains("no column 4 in the header (a, 2, Some Name)") && error.contains("--item-column"));
+        assert!(
+            error.contains("no column 4 in the header (a, 2, Some Name)") && error.contains("--item-column")
+        );
     }
 }

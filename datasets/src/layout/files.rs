@@ -74,7 +74,8 @@ impl Files {
 
     /// The files beside `events` whose names, in small letters, fit.
     pub(crate) fn all_beside(events: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-        let folder = events.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder =
+            events.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(list(folder)?.into_iter().filter(|(name, _)| fits(name)).map(|(_, path)| path).collect())
     }
 }

@@ -188,9 +188,8 @@ impl Layout {
                 return Ok(layout);
             }
         }
-        table::find(files, options, false)?.ok_or_else(|| {
-            Error::input(files.root(), "no known data set in it", Format::Auto.expected())
-        })
+        table::find(files, options, false)?
+            .ok_or_else(|| Error::input(files.root(), "no known data set in it", Format::Auto.expected()))
     }
 }
 

@@ -18,8 +18,25 @@ const FIRST: Names = &[&["item"]];
 const GENRES: Names = &[&["genres"]];
 /// Of `u.genre`, which a copy may lack.
 const OLD_GENRES: [&str; 19] = [
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
-    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
 ];
 /// The column of `u.item` in which the first genre's flag stands.
 const FIRST_FLAG: usize = 5;
@@ -43,7 +60,8 @@ pub(super) fn find(files: &Files) -> Result<Option<Layout>> {
     if let Some(layout) = by_name(files)? {
         return Ok(Some(layout));
     }
-    let Some(file) = files.file().filter(|file| file.extension().is_none_or(|ending| ending != "inter")) else {
+    let Some(file) = files.file().filter(|file| file.extension().is_none_or(|ending| ending != "inter"))
+    else {
         return Ok(None);
     };
     Ok(Some(match super::plain_ending(file).as_deref() {
@@ -109,10 +127,8 @@ fn is_new(ratings: &Path) -> Result<bool> {
 /// The names of `u.genre`, `name|number` a line, in the order of their numbers.
 fn genres(path: &Path) -> Option<Vec<String>> {
     let rows = Head::read(path).ok()?.rows(Delimiter::BAR, false).ok()?;
-    let mut named: Vec<(usize, String)> = rows
-        .into_iter()
-        .filter_map(|row| Some((row.get(1)?.parse().ok()?, row.first()?.clone())))
-        .collect();
+    let mut named: Vec<(usize, String)> =
+        rows.into_iter().filter_map(|row| Some((row.get(1)?.parse().ok()?, row.first()?.clone()))).collect();
     named.sort();
     let whole = !named.is_empty() && named.iter().enumerate().all(|(at, (number, _))| at == *number);
     whole.then(|| named.into_iter().map(|(_, name)| name).collect())

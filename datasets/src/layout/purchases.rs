@@ -37,7 +37,8 @@ pub(super) fn tmall(files: &Files) -> Result<Option<Layout>> {
     }
     let Some(file) = files.file() else { return Ok(None) };
     let rows = crate::text::Head::read(file)?.rows(Delimiter::COMMA, true)?;
-    let is_log = rows.first().is_some_and(|header| header.iter().any(|name| super::plain(name) == "timestamp"));
+    let is_log =
+        rows.first().is_some_and(|header| header.iter().any(|name| super::plain(name) == "timestamp"));
     Ok(Some(if is_log { days(file.to_owned()) } else { hours(file.to_owned()) }))
 }
 

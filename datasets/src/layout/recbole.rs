@@ -8,8 +8,7 @@ use crate::error::Result;
 use crate::text::Delimiter;
 use crate::values::{TimeForm, TimeUnit};
 
-const SHAPE: Shape =
-    Shape::Table { delimiter: Delimiter::TAB, quoting: false, columns: Columns::Header };
+const SHAPE: Shape = Shape::Table { delimiter: Delimiter::TAB, quoting: false, columns: Columns::Header };
 
 /// By the names of the files alone.
 pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {

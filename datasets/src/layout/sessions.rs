@@ -67,7 +67,8 @@ pub(super) fn retailrocket(files: &Files) -> Result<Option<Layout>> {
 
 /// An item's category is the first one that its properties tell.
 fn events(file: PathBuf) -> Result<Layout> {
-    let properties = Files::all_beside(&file, |name| name.starts_with("item_properties") && name.ends_with(".csv"))?;
+    let properties =
+        Files::all_beside(&file, |name| name.starts_with("item_properties") && name.ends_with(".csv"))?;
     let of = |path: PathBuf| Items {
         path,
         shape: Shape::CSV,

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Columns, Files, Layout, Roles, Shape, amazon, checkins, lastfm, movielens, plain, purchases, sessions, untyped};
+use super::{
+    Columns, Files, Layout, Roles, Shape, amazon, checkins, lastfm, movielens, plain, purchases, sessions,
+    untyped,
+};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::text::{Delimiter, Head};
@@ -47,10 +50,12 @@ fn of(file: &Path, options: &Options, is_named: bool) -> Result<Layout> {
     }
     let given = given(options);
     let known = |names: &[String]| {
-        let named = |name: &String| given.iter().any(|given| untyped(name) == *given || plain(name) == plain(given));
+        let named =
+            |name: &String| given.iter().any(|given| untyped(name) == *given || plain(name) == plain(given));
         Roles::known(names) + names.iter().filter(|name| named(name)).count()
     };
-    let Some(delimiter) = options.delimiter.map_or_else(|| head.delimiter(known), |given| Ok(Some(given)))? else {
+    let Some(delimiter) = options.delimiter.map_or_else(|| head.delimiter(known), |given| Ok(Some(given)))?
+    else {
         let first = head.rows(Delimiter::COMMA, true)?.into_iter().next().unwrap_or_default().join(",");
         let problem = format!("nothing that stands between columns was recognised in {:?}", shown(&first));
         return Err(Error::unclear(file, problem, "say what it is with --delimiter, such as ';' or tab"));
@@ -76,10 +81,14 @@ fn of(file: &Path, options: &Options, is_named: bool) -> Result<Layout> {
     if !first.iter().any(is_value) && rows.get(1).is_none_or(|second| second.iter().any(is_value)) {
         return Ok(headed(Columns::Header));
     }
-    if [&options.user_column, &options.item_column, &options.time_column].iter().all(|given| given.is_some()) {
+    if [&options.user_column, &options.item_column, &options.time_column].iter().all(|given| given.is_some())
+    {
         return Ok(headed(Columns::Numbers));
     }
-    let problem = format!("its first line, {:?}, is no header and no layout that is known", shown(&first.join(&delimiter.to_string())));
+    let problem = format!(
+        "its first line, {:?}, is no header and no layout that is known",
+        shown(&first.join(&delimiter.to_string()))
+    );
     let remedy = "name the columns by their numbers, as with --no-header --user-column 1 --item-column 2 --time-column 4";
     Err(Error::unclear(file, problem, remedy))
 }
@@ -118,7 +127,9 @@ fn headless(file: &Path, delimiter: Delimiter, rows: &[Vec<String>]) -> Result<O
 
 /// Names that the options give.
 fn given(options: &Options) -> Vec<&str> {
-    let Options { user_column, item_column, time_column, category_columns, action_column, weight_column, .. } = options;
+    let Options {
+        user_column, item_column, time_column, category_columns, action_column, weight_column, ..
+    } = options;
     [user_column, item_column, time_column, action_column, weight_column]
         .into_iter()
         .flatten()

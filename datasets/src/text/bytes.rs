@@ -146,7 +146,8 @@ fn peek<R: Read + Send + 'static>(reader: R) -> io::Result<(Vec<u8>, Box<dyn Rea
 /// A compressed stream that breaks off is never taken for its end.
 fn damaged(path: &Path, compression: Compression, text_bytes: u64, error: io::Error) -> Error {
     use io::ErrorKind as Kind;
-    let of_stream = matches!(error.kind(), Kind::UnexpectedEof | Kind::InvalidInput | Kind::InvalidData | Kind::Other);
+    let of_stream =
+        matches!(error.kind(), Kind::UnexpectedEof | Kind::InvalidInput | Kind::InvalidData | Kind::Other);
     if compression == Compression::None || !of_stream {
         return Error::io(path, "reading it", error);
     }

@@ -66,9 +66,10 @@ impl Head {
         let Some(first) = self.lines.first().map(|line| line.trim_ascii()) else { return Ok(()) };
         let second = self.lines.get(1).map(|line| line.trim_ascii()).unwrap_or_default();
         let shown = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
-        let array = first.strip_prefix(b"[").map(<[u8]>::trim_ascii).is_some_and(|rest| {
-            rest.starts_with(b"{") || (rest.is_empty() && second.starts_with(b"{"))
-        });
+        let array = first
+            .strip_prefix(b"[")
+            .map(<[u8]>::trim_ascii)
+            .is_some_and(|rest| rest.starts_with(b"{") || (rest.is_empty() && second.starts_with(b"{")));
         if array {
             return Err(Error::unclear(
                 &self.path,

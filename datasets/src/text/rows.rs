@@ -177,12 +177,7 @@ impl Rows {
 }
 
 /// Gives `input` to the parser; whether a row ended.
-fn parse(
-    parser: &mut csv_core::Reader,
-    mut input: &[u8],
-    text: &mut Vec<u8>,
-    ends: &mut Vec<usize>,
-) -> bool {
+fn parse(parser: &mut csv_core::Reader, mut input: &[u8], text: &mut Vec<u8>, ends: &mut Vec<usize>) -> bool {
     while !input.is_empty() {
         let (text_from, ends_from) = (text.len(), ends.len());
         text.resize(text_from + input.len() + 1, 0);

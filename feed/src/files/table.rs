@@ -54,7 +54,11 @@ impl Table {
             while let Some(record) = reader.next()? {
                 let category = reader.category(&record).unwrap_or(&unknown).clone();
                 rows.push(record, category).ok_or_else(|| {
-                    FeedError::input(path, "more than 4294967295 rows out of time order", "fewer; sort or split it")
+                    FeedError::input(
+                        path,
+                        "more than 4294967295 rows out of time order",
+                        "fewer; sort or split it",
+                    )
                 })?;
             }
             rows.sort();

@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hmisr_feed::{
-    EventLine, EventSource, EventWriter, FeedError, FeedMetrics, Format, GroundTruth, Options,
-};
+use hmisr_feed::{EventLine, EventSource, EventWriter, FeedError, FeedMetrics, Format, GroundTruth, Options};
 use hmisr_stream::contract::Event;
 use hmisr_stream::{Error, ErrorKind, Result as LogResult};
 use tempfile::TempDir;

@@ -46,7 +46,9 @@ fn name(path: &Path) -> String {
     let is_compressed = |ending: &std::ffi::OsStr| ["gz", "zst", "zstd"].iter().any(|own| ending == *own);
     let stem = match full.extension() {
         _ if full.is_dir() => full.file_name().map(Path::new).map(Path::to_owned),
-        Some(ending) if is_compressed(ending) => full.file_stem().map(Path::new).map(|name| name.with_extension("")),
+        Some(ending) if is_compressed(ending) => {
+            full.file_stem().map(Path::new).map(|name| name.with_extension(""))
+        }
         _ => full.file_stem().map(Path::new).map(Path::to_owned),
     };
     stem.map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned())
