@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, TimeUnit};
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Metrics};
+use hmisr_stream::SkipBatch;
 
 use super::serve::registry;
 use super::topics::at;
@@ -32,6 +33,9 @@ pub struct BridgeArgs {
     /// What the time is written in; record takes the record's own timestamp.
     #[arg(long, value_name = "UNIT")]
     time_unit: Option<Unit>,
+    /// Skip a batch that cannot be read, as the log and /readyz name it, such as 3:1234; repeatable.
+    #[arg(long, value_name = "PARTITION:OFFSET")]
+    skip_unreadable: Vec<SkipBatch>,
     /// Stop when everything was copied that is there.
     #[arg(long)]
     until_end: bool,
@@ -80,7 +84,14 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         registry.clone(),
         Arc::new(Metrics::new(&registry)?),
         Arc::new(NoState("bridge")),
-    )?;
+    )?
+    .with_check("reading", {
+        let metrics = metrics.clone();
+        move || match metrics.waits() {
+            waits if waits.is_empty() => Ok(()),
+            waits => Err(waits.join("; ")),
+        }
+    });
     let server = HttpServer::start(router.router(), http, stop.clone())?;
     eprintln!(
         "copying {} into events over {}; metrics on {}/metrics",
@@ -105,6 +116,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
 /// What is configured, with the command line's over it.
 fn settings(config: &Config, args: &BridgeArgs) -> Result<BridgeSettings, Failure> {
     let mut settings = config.bridge.clone();
+    settings.skip_unreadable.extend(&args.skip_unreadable);
     settings.topic = args.from.clone().unwrap_or(settings.topic);
     settings.time_unit = args.time_unit.map_or(settings.time_unit, TimeUnit::from);
     for pair in &args.fields {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::{
-    Error, ErrorKind, Header, Limits, Outgoing, Polled, Record, Result, Sink, Source, partition_for_key,
+    Error, ErrorKind, Header, Limits, Outgoing, Polled, Record, Result, SkipBatch, Sink, Source, partition_for_key,
 };
 use serde::Serialize;
 use tracing::{info, warn};
@@ -35,6 +35,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const WAIT: Duration = Duration::from_secs(16 * 60);
 /// Between two lines that tell how far it is.
 const TOLD: Duration = Duration::from_secs(10);
+/// Between two looks at what holds the bridge up.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -47,13 +49,15 @@ pub struct Copied {
 
 /// Copies a topic into `events`.
 pub struct Bridge<'a, S, K> {
-    source: S,
-    sink: Option<K>,
+    pub(super) source: S,
+    pub(super) sink: Option<K>,
     make_sink: &'a dyn Fn() -> Result<K>,
     mapping: Mapping,
-    metrics: &'a BridgeMetrics,
+    pub(super) metrics: &'a BridgeMetrics,
+    /// Batches that are skipped where they cannot be read.
+    pub(super) skips: Vec<SkipBatch>,
     /// The next offset of every partition that is read.
-    positions: BTreeMap<i32, i64>,
+    pub(super) positions: BTreeMap<i32, i64>,
     /// Partitions to be sought to the committed offset before anything more of them is copied, and
     /// since when.
     waiting: BTreeMap<i32, Instant>,
@@ -61,6 +65,7 @@ pub struct Bridge<'a, S, K> {
     ends: BTreeMap<i32, i64>,
     failures: u32,
     failed_at: Instant,
+    looked_at: Instant,
     copied: Copied,
 }
 
@@ -79,11 +84,13 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             make_sink,
             mapping: Mapping::new(settings),
             metrics,
+            skips: settings.skip_unreadable.clone(),
             positions: BTreeMap::new(),
             waiting: BTreeMap::new(),
             ends: BTreeMap::new(),
             failures: 0,
             failed_at: Instant::now(),
+            looked_at: Instant::now(),
             copied: Copied::default(),
         }
     }
@@ -159,6 +166,10 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
                     self.copy(&records).inspect_err(|error| self.undo(error))?;
                 }
                 self.show_lag();
+                if self.looked_at.elapsed() >= LOOK {
+                    self.look(until_end)?;
+                    self.looked_at = Instant::now();
+                }
                 Ok(until_end && self.is_at_end(records.is_empty())?)
             }
         }
@@ -224,18 +235,23 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         self.positions.extend(next);
         self.failures = 0;
         let events = records.len() as u64 - refused.values().sum::<u64>();
+        self.count(events, &refused);
+        Ok(())
+    }
+
+    /// Counts what was committed.
+    pub(super) fn count(&mut self, events: u64, refused: &BTreeMap<&'static str, u64>) {
         self.copied.events += events;
         self.metrics.events.inc_by(events);
-        for (reason, count) in refused {
+        for (&reason, &count) in refused {
             *self.copied.dead_letters.entry(reason).or_default() += count;
             self.metrics.dead_letters.with_label_values(&[reason]).inc_by(count);
         }
-        Ok(())
     }
 
     /// After a transaction that failed: back to what is committed, and with a new sink unless this one
     /// could be told to forget it.
-    fn undo(&mut self, error: &Error) {
+    pub(super) fn undo(&mut self, error: &Error) {
         self.metrics.failed_commits.inc();
         let now = Instant::now();
         self.waiting
@@ -278,7 +294,7 @@ fn is_passing(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Aborted | ErrorKind::UnknownOutcome | ErrorKind::Unavailable)
 }
 
-fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
+pub(super) fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
     sink.partitions(topic)?.ok_or_else(|| {
         let text = format!("the topic {topic} does not exist; make it with `hmisr topics create`");
         Error::new(ErrorKind::MissingTopic, text)

@@ -4,6 +4,7 @@
 //! * [`Mapping`]: one record to one event, or what is wrong with it. No I/O.
 //! * [`Bridge`]: reads, maps and writes, each record exactly once.
 
+mod condition;
 mod copy;
 mod mapping;
 mod metrics;

@@ -1,5 +1,6 @@
 //! The bridge's settings.
 
+use hmisr_stream::SkipBatch;
 use hmisr_stream::contract::topic;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ pub struct BridgeSettings {
     pub group: String,
     /// Each instance needs its own.
     pub transactional_id: String,
+    /// Batches that cannot be read and are to be skipped, each a partition and the offset that the log and
+    /// `/readyz` name, such as "3:1234". What is skipped is lost, and a dead letter says so.
+    pub skip_unreadable: Vec<SkipBatch>,
     /// What the time is written in.
     pub time_unit: TimeUnit,
     /// Where the fields stand.
@@ -83,6 +87,7 @@ impl Default for BridgeSettings {
             topic: String::new(),
             group: "hmisr-bridge".into(),
             transactional_id: "hmisr-bridge-0".into(),
+            skip_unreadable: Vec::new(),
             time_unit: TimeUnit::Ms,
             fields: Fields::default(),
             defaults: Defaults::default(),

@@ -11,10 +11,12 @@
 
 mod admin;
 mod batch;
+mod batch_end;
 mod check;
 mod client;
 mod errors;
 mod ffi;
+mod group;
 mod member;
 mod producer;
 mod queue;
@@ -23,6 +25,8 @@ mod rebalance;
 mod settings;
 mod sink;
 mod source;
+mod stuck;
+mod watch;
 mod writer;
 
 pub use admin::{Admin, TopicSpec, standard_topics};
