@@ -529,6 +529,7 @@ impl Source for KafkaSource {
         }
         drop(shared);
         self.positions.insert(partition, offset);
+        self.blocks.sought(partition, offset);
         Ok(())
     }
 

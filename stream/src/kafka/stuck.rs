@@ -105,13 +105,22 @@ impl Blocks {
         self.blocks.get(&partition).is_none_or(|block| !block.refuses)
     }
 
-    /// A record of the partition was taken, or it was sought to this offset.
+    /// A record of the partition was taken.
     pub(super) fn passed(&mut self, partition: i32, offset: i64) {
         if let Some(block) = self.blocks.get(&partition)
             && offset >= block.offset
         {
             tracing::info!(topic = self.topic, partition, offset, "read on");
             self.blocks.remove(&partition);
+        }
+    }
+
+    /// The partition was sought: to before the batch, which is tried again then, or to behind it.
+    pub(super) fn sought(&mut self, partition: i32, offset: i64) {
+        match self.blocks.get_mut(&partition) {
+            Some(block) if offset <= block.offset => block.refuses = false,
+            Some(_) => drop(self.blocks.remove(&partition)),
+            None => {}
         }
     }
 
@@ -211,9 +220,13 @@ mod tests {
         assert!(stuck[0].message.contains("offset 7 of events [1]"), "{}", stuck[0].message);
         assert_eq!((blocks.due(after(6)), blocks.due(after(11))), (vec![], vec![1]));
         blocks.passed(1, 6);
+        blocks.sought(1, 7);
         assert!(!blocks.is_empty());
         blocks.passed(1, 7);
         assert!(blocks.is_empty());
+        blocks.refuse(failed(7), after(20));
+        blocks.sought(1, 8);
+        assert!(blocks.is_empty() && blocks.accepts(1));
     }
 
     #[test]
