@@ -3,8 +3,8 @@
 use hmisr_stream::Source;
 use hmisr_stream::kafka::{Admin, KafkaSettings, TopicSpec, read_committed};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn every_codec_is_read() {

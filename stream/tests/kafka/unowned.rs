@@ -8,8 +8,8 @@ use hmisr_stream::{Polled, Source};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 const PARTITIONS: i32 = 4;
 
