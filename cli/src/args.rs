@@ -10,7 +10,7 @@ use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
 use crate::commands::arroyo::ArroyoCommand;
-use crate::commands::bridge::BridgeArgs;
+use crate::commands::bridge::{BridgeArgs, MappingArgs};
 use crate::commands::eval::args::EvalArgs;
 use crate::commands::experiment::Size;
 use crate::commands::fit::FitArgs;
@@ -58,7 +58,7 @@ pub enum Command {
     ///
     /// A record that is no event becomes a dead letter. How far the copy came is committed with what was
     /// written, so the next run goes on there, whatever ended this one. Fields are told by name or by
-    /// JSON pointer, here or in the settings file's [bridge]:
+    /// JSON pointer, here or in the settings file's [bridge]; docs/bridge.md has worked examples:
     ///
     /// hmisr bridge --brokers kafka:9092 --from clicks --field user_id=/user/id --field item_id=sku
     /// --field ts=event_time --time-unit s --default action=click
@@ -704,6 +704,13 @@ pub struct DlqReplayArgs {
     /// Only say what would be sent.
     #[arg(long)]
     pub dry_run: bool,
+    /// Instead of letters of `events`, those of this topic, which `hmisr bridge` reads: they go through
+    /// its mapping again.
+    #[arg(long = "from", value_name = "TOPIC", requires = "brokers")]
+    pub topic: Option<String>,
+    /// The mapping, with --from.
+    #[command(flatten)]
+    pub mapping: MappingArgs,
 }
 
 fn reason(text: &str) -> Result<Reason, String> {

@@ -119,7 +119,11 @@ fn holds(payload: &[u8]) -> Result<(), TestCaseError> {
     match Event::decode(payload) {
         Ok(event) => prop_assert_eq!(Event::decode(&event.encode()), Ok(event)),
         Err((reason, message)) => {
-            prop_assert!(matches!(reason, Reason::Malformed | Reason::Invalid), "{}", reason);
+            prop_assert!(
+                matches!(reason, Reason::Malformed | Reason::Invalid | Reason::MissingId),
+                "{}",
+                reason
+            );
             prop_assert!(!message.is_empty());
         }
     }

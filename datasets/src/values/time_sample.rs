@@ -126,7 +126,9 @@ impl TimeSample {
         }
         let most = self.votes.iter().zip(FORMS).max_by_key(|(votes, _)| **votes);
         match most {
-            Some((&agreed, form)) if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(percent) => {
+            Some((&agreed, form))
+                if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(percent) =>
+            {
                 Ok(DecidedTime { form, seen: self.seen, agreed })
             }
             Some((0, _)) | None => Err(Undecided::Implausible(self.told())),
@@ -150,8 +152,7 @@ impl TimeSample {
         }
         let others = self.seen - self.votes.iter().sum::<u64>();
         if others > 0 {
-            let example =
-                self.unreadable.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
+            let example = self.unreadable.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
             parts.push(format!("{others} are none{example}"));
         }
         let mut told = format!("of {} values {}", self.seen, parts.join(", "));
@@ -217,7 +218,10 @@ mod tests {
 
         let small = decided(&["1", "2", "3000"]).unwrap_err();
         assert!(matches!(small, Undecided::Implausible(_)), "{small}");
-        assert!(small.to_string().contains("in s from 1970-01-01T00:00:01Z to 1970-01-01T00:50:00Z"), "{small}");
+        assert!(
+            small.to_string().contains("in s from 1970-01-01T00:00:01Z to 1970-01-01T00:50:00Z"),
+            "{small}"
+        );
 
         let text = decided(&["03/04/2012", "2012-04-03"]).unwrap_err().to_string();
         assert!(text.contains("1 are none (\"03/04/2012\")"), "{text}");

@@ -6,7 +6,7 @@ use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::{Error, ErrorKind, Record, Result, Sink, Source, Stuck};
 
 use super::Bridge;
-use super::copy::partitions;
+use super::copy::{Tally, partitions};
 
 impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
     /// Looks at what the source knows, skips the batches that are to be skipped, and tells the rest. With
@@ -69,8 +69,9 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         sink.commit()?;
         self.source.seek(partition, end)?;
         self.positions.insert(partition, end);
-        self.count(0, &BTreeMap::from([(Reason::Unreadable.as_str(), 1)]));
-        self.metrics.skipped.inc_by((end - offset).unsigned_abs());
+        let refused = BTreeMap::from([(Reason::Unreadable.as_str(), 1)]);
+        self.count(0, Tally { refused, ..Tally::default() });
+        self.metrics.skipped_offsets.inc_by((end - offset).unsigned_abs());
         Ok(())
     }
 }

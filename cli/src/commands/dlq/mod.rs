@@ -2,12 +2,14 @@
 
 mod list;
 mod replay;
+mod through;
 mod to_end;
 
 use std::path::Path;
 
 use hmisr_stream::log::Log;
 
+use self::through::Through;
 use super::topics::at;
 use crate::args::{DlqCommand, DlqFrom};
 use crate::config::Config;
@@ -21,8 +23,14 @@ pub fn run(config: Config, command: DlqCommand) -> Result<(), Failure> {
             None => list::run(&log(config, &args.from.data, true)?, args),
         },
         DlqCommand::Replay(args) => match &args.from.brokers {
-            Some(_) => replay::run(&kafka(config, &args.from), args),
-            None => replay::run(&log(config, &args.from.data, args.dry_run)?, args),
+            Some(_) => {
+                let through = Through::read(&config, args)?;
+                replay::run(&kafka(config, &args.from), args, through)
+            }
+            None => {
+                let through = Through::read(&config, args)?;
+                replay::run(&log(config, &args.from.data, args.dry_run)?, args, through)
+            }
         },
     }
 }
