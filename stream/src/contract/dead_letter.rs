@@ -25,6 +25,9 @@ pub enum Reason {
     TooLarge,
     /// The user already has as many categories as `pipeline.max_user_categories` allows.
     TooManyCategories,
+    /// The batch cannot be read, and was skipped because somebody said so. The letter stands for all of
+    /// it, and has neither key nor payload.
+    Unreadable,
 }
 
 impl Reason {
@@ -39,6 +42,7 @@ impl Reason {
         Self::ImplausibleTime,
         Self::TooLarge,
         Self::TooManyCategories,
+        Self::Unreadable,
     ];
 
     /// The reason as it stands in headers and metrics.
@@ -53,6 +57,7 @@ impl Reason {
             Self::ImplausibleTime => "implausible_time",
             Self::TooLarge => "too_large",
             Self::TooManyCategories => "too_many_categories",
+            Self::Unreadable => "unreadable",
         }
     }
 
