@@ -24,4 +24,5 @@ mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
 mod proxy;
 mod state;
+mod trainers;
 mod up;
