@@ -122,14 +122,21 @@ pub fn start<T: Transport>(
     let (shown, transport) = (progress.clone(), transport.clone());
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
         let _lock = lock;
-        let run = || {
+        let run = || -> Result<Summary, Failure> {
             let Some(source) = alone(source, patience, &stop)? else { return Ok(Summary::default()) };
             // It fences a predecessor, so only now: nobody else is in the group.
             let mut sink = transport.sink(GROUP, Delivery::ExactlyOnce)?;
-            let sink = Some(&mut sink as _);
-            Ok(hmisr_trainer::online::run(&settings, device, source, sink, &metrics, &shown, &stop)?)
+            Ok(hmisr_trainer::online::run(
+                &settings,
+                device,
+                source,
+                Some(&mut sink),
+                &metrics,
+                &shown,
+                &stop,
+            )?)
         };
-        let ended: Result<Summary, Failure> = run();
+        let ended = run();
         // The rest of the process follows the trainer's end.
         stop.store(true, Ordering::Relaxed);
         ended
