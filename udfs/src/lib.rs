@@ -25,6 +25,7 @@
 mod diversity;
 mod id;
 mod id63;
+mod missing;
 mod partition;
 mod popularity;
 mod settings;
@@ -35,6 +36,7 @@ mod window;
 pub use diversity::{Diversity, Totals};
 pub use id::{Id, IdError, MAX_INT_ID};
 pub use id63::{MAX_ID_BYTES, id63, json_id};
+pub use missing::is_missing;
 pub use partition::{Late, PartitionState};
 pub use popularity::{ItemCount, Popularity};
 pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};

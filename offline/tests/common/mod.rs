@@ -1,5 +1,5 @@
 //! What several tests need.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::{Path, PathBuf};
 
