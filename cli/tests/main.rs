@@ -30,5 +30,6 @@ mod proxy;
 #[path = "../../stream/tests/kafka/segment.rs"]
 mod segment;
 mod state;
+mod trainers;
 mod unreadable;
 mod up;
