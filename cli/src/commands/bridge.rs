@@ -114,6 +114,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     );
     let sink = || kafka.sink(&settings.transactional_id, Delivery::ExactlyOnce);
     let copied = Bridge::new(mapping, source, &sink, &metrics)
+        .with_partitioner(config.topics.partitioner)
         .skipping(&settings.skip_unreadable)
         .run(&stop, args.until_end);
     stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
 use hmisr_stream::contract::{DeadLetter, Reason, topic};
-use hmisr_stream::{Error, ErrorKind, Limits, Polled, Record, Result, Sink, SkipBatch, Source, partition_for_key};
+use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, SkipBatch, Source};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -79,6 +79,7 @@ pub struct Bridge<'a, S, K> {
     pub(super) sink: Option<K>,
     make_sink: &'a dyn Fn() -> Result<K>,
     mapping: Mapping,
+    partitioner: Partitioner,
     pub(super) metrics: &'a BridgeMetrics,
     /// Batches that are skipped where they cannot be read.
     pub(super) skips: Vec<SkipBatch>,
@@ -111,6 +112,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             sink: None,
             make_sink,
             mapping,
+            partitioner: Partitioner::default(),
             metrics,
             skips: Vec::new(),
             positions: BTreeMap::new(),
@@ -122,6 +124,12 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             copied: Copied::default(),
             range: TimeRange::default(),
         }
+    }
+
+    /// Writes to a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
     }
 
     /// Batches that are skipped where they cannot be read.
@@ -283,7 +291,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         let mut next = BTreeMap::new();
         sink.begin()?;
         for record in records {
-            match self.mapping.outgoing(record, |key| partition_for_key(key, events)) {
+            match self.mapping.outgoing(record, |key| self.partitioner.choose(key, events)) {
                 Ok((mapped, outgoing)) => {
                     outgoing.iter().try_for_each(|event| sink.produce(event))?;
                     tally.events += outgoing.len() as u64;
