@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hmisr_model::backend::Precision;
-use hmisr_stream::Partitioner;
-use hmisr_stream::SkipBatch;
 use hmisr_stream::contract::Reason;
+use hmisr_stream::{Partitioner, SkipBatch};
 
 use crate::bench::Phase;
 use crate::commands::arroyo::ArroyoCommand;

@@ -1,7 +1,5 @@
 //! What holds the bridge up: batches that cannot be read, partitions that nobody has.
 
-use std::collections::BTreeMap;
-
 use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::{Error, ErrorKind, Record, Result, Sink, Source, Stuck};
 
@@ -69,8 +67,7 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         sink.commit()?;
         self.source.seek(partition, end)?;
         self.positions.insert(partition, end);
-        let refused = BTreeMap::from([(Reason::Unreadable.as_str(), 1)]);
-        self.count(0, Tally { refused, ..Tally::default() });
+        self.count(0, Tally::letter(Reason::Unreadable));
         self.metrics.skipped_offsets.inc_by((end - offset).unsigned_abs());
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
-use hmisr_stream::contract::{DeadLetter, topic};
+use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, SkipBatch, Source};
 use serde::Serialize;
 use tracing::{info, warn};
@@ -62,8 +62,15 @@ pub(super) struct Tally {
     events: u64,
     skipped: u64,
     schema_prefixes: u64,
-    pub(super) refused: BTreeMap<&'static str, u64>,
+    refused: BTreeMap<&'static str, u64>,
     times: Vec<i64>,
+}
+
+impl Tally {
+    /// A dead letter, and nothing else.
+    pub(super) fn letter(reason: Reason) -> Self {
+        Self { refused: BTreeMap::from([(reason.as_str(), 1)]), ..Self::default() }
+    }
 }
 
 /// Copies a topic into `events`.
