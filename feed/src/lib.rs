@@ -21,7 +21,10 @@ mod pace;
 mod progress;
 mod settings;
 
-pub use bridge::{Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields, Mapping, TimeUnit};
+pub use bridge::{
+    Bridge, BridgeMetrics, BridgeSettings, Copied, Defaults, Fields, Mapped, Mapping, Places, Times,
+    TopicTime,
+};
 pub use error::FeedError;
 pub use feeder::{EventWriter, Fed, Feeder};
 pub use files::{Format, MAX_LINE_BYTES, open};

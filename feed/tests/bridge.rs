@@ -1,11 +1,12 @@
 //! A bridged topic is copied exactly once, through refusals, silence and ends at any moment.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Fields};
+use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Fields, Mapping};
 use hmisr_stream::contract::{Event, Letter, Reason, topic};
 use hmisr_stream::memory::{Broker, Call, Effect, Fault, MemorySink, MemorySource, Timeouts};
 use hmisr_stream::{ErrorKind, Header, Outgoing, Result, partition_for_key};
@@ -18,8 +19,14 @@ fn settings() -> BridgeSettings {
     BridgeSettings {
         topic: CLICKS.into(),
         fields: Fields { user_id: "/user/id".into(), item_id: "sku".into(), ..Fields::default() },
+        time_unit: "ms".parse().unwrap(),
         ..BridgeSettings::default()
     }
+}
+
+/// With times near 1970.
+fn mapping(settings: &BridgeSettings) -> Mapping {
+    Mapping::new(settings).unwrap().with_min_ts_ms(0)
 }
 
 fn click(number: i64, payload: Vec<u8>) -> Outgoing {
@@ -54,11 +61,19 @@ fn broker(records: i64) -> Broker {
 
 /// One process: it connects, copies until `stop` or the end, and is gone.
 fn run(broker: &Broker, stop: &AtomicBool, metrics: &BridgeMetrics) -> Result<Copied> {
+    run_as(broker, &settings(), stop, metrics)
+}
+
+fn run_as(
+    broker: &Broker,
+    settings: &BridgeSettings,
+    stop: &AtomicBool,
+    metrics: &BridgeMetrics,
+) -> Result<Copied> {
     let connection = broker.connect();
-    let settings = settings();
     let sink = || MemorySink::new(&connection, &settings.transactional_id);
     let copied = MemorySource::new(&connection, CLICKS, &settings.group)
-        .and_then(|source| Bridge::new(&settings, source, &sink, metrics).run(stop, true));
+        .and_then(|source| Bridge::new(mapping(settings), source, &sink, metrics).run(stop, true));
     connection.cut();
     broker.evict(&settings.group, true);
     copied
@@ -70,7 +85,7 @@ fn instance(broker: &Broker, transactional_id: &str, stop: &AtomicBool) -> Copie
     let settings = BridgeSettings { transactional_id: transactional_id.into(), ..settings() };
     let sink = || MemorySink::new(&connection, &settings.transactional_id);
     let source = MemorySource::new(&connection, CLICKS, &settings.group).unwrap();
-    Bridge::new(&settings, source, &sink, &metrics()).run(stop, false).unwrap()
+    Bridge::new(mapping(&settings), source, &sink, &metrics()).run(stop, false).unwrap()
 }
 
 fn metrics() -> BridgeMetrics {
@@ -250,4 +265,117 @@ fn a_missing_topic_is_named() {
     let error = run(&broker, &AtomicBool::new(false), &metrics()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingTopic);
     assert!(error.to_string().contains("hmisr topics create"), "{error}");
+}
+
+/// Orders: each has as many lines as its number's last digit.
+fn orders(lists: bool) -> BridgeSettings {
+    BridgeSettings {
+        only: vec!["/type=order".into()],
+        each: if lists { "/lines".into() } else { String::new() },
+        fields: Fields {
+            user_id: "/user/id".into(),
+            item_id: "./sku".into(),
+            ts: "/ts".into(),
+            category: "/category".into(),
+            action: "/action".into(),
+            ..Fields::default()
+        },
+        ..settings()
+    }
+}
+
+fn order(number: i64) -> Outgoing {
+    let lines: Vec<String> =
+        (0..number % 10).map(|line| format!(r#"{{"sku": "{number}-{line}"}}"#)).collect();
+    let kind = if number % 7 == 0 { "view" } else { "order" };
+    let payload = format!(
+        r#"{{"type": "{kind}", "user": {{"id": 1}}, "category": 1, "action": "buy", "ts": {number}, "lines": [{}]}}"#,
+        lines.join(", ")
+    );
+    click(number, payload.into_bytes())
+}
+
+#[test]
+fn all_events_of_a_list_are_written_once_and_in_order_whatever_goes_wrong() {
+    for seed in 0..20 {
+        let broker = broker(0);
+        (0..200).for_each(|number| broker.append(&[order(number)]).unwrap());
+        for process in 0..3 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed * 10 + process);
+            broker.set_faults(Some(Box::new(move |call| match (call, random.random_range(0..2_000)) {
+                (Call::Produce, 0) => Some(Fault::Refused),
+                (Call::Commit | Call::SendOffsets, 0..200) => Some(Fault::Refused),
+                (Call::Commit, 200..600) => Some(Fault::Unanswered(Effect::Done)),
+                (Call::Commit, 600..800) => Some(Fault::Unanswered(Effect::Lost)),
+                _ => None,
+            })));
+            let _ = run_as(&broker, &orders(true), &AtomicBool::new(false), &metrics());
+            broker.set_faults(None);
+        }
+        let metrics = metrics();
+        run_as(&broker, &orders(true), &AtomicBool::new(false), &metrics).unwrap();
+        let mut items: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        for record in broker.read(topic::EVENTS) {
+            let event = Event::decode(record.payload.as_deref().unwrap()).unwrap();
+            items.entry(event.ts).or_default().push(event.item_id.to_string());
+        }
+        let expected: BTreeMap<i64, Vec<String>> = (0..200)
+            .filter(|number| number % 7 != 0 && number % 10 != 0)
+            .map(|number| (number, (0..number % 10).map(|line| format!("{number}-{line}")).collect()))
+            .collect();
+        assert_eq!(items, expected, "seed {seed}");
+        assert!(broker.read(topic::DEAD_LETTERS).is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_read_is_an_event_skipped_or_a_dead_letter() {
+    let broker = broker(0);
+    (0..100).for_each(|number| broker.append(&[order(number)]).unwrap());
+    broker.append(&[click(1, b"rubbish".to_vec())]).unwrap();
+    let one_bad = br#"{"type": "order", "user": {"id": 1}, "category": 1, "action": "buy", "ts": 1, "lines": [{"sku": 1}, {}]}"#;
+    broker.append(&[click(1, one_bad.to_vec())]).unwrap();
+    let metrics = metrics();
+    let copied = run_as(&broker, &orders(true), &AtomicBool::new(false), &metrics).unwrap();
+    let skipped = (0..100).filter(|number| number % 7 == 0 || number % 10 == 0).count() as u64;
+    let events = (0..100).filter(|number| number % 7 != 0).map(|number| number as u64 % 10).sum::<u64>();
+    assert_eq!((copied.records, copied.skipped, copied.events), (102, skipped, events));
+    assert_eq!((metrics.skipped.get(), metrics.events.get()), (skipped, events));
+    // One bad element refuses its record, and what is good of it is not lost or written twice later.
+    assert_eq!((copied.dead_letters["malformed"], copied.dead_letters["invalid"]), (1, 1));
+    let letters = broker.read(topic::DEAD_LETTERS);
+    let told: Vec<String> = letters.iter().map(|letter| Letter::read(letter).unwrap().message).collect();
+    assert!(told.iter().any(|text| text.contains("element 1") && text.contains("./sku")), "{told:?}");
+    let times = copied.times.unwrap();
+    assert_eq!((times.unit.as_str(), times.first.as_str()), ("ms", "1970-01-01T00:00:00.001Z"));
+}
+
+#[test]
+fn a_unit_that_is_left_open_is_decided_once_for_the_topic() {
+    let auto = BridgeSettings { time_unit: hmisr_feed::TopicTime::Auto, ..settings() };
+    let at = |number: i64, ts: &str| {
+        let payload =
+            format!(r#"{{"user": {{"id": {number}}}, "sku": 1, "category": 1, "action": "a", "ts": {ts}}}"#);
+        click(number, payload.into_bytes())
+    };
+    let decided = broker(0);
+    for number in 0..200 {
+        decided.append(&[at(number, &format!("{}", 1_764_000_000 + number))]).unwrap();
+    }
+    decided.append(&[at(200, "1764000000000")]).unwrap();
+    let copied = run_as(&decided, &auto, &AtomicBool::new(false), &metrics()).unwrap();
+    assert_eq!((copied.events, copied.dead_letters.values().sum::<u64>()), (200, 1));
+    let times = copied.times.unwrap();
+    assert_eq!((times.unit.as_str(), times.first.as_str()), ("s", "2025-11-24T16:00:00Z"));
+    let letter = &decided.read(topic::DEAD_LETTERS)[0];
+    let told = Letter::read(letter).unwrap().message;
+    assert!(told.contains("2025-11-24T16:00:00Z in ms"), "{told}");
+
+    let mixed = broker(0);
+    for number in 0..100 {
+        mixed.append(&[at(number, if number % 2 == 0 { "1764000000" } else { "1764000000000" })]).unwrap();
+    }
+    let error = run_as(&mixed, &auto, &AtomicBool::new(false), &metrics()).unwrap_err().to_string();
+    assert!(error.contains("50 are s") && error.contains("--time-unit") && error.contains(CLICKS), "{error}");
+    assert!(mixed.read(topic::EVENTS).is_empty());
 }

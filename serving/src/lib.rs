@@ -17,6 +17,7 @@ mod activity;
 mod api;
 mod aside;
 mod connection;
+mod coverage;
 mod descriptors;
 mod error;
 mod gate;
@@ -37,12 +38,13 @@ mod snapshots;
 mod tls;
 mod token;
 mod trust;
+mod unknown;
 mod watcher;
 
 pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
-pub use lookup::{LookupError, UserLookup};
+pub use lookup::{LookedIn, LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;
 pub use model::{

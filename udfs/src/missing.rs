@@ -41,8 +41,28 @@ mod tests {
     #[test]
     fn every_systems_word_is_known() {
         for word in [
-            "", " ", "\t", "NULL", "null", "Null", r"\N", "nan", "NaN", "NAN", "None", "none", "NONE", "N/A",
-            "n/a", "NA", "<NA>", "#N/A", "undefined", "NaT", " NULL ", "NULL\r",
+            "",
+            " ",
+            "\t",
+            "NULL",
+            "null",
+            "Null",
+            r"\N",
+            "nan",
+            "NaN",
+            "NAN",
+            "None",
+            "none",
+            "NONE",
+            "N/A",
+            "n/a",
+            "NA",
+            "<NA>",
+            "#N/A",
+            "undefined",
+            "NaT",
+            " NULL ",
+            "NULL\r",
         ] {
             assert!(is_missing(word), "{word:?}");
         }
@@ -50,7 +70,9 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_one_is_a_value() {
-        for text in ["0", "-1", "na", "Na", "Nat", r"\n", "nobody", "nullable", "Nan Goldin", "NULL1", "-", "inf"] {
+        for text in
+            ["0", "-1", "na", "Na", "Nat", r"\n", "nobody", "nullable", "Nan Goldin", "NULL1", "-", "inf"]
+        {
             assert!(!is_missing(text), "{text:?}");
         }
     }

@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_none() {
-        for text in ["", " ", "-", ".", "e5", "1e", "1e+", "1.2.3", "12a", "nan", "inf", "0x10", "1_000", "1,5", "--1"] {
+        for text in [
+            "", " ", "-", ".", "e5", "1e", "1e+", "1.2.3", "12a", "nan", "inf", "0x10", "1_000", "1,5", "--1",
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
     }

@@ -49,7 +49,8 @@ impl IdForm {
 /// The integer of a float that holds it exactly.
 pub(super) fn whole(text: &str) -> Result<u64, ValueError> {
     let refuse = |problem: &str| ValueError::new(text, problem);
-    let number = Decimal::parse(text).ok_or_else(|| refuse("is no number, and the column's ids are floats"))?;
+    let number =
+        Decimal::parse(text).ok_or_else(|| refuse("is no number, and the column's ids are floats"))?;
     let Some(floor) = number.floor(0) else { return Err(refuse("is beyond any id")) };
     if number.whole().is_none() {
         return Err(refuse("has a fraction: an id is a whole number or a text"));

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_none() {
-        for text in ["", "Action", "[", "['a]", "['a'", "]['a'[", "[{'name': 'Action'}]", r"['\u12']", "[]]"] {
+        for text in ["", "Action", "[", "['a]", "['a'", "]['a'[", "[{'name': 'Action'}]", r"['\u12']", "[]]"]
+        {
             assert_eq!(elements(text, false), None, "{text}");
         }
     }

@@ -48,4 +48,6 @@ pub use time_form::TimeForm;
 pub use time_pattern::TimePattern;
 pub use time_sample::{DecidedTime, TimeSample, Undecided};
 pub use time_text::epoch_ms;
-pub use times::{MAX_PLAUSIBLE_MS, MIN_PLAUSIBLE_MS, TimeRange, TimeUnit, date_text, in_each_unit, is_plausible};
+pub use times::{
+    MAX_PLAUSIBLE_MS, MIN_PLAUSIBLE_MS, TimeRange, TimeUnit, date_text, in_each_unit, is_plausible,
+};

@@ -28,11 +28,11 @@ const AGREE: u64 = 90;
 /// use hmisr_datasets::values::{TimeForm, TimeSample};
 ///
 /// let mut sample = TimeSample::default();
-/// ["20120403", "20120404", "20120405"].map(|text| sample.see(text));
+/// ["20120403", "20120404", "20120405"].iter().for_each(|text| sample.see(text));
 /// assert_eq!(sample.decide().unwrap().form, TimeForm::Digits);
 ///
 /// let mut mixed = TimeSample::default();
-/// ["1764000000", "1764000000000"].map(|text| mixed.see(text));
+/// ["1764000000", "1764000000000"].iter().for_each(|text| mixed.see(text));
 /// let told = mixed.decide().unwrap_err().to_string();
 /// assert!(told.contains("1 are s") && told.contains("1 are ms"), "{told}");
 /// ```
@@ -126,7 +126,9 @@ impl TimeSample {
         }
         let most = self.votes.iter().zip(FORMS).max_by_key(|(votes, _)| **votes);
         match most {
-            Some((&agreed, form)) if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(percent) => {
+            Some((&agreed, form))
+                if u128::from(agreed) * 100 >= u128::from(self.seen) * u128::from(percent) =>
+            {
                 Ok(DecidedTime { form, seen: self.seen, agreed })
             }
             Some((0, _)) | None => Err(Undecided::Implausible(self.told())),
@@ -150,8 +152,7 @@ impl TimeSample {
         }
         let others = self.seen - self.votes.iter().sum::<u64>();
         if others > 0 {
-            let example =
-                self.unreadable.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
+            let example = self.unreadable.as_ref().map(|text| format!(" ({text:?})")).unwrap_or_default();
             parts.push(format!("{others} are none{example}"));
         }
         let mut told = format!("of {} values {}", self.seen, parts.join(", "));
@@ -202,7 +203,7 @@ mod tests {
     fn a_few_odd_values_change_nothing() {
         let mut sample = TimeSample::default();
         (0..95).for_each(|second| sample.see(&format!("{}", 1_701_025_678 + second)));
-        ["0", "-1", "1701025678000", "x", "20120403"].map(|text| sample.see(text));
+        ["0", "-1", "1701025678000", "x", "20120403"].iter().for_each(|text| sample.see(text));
         let decided = sample.decide().unwrap();
         assert_eq!((decided.form.to_string().as_str(), decided.seen, decided.agreed), ("s", 100, 95));
     }
@@ -217,7 +218,10 @@ mod tests {
 
         let small = decided(&["1", "2", "3000"]).unwrap_err();
         assert!(matches!(small, Undecided::Implausible(_)), "{small}");
-        assert!(small.to_string().contains("in s from 1970-01-01T00:00:01Z to 1970-01-01T00:50:00Z"), "{small}");
+        assert!(
+            small.to_string().contains("in s from 1970-01-01T00:00:01Z to 1970-01-01T00:50:00Z"),
+            "{small}"
+        );
 
         let text = decided(&["03/04/2012", "2012-04-03"]).unwrap_err().to_string();
         assert!(text.contains("1 are none (\"03/04/2012\")"), "{text}");

@@ -78,7 +78,9 @@ impl FromStr for TimeUnit {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let known = Self::ALL.into_iter().find(|unit| unit.as_str() == text);
         let micros = (text == "µs" || text == "μs").then_some(Self::Micros);
-        known.or(micros).ok_or_else(|| ValueError::new(text, "is no unit of time; there are s, ms, us and ns"))
+        known
+            .or(micros)
+            .ok_or_else(|| ValueError::new(text, "is no unit of time; there are s, ms, us and ns"))
     }
 }
 

@@ -1,24 +1,25 @@
 //! The loop: read, map, write, commit.
 //!
-//! The records of one poll make one transaction: events, dead letters and the group's next offsets are
-//! there together or not at all. What took no effect is read again from the committed offsets.
+//! The records of one poll make one transaction, or several where they are lists of many events: events,
+//! dead letters and the group's next offsets are there together or not at all, and all events of a record
+//! in the same one. What took no effect is read again from the committed offsets.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hmisr_stream::contract::{DeadLetter, Reason, topic};
-use hmisr_stream::{
-    Error, ErrorKind, Header, Limits, Outgoing, Polled, Record, Result, Sink, Source, partition_for_key,
-};
+use hmisr_datasets::values::TimeRange;
+use hmisr_stream::contract::{DeadLetter, topic};
+use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, Source};
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::{BridgeMetrics, BridgeSettings, Mapping};
-use crate::MAX_EVENT_BYTES;
+use super::{BridgeMetrics, Mapping, Times};
 
 /// Records of one transaction.
 const LIMITS: Limits = Limits { records: 5_000, bytes: 8 << 20 };
+/// Events after which a transaction ends at the next record: a record may hold a list of them.
+const EVENTS: usize = 20_000;
 /// Longest wait of a poll, so that a stop is seen in time.
 const POLL: Duration = Duration::from_millis(100);
 /// Failures in a row before the run ends.
@@ -39,10 +40,28 @@ const TOLD: Duration = Duration::from_secs(10);
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Copied {
-    /// Records that became events.
+    /// Records that were read.
+    pub records: u64,
+    /// Events that they became.
     pub events: u64,
+    /// Records without an event: filtered out, or with an empty list.
+    pub skipped: u64,
+    /// Payloads before which a schema registry's prefix was skipped.
+    pub schema_prefixes: u64,
     /// Records that became dead letters, by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
+    /// What times were read as, and the first and last; none where there was no event.
+    pub times: Option<Times>,
+}
+
+/// What one transaction does.
+#[derive(Default)]
+struct Tally {
+    events: u64,
+    skipped: u64,
+    schema_prefixes: u64,
+    refused: BTreeMap<&'static str, u64>,
+    times: Vec<i64>,
 }
 
 /// Copies a topic into `events`.
@@ -51,6 +70,7 @@ pub struct Bridge<'a, S, K> {
     sink: Option<K>,
     make_sink: &'a dyn Fn() -> Result<K>,
     mapping: Mapping,
+    partitioner: Partitioner,
     metrics: &'a BridgeMetrics,
     /// The next offset of every partition that is read.
     positions: BTreeMap<i32, i64>,
@@ -62,13 +82,15 @@ pub struct Bridge<'a, S, K> {
     failures: u32,
     failed_at: Instant,
     copied: Copied,
+    /// The times of events that were written.
+    range: TimeRange,
 }
 
 impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
     /// Over a source that was not polled yet. `make_sink` is asked again where the outcome of a
     /// transaction is unknown.
     pub fn new(
-        settings: &BridgeSettings,
+        mapping: Mapping,
         source: S,
         make_sink: &'a dyn Fn() -> Result<K>,
         metrics: &'a BridgeMetrics,
@@ -77,7 +99,8 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             source,
             sink: None,
             make_sink,
-            mapping: Mapping::new(settings),
+            mapping,
+            partitioner: Partitioner::default(),
             metrics,
             positions: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -85,7 +108,14 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             failures: 0,
             failed_at: Instant::now(),
             copied: Copied::default(),
+            range: TimeRange::default(),
         }
+    }
+
+    /// Writes to a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
     }
 
     /// Runs until `stop`; with `until_end` also until every partition was owned and read to where it
@@ -107,13 +137,16 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
                 let letters: u64 = self.copied.dead_letters.values().sum();
                 info!(
                     events = self.copied.events,
+                    skipped = self.copied.skipped,
                     dead_letters = letters,
+                    times = %self.range,
                     lag = self.metrics.lag.get(),
                     partitions = format!("{} of {}", self.positions.len(), self.source.topic().partitions),
                     "bridged"
                 );
             }
         }
+        self.copied.times = self.mapping.times(&self.range);
         Ok(self.copied)
     }
 
@@ -200,22 +233,59 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         Ok(())
     }
 
-    /// One transaction.
+    /// One transaction, or several.
     fn copy(&mut self, records: &[Record]) -> Result<()> {
-        let Some(sink) = self.sink.as_mut() else { return Ok(()) };
+        self.learn(records)?;
+        let mut rest = records;
+        while !rest.is_empty() {
+            let taken = self.transaction(rest)?;
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
+    /// Decides in which form the topic's times are written, where that is open.
+    fn learn(&mut self, records: &[Record]) -> Result<()> {
+        let topic = &self.source.topic().name;
+        let decided = self
+            .mapping
+            .learn(records)
+            .map_err(|text| Error::new(ErrorKind::Configuration, format!("the times of {topic}: {text}")))?;
+        if let Some(form) = decided {
+            info!(%topic, %form, "the topic's times are read as");
+        }
+        Ok(())
+    }
+
+    /// One transaction with the first of some records; how many.
+    fn transaction(&mut self, records: &[Record]) -> Result<usize> {
+        let Some(sink) = self.sink.as_mut() else { return Ok(records.len()) };
         let events = partitions(sink, topic::EVENTS)?;
         let letters = partitions(sink, topic::DEAD_LETTERS)?;
-        let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let (mut tally, mut taken) = (Tally::default(), 0);
         let mut next = BTreeMap::new();
         sink.begin()?;
         for record in records {
-            let outgoing = outgoing(&self.mapping, record, events).unwrap_or_else(|(reason, message)| {
-                *refused.entry(reason.as_str()).or_default() += 1;
-                let topic = &self.source.topic().name;
-                DeadLetter { record, topic, reason, message: &message }.outgoing(topic::DEAD_LETTERS, letters)
-            });
-            sink.produce(&outgoing)?;
+            match self.mapping.outgoing(record, |key| self.partitioner.choose(key, events)) {
+                Ok((mapped, outgoing)) => {
+                    outgoing.iter().try_for_each(|event| sink.produce(event))?;
+                    tally.events += outgoing.len() as u64;
+                    tally.skipped += u64::from(outgoing.is_empty());
+                    tally.schema_prefixes += u64::from(mapped.prefixed);
+                    tally.times.extend(mapped.events.iter().map(|event| event.ts));
+                }
+                Err((reason, message)) => {
+                    *tally.refused.entry(reason.as_str()).or_default() += 1;
+                    let topic = &self.source.topic().name;
+                    let letter = DeadLetter { record, topic, reason, message: &message };
+                    sink.produce(&letter.outgoing(topic::DEAD_LETTERS, letters))?;
+                }
+            }
             next.insert(record.partition, record.offset + 1);
+            taken += 1;
+            if tally.times.len() >= EVENTS {
+                break;
+            }
         }
         let offsets: Vec<(i32, i64)> = next.iter().map(|(partition, offset)| (*partition, *offset)).collect();
         sink.send_offsets(&self.source.group(), &self.source.topic().name, &offsets)?;
@@ -223,14 +293,25 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
 
         self.positions.extend(next);
         self.failures = 0;
-        let events = records.len() as u64 - refused.values().sum::<u64>();
-        self.copied.events += events;
-        self.metrics.events.inc_by(events);
-        for (reason, count) in refused {
-            *self.copied.dead_letters.entry(reason).or_default() += count;
-            self.metrics.dead_letters.with_label_values(&[reason]).inc_by(count);
+        self.count(taken as u64, tally);
+        Ok(taken)
+    }
+
+    /// Counts what is committed.
+    fn count(&mut self, records: u64, tally: Tally) {
+        let (copied, metrics) = (&mut self.copied, self.metrics);
+        copied.records += records;
+        copied.events += tally.events;
+        copied.skipped += tally.skipped;
+        copied.schema_prefixes += tally.schema_prefixes;
+        metrics.events.inc_by(tally.events);
+        metrics.skipped.inc_by(tally.skipped);
+        metrics.schema_prefixes.inc_by(tally.schema_prefixes);
+        tally.times.into_iter().for_each(|ts| self.range.see(ts));
+        for (reason, count) in tally.refused {
+            *copied.dead_letters.entry(reason).or_default() += count;
+            metrics.dead_letters.with_label_values(&[reason]).inc_by(count);
         }
-        Ok(())
     }
 
     /// After a transaction that failed: back to what is committed, and with a new sink unless this one
@@ -282,31 +363,5 @@ fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
     sink.partitions(topic)?.ok_or_else(|| {
         let text = format!("the topic {topic} does not exist; make it with `hmisr topics create`");
         Error::new(ErrorKind::MissingTopic, text)
-    })
-}
-
-/// The event as a record of `events`, with the record's headers, such as those of a trace.
-fn outgoing(
-    mapping: &Mapping,
-    record: &Record,
-    partitions: i32,
-) -> std::result::Result<Outgoing, (Reason, String)> {
-    let event = mapping.event(record)?;
-    let (key, payload) = (event.user_id.to_string().into_bytes(), event.encode());
-    let in_header = |header: &Header| header.name.len() + header.value.len() + DeadLetter::HEADER_OVERHEAD;
-    let headers: usize = record.headers.iter().map(in_header).sum();
-    if payload.len() + headers > MAX_EVENT_BYTES {
-        let text = format!(
-            "the event has {} bytes and its headers {headers}; at most {MAX_EVENT_BYTES} are written",
-            payload.len()
-        );
-        return Err((Reason::TooLarge, text));
-    }
-    Ok(Outgoing {
-        topic: topic::EVENTS,
-        partition: partition_for_key(&key, partitions),
-        key: Some(key),
-        payload: Some(payload),
-        headers: record.headers.clone(),
     })
 }

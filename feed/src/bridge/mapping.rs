@@ -1,130 +1,314 @@
-//! One record of another topic to one event.
+//! One record of another topic to the events that it tells of.
 
-use chrono::{DateTime, NaiveDateTime};
-use hmisr_stream::Record;
-use hmisr_stream::contract::{Event, Reason};
+use hmisr_datasets::values::{
+    TimeForm, TimeRange, ValueError, categories_of, flag_of, id_of, label_of, number_of,
+};
+use hmisr_stream::contract::{DeadLetter, Event, Reason, topic};
+use hmisr_stream::{Header, Outgoing, Record};
 use serde_json::{Map, Value};
 
-use super::{BridgeSettings, TimeUnit};
+use super::clock::{Clock, Times};
+use super::only::Only;
+use super::payload;
+use super::places::{Context, Found, Place};
+use super::{BridgeSettings, Fields};
+use crate::{FeedError, MAX_EVENT_BYTES};
+
+/// The most events of one record.
+const MAX_EVENTS: usize = 1_000;
 
 /// Where an event's fields stand in a record.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    /// The event's field, and the JSON pointer to its value.
-    fields: Vec<(&'static str, String)>,
+    /// The event's field, and where it may stand.
+    fields: Vec<(&'static str, Vec<Place>)>,
+    time: Vec<Place>,
     defaults: [(&'static str, String); 2],
-    time_unit: TimeUnit,
+    only: Vec<Only>,
+    /// The list, as a JSON pointer.
+    each: Option<String>,
+    clock: Clock,
 }
 
+/// What became of a record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mapped {
+    /// Its events; none where the record was filtered out, or its list is empty.
+    pub events: Vec<Event>,
+    /// Whether a schema registry's prefix stood before its payload.
+    pub prefixed: bool,
+}
+
+/// Why a record is a dead letter.
+pub(super) type Refusal = (Reason, String);
+
 impl Mapping {
-    /// Over checked settings.
-    pub fn new(settings: &BridgeSettings) -> Self {
-        let pointer = |place: &str| match place {
-            pointer if pointer.starts_with('/') => pointer.to_owned(),
-            name => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-        };
-        let fields = settings.fields.all().into_iter().filter(|(_, place)| !place.is_empty());
-        Self {
-            fields: fields.map(|(name, place)| (name, pointer(place))).collect(),
+    /// Over settings.
+    ///
+    /// # Errors
+    /// [`FeedError::Bridge`] for settings that cannot work.
+    pub fn new(settings: &BridgeSettings) -> Result<Self, FeedError> {
+        settings.validate()?;
+        let refused = |setting: String, problem: String| FeedError::Bridge { setting, problem };
+        let mut fields = Vec::new();
+        for (name, places) in settings.fields.all() {
+            let places = places.read().map_err(|problem| refused(format!("fields.{name}"), problem))?;
+            fields.push((name, places));
+        }
+        let only: Result<_, _> = settings.only.iter().map(|text| Only::parse(text)).collect();
+        let time = fields.iter().find(|(name, _)| *name == "ts").map(|(_, places)| places.clone());
+        Ok(Self {
+            time: time.unwrap_or_default(),
+            fields,
             defaults: [
                 ("action", settings.defaults.action.clone()),
                 ("category", settings.defaults.category.clone()),
             ],
-            time_unit: settings.time_unit,
-        }
+            only: only.map_err(|problem| refused("only".to_owned(), problem))?,
+            each: Some(settings.each.clone()).filter(|each| !each.is_empty()),
+            clock: Clock::new(&settings.time_unit),
+        })
     }
 
-    /// The event that the record tells of.
+    /// The first event time that is taken, epoch milliseconds; 1990 where it is not said.
+    #[must_use]
+    pub fn with_min_ts_ms(mut self, ms: i64) -> Self {
+        self.clock.min_ts_ms = ms;
+        self
+    }
+
+    /// Learns from records in which form the topic's times are written, until that is settled; the form,
+    /// where it was decided just now. Only where the settings leave it open.
     ///
     /// # Errors
-    /// [`Reason::Malformed`] where the payload is not one JSON object, [`Reason::Invalid`] where a
-    /// field is missing, of another type or out of range; the text names the field of the event and
-    /// its place in the record.
-    pub fn event(&self, record: &Record) -> Result<Event, (Reason, String)> {
-        let payload = record.payload.as_deref().ok_or((
-            Reason::Malformed,
-            "no payload: a tombstone of another topic deletes no user here".to_owned(),
-        ))?;
-        let value: Value =
-            serde_json::from_slice(payload).map_err(|error| (Reason::Malformed, error.to_string()))?;
+    /// Times that are not written alike, told with what was seen and what to set.
+    pub fn learn<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<Option<TimeForm>, String> {
+        if !self.clock.learns() {
+            return Ok(None);
+        }
+        let mut values = Vec::new();
+        for record in records {
+            // What is wrong with a record is told when it is mapped.
+            let _ = self.visit(record, |context, _| {
+                if let Ok(Found::Value(value, ..)) = context.first(&self.time) {
+                    values.push(value.into_owned());
+                }
+                Ok(())
+            });
+        }
+        self.clock.learn(&values)
+    }
+
+    /// The times of a run, for its report.
+    pub fn times(&self, range: &TimeRange) -> Option<Times> {
+        self.clock.times(range)
+    }
+
+    /// The events that the record tells of: all of them, or what is wrong with the first that is none.
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] where the payload is not one JSON object, [`Reason::MissingId`] where a word
+    /// for a missing value stands for user or item, [`Reason::Invalid`] where a field is missing, of
+    /// another type or out of range, [`Reason::TooLarge`] for a list beyond bounds; the text names the
+    /// field of the event and its place in the record.
+    pub fn events(&self, record: &Record) -> Result<Mapped, (Reason, String)> {
+        let mut events = Vec::new();
+        let prefixed = self.visit(record, |context, index| {
+            let told = |(reason, text): Refusal| match index {
+                Some(index) => (reason, format!("element {index} of the list: {text}")),
+                None => (reason, text),
+            };
+            events.push(self.event(&context, index).map_err(told)?);
+            Ok(())
+        })?;
+        Ok(Mapped { events, prefixed })
+    }
+
+    /// The record's events as records of `events`, with the record's headers, such as those of a trace;
+    /// `partition` says where a user's events lie.
+    ///
+    /// # Errors
+    /// As [`Mapping::events`].
+    pub fn outgoing(
+        &self,
+        record: &Record,
+        partition: impl Fn(&[u8]) -> i32,
+    ) -> Result<(Mapped, Vec<Outgoing>), (Reason, String)> {
+        let mapped = self.events(record)?;
+        let in_header =
+            |header: &Header| header.name.len() + header.value.len() + DeadLetter::HEADER_OVERHEAD;
+        let headers: usize = record.headers.iter().map(in_header).sum();
+        let mut outgoing = Vec::with_capacity(mapped.events.len());
+        for event in &mapped.events {
+            let (key, payload) = (event.user_id.to_string().into_bytes(), event.encode());
+            if payload.len() + headers > MAX_EVENT_BYTES {
+                let text = format!(
+                    "the event has {} bytes and its headers {headers}; at most {MAX_EVENT_BYTES} are written",
+                    payload.len()
+                );
+                return Err((Reason::TooLarge, text));
+            }
+            outgoing.push(Outgoing {
+                topic: topic::EVENTS,
+                partition: partition(&key),
+                key: Some(key),
+                payload: Some(payload),
+                headers: record.headers.clone(),
+            });
+        }
+        Ok((mapped, outgoing))
+    }
+
+    /// Goes over the record, or the elements of its list, as far as they are not filtered out; whether a
+    /// schema registry's prefix was skipped.
+    fn visit(
+        &self,
+        record: &Record,
+        mut take: impl FnMut(Context<'_>, Option<usize>) -> Result<(), Refusal>,
+    ) -> Result<bool, Refusal> {
+        let Some(bytes) = record.payload.as_deref() else {
+            // Without a payload no condition on it holds.
+            let nothing = Context { record, payload: &Value::Null, element: None };
+            return match self.is_wanted(&nothing) {
+                true => Err((
+                    Reason::Malformed,
+                    "no payload: a tombstone of another topic deletes no user here".to_owned(),
+                )),
+                false => Ok(false),
+            };
+        };
+        let payload = payload::parse(bytes)?;
+        let value = &payload.value;
         if !value.is_object() {
             return Err((Reason::Malformed, "not a JSON object".to_owned()));
         }
-        let mut event = Map::new();
-        for (name, pointer) in &self.fields {
-            // Not taken out: two fields may stand at one place.
-            if let Some(found) = value.pointer(pointer).filter(|found| !found.is_null()) {
-                event.insert((*name).to_owned(), found.clone());
+        let whole = Context { record, payload: value, element: None };
+        let list =
+            self.each.as_ref().and_then(|pointer| value.pointer(pointer)).filter(|list| !list.is_null());
+        let Some(list) = list else {
+            // Without its list a record is its own only element.
+            if self.is_wanted(&whole) {
+                take(whole, None)?;
+            }
+            return Ok(payload.schema_id.is_some());
+        };
+        let place = self.each.as_deref().unwrap_or_default();
+        let Some(elements) = list.as_array() else {
+            // The filter may say that the record is of no interest.
+            return match self.is_wanted(&whole) {
+                true => Err((Reason::Invalid, format!("no list stands at {place} of the record"))),
+                false => Ok(payload.schema_id.is_some()),
+            };
+        };
+        if elements.len() > MAX_EVENTS {
+            let text = format!(
+                "the list at {place} has {} elements; at most {MAX_EVENTS} become events",
+                elements.len()
+            );
+            return Err((Reason::TooLarge, text));
+        }
+        for (index, element) in elements.iter().enumerate() {
+            let context = Context { element: Some(element), ..whole };
+            if self.is_wanted(&context) {
+                take(context, Some(index))?;
             }
         }
-        for (name, default) in self.defaults.iter().filter(|(_, default)| !default.is_empty()) {
-            event.entry(*name).or_insert_with(|| default.clone().into());
+        Ok(payload.schema_id.is_some())
+    }
+
+    fn is_wanted(&self, context: &Context<'_>) -> bool {
+        self.only.iter().all(|only| only.holds(context))
+    }
+
+    /// One event.
+    fn event(&self, context: &Context<'_>, index: Option<usize>) -> Result<Event, Refusal> {
+        let mut event = Map::new();
+        for (name, places) in &self.fields {
+            if *name == "ts" && self.clock.is_record() {
+                continue;
+            }
+            let named = |problem: String| format!("field `{name}`: {problem}");
+            let found = context.first(places).map_err(|problem| (Reason::Invalid, named(problem)))?;
+            let value = match &found {
+                Found::Value(value, place, in_element) => {
+                    let value = self.value(name, value).map_err(|(reason, problem)| {
+                        (reason, named(format!("{problem} (read from {place})")))
+                    })?;
+                    match (value, index) {
+                        // The record's id stands for each of its events: told apart, or they would be duplicates.
+                        (Some(Value::String(id)), Some(index)) if *name == "event_id" && !in_element => {
+                            Some(format!("{id}#{index}").into())
+                        }
+                        (value, _) => value,
+                    }
+                }
+                Found::Word(..) | Found::Nothing => None,
+            };
+            if let Some(value) = value.or_else(|| self.default_of(name)) {
+                event.insert((*name).to_owned(), value);
+                continue;
+            }
+            match found {
+                Found::Word(word, place) if matches!(*name, "user_id" | "item_id") => {
+                    let text =
+                        format!("field `{name}`: {word:?} is a word for a missing value (read from {place})");
+                    return Err((Reason::MissingId, text));
+                }
+                _ if Fields::REQUIRED.contains(name) => {
+                    let at: Vec<String> = places.iter().map(ToString::to_string).collect();
+                    return Err((
+                        Reason::Invalid,
+                        format!("field `{name}` is missing: nothing at {}", at.join(", ")),
+                    ));
+                }
+                _ => {}
+            }
         }
-        self.set_time(&mut event, record.timestamp_ms).map_err(|text| (Reason::Invalid, text))?;
+        if self.clock.is_record() {
+            let ms = Clock::recorded(context.record.timestamp_ms);
+            let ms = ms.and_then(|ms| self.clock.plausible(ms, &ms.into()));
+            let ms = ms.map_err(|(reason, problem)| (reason, format!("field `ts`: {problem}")))?;
+            event.insert("ts".to_owned(), ms.into());
+        }
         serde_json::from_value(Value::Object(event))
             .map_err(|error| (Reason::Invalid, self.told(&error.to_string())))
     }
 
-    /// Puts the time there as epoch milliseconds.
-    fn set_time(&self, event: &mut Map<String, Value>, recorded_ms: i64) -> Result<(), String> {
-        let per_ms = match self.time_unit {
-            TimeUnit::Record => {
-                event.insert("ts".into(), recorded_ms.into());
-                return Ok(());
-            }
-            // What is no time is told of by the event itself.
-            _ if !event.contains_key("ts") => return Ok(()),
-            TimeUnit::Rfc3339 => {
-                let ms = event.get("ts").and_then(Value::as_str).and_then(epoch_ms);
-                let found = event.get("ts").map(ToString::to_string).unwrap_or_default();
-                let ms = ms.ok_or_else(|| {
-                    self.told(&format!(
-                        "field `ts`: {found} is no time such as \"2026-01-31T08:30:00Z\" or \"2026-01-31T09:30:00+01:00\""
-                    ))
-                })?;
-                event.insert("ts".into(), ms.into());
-                return Ok(());
-            }
-            TimeUnit::Ms => return Ok(()),
-            TimeUnit::S => {
-                // Whole seconds stay exact; fractions are rounded to the millisecond.
-                let found = event.get("ts").cloned().unwrap_or_default();
-                let ms = match (found.as_i64(), found.as_f64()) {
-                    (Some(s), _) => s.checked_mul(1_000),
-                    (None, Some(s)) if s.abs() < 1e12 => Some((s * 1_000.0).round() as i64),
-                    _ => None,
-                };
-                let ms = ms.ok_or_else(|| {
-                    self.told(&format!("field `ts`: {found} is no number of seconds since 1970"))
-                })?;
-                event.insert("ts".into(), ms.into());
-                return Ok(());
-            }
-            TimeUnit::Us => 1_000,
-            TimeUnit::Ns => 1_000_000,
-        };
-        if let Some(count) = event.get("ts").and_then(Value::as_i64) {
-            event.insert("ts".into(), count.div_euclid(per_ms).into());
-        }
-        Ok(())
+    /// A field's value as an event has it; none where it says that there is none.
+    fn value(&self, name: &str, value: &Value) -> Result<Option<Value>, Refusal> {
+        let told = |error: ValueError| (Reason::Invalid, error.to_string());
+        let id = |id: Option<hmisr_stream::contract::Id>| id.and_then(|id| serde_json::to_value(id).ok());
+        Ok(match name {
+            "user_id" | "item_id" => id(id_of(value).map_err(told)?),
+            "category" => id(categories_of(value).map_err(told)?.into_iter().next()),
+            "ts" => match self.clock.ms(value)? {
+                Some(ms) => Some(self.clock.plausible(ms, value)?.into()),
+                None => None,
+            },
+            "weight" => number_of(value).map_err(told)?.map(Value::from),
+            "is_tail" => flag_of(value).map_err(told)?.map(Value::from),
+            _ => label_of(value).map_err(told)?.map(Value::from),
+        })
     }
 
-    /// The text of a refusal, with the place in the record of the field that it names.
+    fn default_of(&self, name: &str) -> Option<Value> {
+        let (_, default) =
+            self.defaults.iter().find(|(field, default)| *field == name && !default.is_empty())?;
+        Some(default.clone().into())
+    }
+
+    /// The text of a refusal, with the places in the record of the field that it names.
     fn told(&self, text: &str) -> String {
-        let named = |(name, _): &&(&str, String)| text.contains(&format!("`{name}`"));
+        let named = |(name, _): &&(&str, Vec<Place>)| text.contains(&format!("`{name}`"));
         match self.fields.iter().find(named) {
-            Some((_, pointer)) => format!("{text} (read from {pointer} of the record)"),
-            None => text.to_owned(),
+            Some((_, places)) if !places.is_empty() => {
+                let at: Vec<String> = places.iter().map(ToString::to_string).collect();
+                format!("{text} (read from {})", at.join(", "))
+            }
+            _ => text.to_owned(),
         }
     }
-}
-
-/// Epoch milliseconds of a text such as `2026-01-31T08:30:00.250+01:00`; UTC where it names no zone.
-fn epoch_ms(text: &str) -> Option<i64> {
-    let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis());
-    let plain = || {
-        let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
-        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-    };
-    zoned.ok().or_else(|| Some(plain()?.and_utc().timestamp_millis()))
 }

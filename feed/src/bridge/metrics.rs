@@ -6,10 +6,14 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 /// The metrics `hmisr_bridge_…`; they count what is committed.
 #[derive(Debug, Clone)]
 pub struct BridgeMetrics {
-    /// `hmisr_bridge_events_total`: records that became events.
+    /// `hmisr_bridge_events_total`: events that were written.
     pub events: IntCounter,
     /// `hmisr_bridge_dead_letters_total`: those that did not, by reason.
     pub dead_letters: IntCounterVec,
+    /// `hmisr_bridge_skipped_total`: records without an event, as the filter says or their list is empty.
+    pub skipped: IntCounter,
+    /// `hmisr_bridge_schema_prefixes_total`: payloads before which a schema registry's prefix was skipped.
+    pub schema_prefixes: IntCounter,
     /// `hmisr_bridge_failed_commits_total`: transactions that took no effect.
     pub failed_commits: IntCounter,
     /// `hmisr_bridge_lag_records`: records yet to be read, over owned partitions.
@@ -25,19 +29,29 @@ impl BridgeMetrics {
         let dead_letters =
             Opts::new("hmisr_bridge_dead_letters_total", "Records that are no events, by reason.");
         let metrics = Self {
-            events: IntCounter::new("hmisr_bridge_events_total", "Records that became events.")?,
+            events: IntCounter::new("hmisr_bridge_events_total", "Events that were written.")?,
             dead_letters: IntCounterVec::new(dead_letters, &["reason"])?,
+            skipped: IntCounter::new(
+                "hmisr_bridge_skipped_total",
+                "Records without an event: filtered out, or with an empty list.",
+            )?,
+            schema_prefixes: IntCounter::new(
+                "hmisr_bridge_schema_prefixes_total",
+                "Payloads before which a schema registry's prefix was skipped.",
+            )?,
             failed_commits: IntCounter::new(
                 "hmisr_bridge_failed_commits_total",
                 "Transactions that took no effect, and were done again.",
             )?,
             lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
         };
-        for reason in [Reason::Malformed, Reason::Invalid, Reason::TooLarge] {
+        for reason in [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::TooLarge] {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
+        registry.register(Box::new(metrics.skipped.clone()))?;
+        registry.register(Box::new(metrics.schema_prefixes.clone()))?;
         registry.register(Box::new(metrics.failed_commits.clone()))?;
         registry.register(Box::new(metrics.lag.clone()))?;
         Ok(metrics)

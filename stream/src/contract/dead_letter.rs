@@ -11,6 +11,8 @@ pub enum Reason {
     Malformed,
     /// A field is missing, of another type or out of range.
     Invalid,
+    /// A word for a missing value (`NULL`, `nan`, …) stands for the user or the item.
+    MissingId,
     /// The record's key is not the text of the event's `user_id`.
     KeyMismatch,
     /// Older than the user's newest event by more than the allowed lateness.
@@ -25,9 +27,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::Invalid,
+        Self::MissingId,
         Self::KeyMismatch,
         Self::Late,
         Self::Future,
@@ -40,6 +43,7 @@ impl Reason {
         match self {
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",
+            Self::MissingId => "missing_id",
             Self::KeyMismatch => "key_mismatch",
             Self::Late => "late",
             Self::Future => "future",

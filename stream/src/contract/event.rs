@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hmisr_features::{Id, Interaction};
+use hmisr_features::{Id, Interaction, is_missing};
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -57,15 +57,24 @@ impl Event {
     ///
     /// # Errors
     /// [`Reason::Malformed`] where the bytes are not one JSON object, [`Reason::Invalid`] where a
-    /// field is missing, of another type or out of range; the text names field, value and place.
+    /// field is missing, of another type or out of range, [`Reason::MissingId`] where a word for a missing
+    /// value stands for user or item; the text names field, value and place.
     pub fn decode(payload: &[u8]) -> Result<Self, (Reason, String)> {
-        serde_json::from_slice(payload).map_err(|error| {
+        let event: Self = serde_json::from_slice(payload).map_err(|error| {
             let reason = match error.classify() {
                 serde_json::error::Category::Data if is_object(payload) => Reason::Invalid,
                 _ => Reason::Malformed,
             };
             (reason, error.to_string())
-        })
+        })?;
+        for (field, id) in [("user_id", &event.user_id), ("item_id", &event.item_id)] {
+            // Whoever has none would be one giant user.
+            if let Some(word) = id.as_text().filter(|text| is_missing(text)) {
+                let text = format!("field `{field}`: {word:?} is a word for a missing value, and nobody");
+                return Err((Reason::MissingId, text));
+            }
+        }
+        Ok(event)
     }
 
     /// Writes the event as JSON.
@@ -244,6 +253,22 @@ mod tests {
             assert_eq!(reason, Reason::Invalid, "{field}: {value}");
             assert!(message.contains(field), "{field}: {value}: {message}");
         }
+    }
+
+    #[test]
+    fn words_for_a_missing_value_are_nobody() {
+        let with = |user: &str, item: &str| {
+            format!(r#"{{"user_id": {user}, "item_id": {item}, "category": "None", "action": "a", "ts": 1}}"#)
+        };
+        for word in ["NULL", "null", "nan", "NaN", "None", r"\\N", "N/A", "undefined", " "] {
+            for json in [with(&format!("\"{word}\""), "1"), with("1", &format!("\"{word}\""))] {
+                let (reason, message) = refused(&json);
+                assert_eq!(reason, Reason::MissingId, "{json}");
+                assert!(message.contains("_id`") && message.contains("missing"), "{message}");
+            }
+        }
+        // A category may bear any name.
+        assert!(Event::decode(with("\"nanny\"", "0").as_bytes()).is_ok());
     }
 
     #[test]

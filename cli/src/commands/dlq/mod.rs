@@ -2,12 +2,14 @@
 
 mod list;
 mod replay;
+mod through;
 mod to_end;
 
 use std::path::Path;
 
 use hmisr_stream::log::Log;
 
+use self::through::Through;
 use super::topics::at;
 use crate::args::{DlqCommand, DlqFrom};
 use crate::config::Config;
@@ -20,10 +22,13 @@ pub fn run(config: Config, command: DlqCommand) -> Result<(), Failure> {
             Some(_) => list::run(&kafka(config, &args.from), args),
             None => list::run(&log(config, &args.from.data, true)?, args),
         },
-        DlqCommand::Replay(args) => match &args.from.brokers {
-            Some(_) => replay::run(&kafka(config, &args.from), args),
-            None => replay::run(&log(config, &args.from.data, args.dry_run)?, args),
-        },
+        DlqCommand::Replay(args) => {
+            let (through, partitioner) = (Through::read(&config, args)?, config.topics.partitioner);
+            match &args.from.brokers {
+                Some(_) => replay::run(&kafka(config, &args.from), args, through, partitioner),
+                None => replay::run(&log(config, &args.from.data, args.dry_run)?, args, through, partitioner),
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `hmisr dlq replay`: the original bytes go back to `events`, each letter at most once.
+//! `hmisr dlq replay`: the original bytes go back to `events`, each letter at most once; those of a
+//! bridge's topic as the events that its mapping makes of them now.
 //!
 //! Per reason a group of its own keeps, by partition, which letter comes next. Its offset is
 //! committed in the transaction that holds the replayed events: both are there, or neither.
@@ -7,10 +8,11 @@ use std::collections::BTreeMap;
 
 use hmisr_pipeline::Delivery;
 use hmisr_stream::contract::{Letter, REPLAYED_FROM, Reason, topic};
-use hmisr_stream::{Header, Outgoing, Record, Sink, Source, partition_for_key};
+use hmisr_stream::{Header, Outgoing, Partitioner, Record, Sink, Source};
 use serde::Serialize;
 
 use super::list::{place, print_json};
+use super::through::{Again, Through};
 use super::to_end::ToEnd;
 use crate::args::DlqReplayArgs;
 use crate::failure::Failure;
@@ -26,6 +28,10 @@ struct Tally {
     refused_cut: u64,
     /// Letters of another topic, and records that are no letters.
     refused_foreign: u64,
+    /// Letters of a bridge's topic that its mapping refused again: each is a new letter.
+    refused_again: u64,
+    /// Events that were sent.
+    events: u64,
 }
 
 /// Where each reason goes on.
@@ -35,16 +41,21 @@ struct Marks<S> {
 }
 
 impl<S: Source> Marks<S> {
-    fn read<T: Transport<Source = S>>(transport: &T, reasons: &[Reason]) -> Result<Self, Failure> {
+    /// The groups' names begin with `prefix`: letters of a bridge's topic have groups of their own.
+    fn read<T: Transport<Source = S>>(
+        transport: &T,
+        reasons: &[Reason],
+        prefix: &str,
+    ) -> Result<Self, Failure> {
         let (mut groups, mut next) = (Vec::new(), BTreeMap::new());
         for &reason in reasons {
-            let mut source = transport.source(topic::DEAD_LETTERS, &format!("{REPLAY}-{reason}"))?;
+            let mut source = transport.source(topic::DEAD_LETTERS, &format!("{prefix}-{reason}"))?;
             for partition in 0..source.topic().partitions {
                 let mark = source.committed(partition)?.unwrap_or(0);
                 let end = if mark > 0 { source.bounds(partition)?.1 } else { 0 };
                 if mark > end {
                     return Err(Failure::user(format!(
-                        "the group {REPLAY}-{reason} is at {}, and the partition ends at {end}: {} was made anew; reset the group (kafka-consumer-groups.sh --reset-offsets)",
+                        "the group {prefix}-{reason} is at {}, and the partition ends at {end}: {} was made anew; reset the group (kafka-consumer-groups.sh --reset-offsets)",
                         place(topic::DEAD_LETTERS, partition, mark),
                         topic::DEAD_LETTERS,
                     )));
@@ -81,7 +92,17 @@ impl<S: Source> Marks<S> {
     }
 }
 
-pub fn run<T: Transport>(transport: &T, args: &DlqReplayArgs) -> Result<(), Failure> {
+pub fn run<T: Transport>(
+    transport: &T,
+    args: &DlqReplayArgs,
+    mut through: Option<Through>,
+    partitioner: Partitioner,
+) -> Result<(), Failure> {
+    // A letter of a bridge's topic came from a partition of that one, which says nothing of `events`.
+    let partitioner = match partitioner {
+        Partitioner::Any if through.is_some() => Partitioner::Murmur2,
+        partitioner => partitioner,
+    };
     let mut reasons = args.from.reasons.clone();
     if reasons.is_empty() {
         reasons.extend(Reason::ALL);
@@ -90,54 +111,85 @@ pub fn run<T: Transport>(transport: &T, args: &DlqReplayArgs) -> Result<(), Fail
     reasons.dedup();
     // The sink first: it fences a replay that is still under way, before the marks are read.
     let mut sink = if args.dry_run { None } else { Some(transport.sink(REPLAY, Delivery::ExactlyOnce)?) };
-    let mut marks = Marks::read(transport, &reasons)?;
+    let prefix = through.as_ref().map_or_else(|| REPLAY.to_owned(), |of| format!("{REPLAY}-of-{}", of.topic));
+    let mut marks = Marks::read(transport, &reasons, &prefix)?;
     let mut reader = ToEnd::new(transport.source(topic::DEAD_LETTERS, REPLAY)?, args.from.partition)?;
     let mut tally = Tally { dry_run: args.dry_run, ..Tally::default() };
     let mut more = true;
     while more && let Some(records) = reader.next(&|partition| marks.first(partition))? {
-        let (mut events, mut decided) = (Vec::new(), BTreeMap::new());
+        let (mut outgoing, mut decided) = (Vec::new(), BTreeMap::new());
+        if let Some(through) = &mut through {
+            let mut letters: Vec<_> = records.iter().filter_map(|record| Letter::read(record).ok()).collect();
+            letters
+                .retain(|letter| letter.topic == through.topic && marks.awaits(letter.reason, letter.record));
+            through.learn(&letters)?;
+        }
         for record in &records {
-            if args.from.limit.is_some_and(|limit| tally.replayed >= limit) {
+            if args.from.limit.is_some_and(|limit| tally.replayed + tally.refused_again >= limit) {
                 more = false;
                 break;
             }
             decided.insert(record.partition, record.offset + 1);
+            let wanted = through.as_ref().map_or(topic::EVENTS, |through| through.topic.as_str());
             match Letter::read(record) {
                 Err(_) => tally.refused_foreign += u64::from(marks.is_new(record)),
                 Ok(letter) if !marks.awaits(letter.reason, record) => {}
-                Ok(letter) if letter.topic != topic::EVENTS => tally.refused_foreign += 1,
+                Ok(letter) if letter.topic != wanted => tally.refused_foreign += u64::from(through.is_none()),
                 Ok(letter) if !letter.whole => tally.refused_cut += 1,
                 Ok(letter) => {
-                    tally.replayed += 1;
-                    *tally.by_reason.entry(letter.reason.as_str()).or_default() += 1;
-                    events.push(event(&letter));
+                    let again = match &through {
+                        None => Again::Events(vec![event(&letter)]),
+                        Some(through) => through.again(&letter),
+                    };
+                    let sent = match again {
+                        Again::Events(events) => {
+                            tally.replayed += 1;
+                            *tally.by_reason.entry(letter.reason.as_str()).or_default() += 1;
+                            tally.events += events.len() as u64;
+                            events
+                        }
+                        Again::Letter(refused) => {
+                            tally.refused_again += 1;
+                            vec![refused]
+                        }
+                    };
+                    outgoing.extend(sent.into_iter().map(|record| (letter.partition, record)));
                 }
             }
         }
         marks.advance(&decided);
         if let Some(sink) = sink.as_mut().filter(|_| !decided.is_empty()) {
-            send(transport, sink, events, &decided, &marks, &reader)?;
+            send(transport, sink, outgoing, partitioner, &decided, &marks, &reader)?;
         }
     }
     if args.from.json {
         return print_json(&mut std::io::stdout().lock(), &tally);
     }
-    let Tally { replayed, by_reason, refused_cut, refused_foreign, .. } = &tally;
+    let Tally { replayed, by_reason, refused_cut, refused_foreign, refused_again, .. } = &tally;
     let reasons: Vec<String> = by_reason.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     let would = if args.dry_run { "would be replayed" } else { "replayed" };
     println!(
         "{replayed} letters {would} ({})",
         if reasons.is_empty() { "none".into() } else { reasons.join(", ") }
     );
-    println!("refused: {refused_cut} cut for their size, {refused_foreign} that are not of `events`");
+    match through {
+        None => {
+            println!("refused: {refused_cut} cut for their size, {refused_foreign} that are not of `events`")
+        }
+        Some(through) => println!(
+            "{} events of {}; refused: {refused_cut} cut for their size, {refused_again} refused again",
+            tally.events, through.topic
+        ),
+    }
     Ok(())
 }
 
-/// One transaction: the events, and where every reason goes on.
+/// One transaction: the events and new letters, and where every reason goes on.
 fn send<T: Transport>(
     transport: &T,
     sink: &mut T::Sink,
-    events: Vec<(i32, Outgoing)>,
+    outgoing: Vec<(i32, Outgoing)>,
+    partitioner: Partitioner,
     decided: &BTreeMap<i32, i64>,
     marks: &Marks<T::Source>,
     reader: &ToEnd<T::Source>,
@@ -145,13 +197,18 @@ fn send<T: Transport>(
     let partitions = sink.partitions(topic::EVENTS)?.ok_or_else(|| {
         Failure::user("the topic events does not exist; make it with `hmisr topics create`")
     })?;
+    let letters = sink.partitions(topic::DEAD_LETTERS)?.unwrap_or(1).max(1);
     sink.begin()?;
     let mut written: BTreeMap<i32, i64> = BTreeMap::new();
-    for (came_from, mut event) in events {
-        event.partition = match &event.key {
-            Some(key) => partition_for_key(key, partitions),
-            None => came_from.rem_euclid(partitions),
-        };
+    for (came_from, mut event) in outgoing {
+        if event.topic == topic::DEAD_LETTERS {
+            event.partition = came_from.rem_euclid(letters);
+            sink.produce(&event)?;
+            continue;
+        }
+        // With producers of any kind, the partition that it came from holds its user.
+        let by_key = event.key.as_ref().and_then(|key| partitioner.of(key, partitions));
+        event.partition = by_key.unwrap_or_else(|| came_from.rem_euclid(partitions));
         *written.entry(event.partition).or_default() += 1;
         sink.produce(&event)?;
     }
@@ -169,13 +226,13 @@ fn send<T: Transport>(
     Ok(sink.commit()?)
 }
 
-/// The event as it came, with a header that names its letter; beside it the partition that it was in.
-fn event(letter: &Letter<'_>) -> (i32, Outgoing) {
+/// The event as it came, with a header that names its letter.
+fn event(letter: &Letter<'_>) -> Outgoing {
     let Record { partition, offset, key, payload, .. } = letter.record;
     let from = place(topic::DEAD_LETTERS, *partition, *offset);
     let mut headers: Vec<Header> =
         letter.original_headers().iter().filter(|header| header.name != REPLAYED_FROM).cloned().collect();
     headers.push(Header::new(REPLAYED_FROM, from));
     let (key, payload) = (key.clone(), payload.clone());
-    (letter.partition, Outgoing { topic: topic::EVENTS, partition: 0, key, payload, headers })
+    Outgoing { topic: topic::EVENTS, partition: 0, key, payload, headers }
 }
