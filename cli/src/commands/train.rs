@@ -114,7 +114,7 @@ pub fn start<T: Transport>(
     };
     let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
     let session = match config.kafka.group_protocol {
-        GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms),
+        GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
         GroupProtocol::Consumer => BROKERS_SESSION,
     };
     let patience = session + ALONE_AFTER_SESSION;
