@@ -3,14 +3,18 @@
 use hmisr_datasets::values::{
     Decimal, MIN_PLAUSIBLE_MS, TimeForm, TimeRange, TimeSample, Undecided, date_text, in_each_unit, time_of,
 };
-use hmisr_stream::contract::MAX_TS;
+use hmisr_stream::contract::{MAX_TS, Reason};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::TopicTime;
+use super::mapping::Refusal;
 
 /// Values by which the form is settled; until there are so many, what most say holds.
 const SETTLED: u64 = 64;
+
+/// The reason of a time that cannot be.
+const IMPLAUSIBLE: Reason = Reason::Invalid;
 
 /// How a topic's times are read.
 #[derive(Debug, Clone)]
@@ -24,7 +28,7 @@ pub(super) struct Clock {
 enum Rule {
     Record,
     Given(TimeForm),
-    Auto { sample: TimeSample, form: Option<TimeForm>, settled: bool },
+    Auto { sample: Box<TimeSample>, form: Option<TimeForm>, settled: bool },
 }
 
 /// The times of the events that were written.
@@ -43,7 +47,7 @@ impl Clock {
         let rule = match time {
             TopicTime::Record => Rule::Record,
             TopicTime::Form(form) => Rule::Given(form.clone()),
-            TopicTime::Auto => Rule::Auto { sample: TimeSample::default(), form: None, settled: false },
+            TopicTime::Auto => Rule::Auto { sample: Box::default(), form: None, settled: false },
         };
         Self { rule, min_ts_ms: MIN_PLAUSIBLE_MS }
     }
@@ -97,10 +101,10 @@ impl Clock {
     ///
     /// # Errors
     /// One that is not known.
-    pub(super) fn recorded(timestamp_ms: i64) -> Result<i64, String> {
+    pub(super) fn recorded(timestamp_ms: i64) -> Result<i64, Refusal> {
         match timestamp_ms {
             0.. => Ok(timestamp_ms),
-            _ => Err("the record has no timestamp of its own".to_owned()),
+            _ => Err((Reason::Invalid, "the record has no timestamp of its own".to_owned())),
         }
     }
 
@@ -108,33 +112,35 @@ impl Clock {
     ///
     /// # Errors
     /// A value of another form.
-    pub(super) fn ms(&self, value: &Value) -> Result<Option<i64>, String> {
+    pub(super) fn ms(&self, value: &Value) -> Result<Option<i64>, Refusal> {
         let form = match &self.rule {
             Rule::Given(form) | Rule::Auto { form: Some(form), .. } => form,
             Rule::Record | Rule::Auto { form: None, .. } => {
-                let shown = shown(value);
-                return Err(format!("{shown} is no time from 1990 to 2200 in any form{}", told(value)));
+                let text =
+                    format!("{} is no time from 1990 to 2200 in any form{}", shown(value), told(value));
+                return Err((IMPLAUSIBLE, text));
             }
         };
-        time_of(form, value).map_err(|error| error.to_string())
+        time_of(form, value).map_err(|error| (Reason::Invalid, error.to_string()))
     }
 
     /// Holds a time to what is plausible.
     ///
     /// # Errors
     /// Text that says what the value would be in each unit.
-    pub(super) fn plausible(&self, ms: i64, value: &Value) -> Result<i64, String> {
+    pub(super) fn plausible(&self, ms: i64, value: &Value) -> Result<i64, Refusal> {
         if (self.min_ts_ms..MAX_TS).contains(&ms) {
             return Ok(ms);
         }
-        Err(format!(
+        let text = format!(
             "{} is {} as {}, and times go from {} to before 2200-01-01{}",
             shown(value),
             date_text(ms),
             self.form(),
             date_text(self.min_ts_ms),
             told(value)
-        ))
+        );
+        Err((IMPLAUSIBLE, text))
     }
 
     /// What times are read as.
@@ -186,7 +192,7 @@ mod tests {
         // Seconds are not read as seconds now: they are an implausible number of milliseconds.
         let seconds = json!(1_764_000_000);
         let ms = clock.ms(&seconds).unwrap().unwrap();
-        let told = clock.plausible(ms, &seconds).unwrap_err();
+        let told = clock.plausible(ms, &seconds).unwrap_err().1;
         assert!(
             told.contains("1970-01-21T10:00:00Z as ms") && told.contains("2025-11-24T16:00:00Z in s"),
             "{told}"
@@ -197,7 +203,7 @@ mod tests {
     fn few_values_decide_for_the_time_being() {
         let mut clock = auto();
         assert_eq!(clock.learn(&[json!(12), json!("soon"), json!(null)]), Ok(None));
-        assert!(clock.ms(&json!(12)).unwrap_err().contains("1970-01-01T00:00:12Z in s"));
+        assert!(clock.ms(&json!(12)).unwrap_err().1.contains("1970-01-01T00:00:12Z in s"));
         assert_eq!(clock.learn(&vec![json!("2025-11-24T16:00:00Z"); 5]).unwrap().unwrap(), TimeForm::Text);
         assert!(clock.learns());
         let later = clock.learn(&vec![json!(1_764_000_000); 60]).unwrap_err();

@@ -40,7 +40,7 @@ pub struct Mapped {
 }
 
 /// Why a record is a dead letter.
-type Refusal = (Reason, String);
+pub(super) type Refusal = (Reason, String);
 
 impl Mapping {
     /// Over settings.
@@ -230,12 +230,13 @@ impl Mapping {
             if *name == "ts" && self.clock.is_record() {
                 continue;
             }
-            let told = |problem: String| (Reason::Invalid, format!("field `{name}`: {problem}"));
-            let found = context.first(places).map_err(told)?;
+            let named = |problem: String| format!("field `{name}`: {problem}");
+            let found = context.first(places).map_err(|problem| (Reason::Invalid, named(problem)))?;
             let value = match &found {
                 Found::Value(value, place, in_element) => {
-                    let told = |problem: String| told(format!("{problem} (read from {place})"));
-                    let value = self.value(name, value).map_err(told)?;
+                    let value = self.value(name, value).map_err(|(reason, problem)| {
+                        (reason, named(format!("{problem} (read from {place})")))
+                    })?;
                     match (value, index) {
                         // The record's id stands for each of its events: told apart, or they would be duplicates.
                         (Some(Value::String(id)), Some(index)) if *name == "event_id" && !in_element => {
@@ -269,7 +270,7 @@ impl Mapping {
         if self.clock.is_record() {
             let ms = Clock::recorded(context.record.timestamp_ms);
             let ms = ms.and_then(|ms| self.clock.plausible(ms, &ms.into()));
-            let ms = ms.map_err(|problem| (Reason::Invalid, format!("field `ts`: {problem}")))?;
+            let ms = ms.map_err(|(reason, problem)| (reason, format!("field `ts`: {problem}")))?;
             event.insert("ts".to_owned(), ms.into());
         }
         serde_json::from_value(Value::Object(event))
@@ -277,8 +278,8 @@ impl Mapping {
     }
 
     /// A field's value as an event has it; none where it says that there is none.
-    fn value(&self, name: &str, value: &Value) -> Result<Option<Value>, String> {
-        let told = |error: ValueError| error.to_string();
+    fn value(&self, name: &str, value: &Value) -> Result<Option<Value>, Refusal> {
+        let told = |error: ValueError| (Reason::Invalid, error.to_string());
         let id = |id: Option<hmisr_stream::contract::Id>| id.and_then(|id| serde_json::to_value(id).ok());
         Ok(match name {
             "user_id" | "item_id" => id(id_of(value).map_err(told)?),
