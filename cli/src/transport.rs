@@ -10,6 +10,7 @@ use hmisr_stream::kafka::{Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaS
 use hmisr_stream::log::{Log, LogSink, LogSource};
 use hmisr_stream::{Limits, Outgoing, Polled, Result, Sink, Source};
 
+use crate::commands::train;
 use crate::config::TopicSettings;
 
 /// How long a probe looks for records before it gives up; it is asked again.
@@ -132,7 +133,12 @@ impl Transport for Kafka {
     }
 
     fn source(&self, topic: &str, group: &str) -> Result<KafkaSource> {
-        KafkaSource::new(&KafkaSettings { group_id: group.to_owned(), ..self.0.clone() }, topic)
+        let mut settings = KafkaSettings { group_id: group.to_owned(), ..self.0.clone() };
+        if group == train::GROUP {
+            // A second trainer would take the first one's place by its name, and that one take it back.
+            settings.group_instance_id = None;
+        }
+        KafkaSource::new(&settings, topic)
     }
 
     fn sink(&self, transactional_id: &str, delivery: Delivery) -> Result<KafkaSink> {

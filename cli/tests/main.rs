@@ -9,6 +9,7 @@ mod bridge_kafka;
 #[path = "../../stream/tests/kafka/broker.rs"]
 mod broker;
 mod common;
+mod data;
 mod deployments;
 mod dlq;
 mod eval;
@@ -29,5 +30,6 @@ mod proxy;
 #[path = "../../stream/tests/kafka/segment.rs"]
 mod segment;
 mod state;
+mod trainers;
 mod unreadable;
 mod up;

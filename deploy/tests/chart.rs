@@ -242,6 +242,18 @@ fn an_instance_may_end_in_order_and_one_at_a_time() {
     assert_eq!(part(&manifests, "PodDisruptionBudget", "pipeline")["spec"]["maxUnavailable"], 1);
     assert_eq!(part(&manifests, "StatefulSet", "train")["spec"]["replicas"], 1);
     let instance = of_manifests(&manifests).into_iter().find(|it| it.args[0] == "pipeline").unwrap();
+    // Each may be asked by the names of all Services, and of the instances behind the headless one.
+    for container in of_manifests(&manifests).iter().filter(|it| it.args[0] != "topics") {
+        let hosts: Vec<String> =
+            serde_json::from_str(&container.env["HMISR__SERVING__ALLOWED_HOSTS"]).unwrap();
+        for part in ["pipeline", "train", "serve"] {
+            let service = format!("shop-hmisr-{part}");
+            for name in [service.clone(), format!("{service}.web"), format!("{service}.web.svc")] {
+                assert!(hosts.contains(&name), "{}: {name} in {hosts:?}", container.place);
+            }
+        }
+        assert!(hosts.contains(&".shop-hmisr-pipeline.web.svc".to_owned()), "{hosts:?}");
+    }
     for name in ["HMISR__PIPELINE__TRANSACTIONAL_ID", "HMISR__KAFKA__GROUP_INSTANCE_ID"] {
         assert_eq!(instance.env[name], "shop-hmisr-pipeline-0");
     }

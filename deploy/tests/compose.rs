@@ -127,7 +127,10 @@ fn every_service_is_confined_bounded_and_watched() {
 fn prometheus_and_grafana_find_what_they_ask() {
     let Some(file) = composed(&folder()).unwrap() else { return };
     let ours = of_compose(&file, "hmisr:0.1.0", "");
+    let settings = std::fs::read_to_string(folder().join("hmisr.toml")).unwrap();
+    let hosts = settings.lines().find(|line| line.starts_with("allowed_hosts = ")).unwrap();
     for name in ["pipeline", "train", "serve"] {
+        assert!(hosts.contains(&format!("\"{name}\"")), "{name} is scraped by its name: {hosts}");
         let text =
             std::fs::read_to_string(folder().join(format!("../prometheus/targets/{name}.yml"))).unwrap();
         let container = ours.iter().find(|it| it.args[0] == name).unwrap();

@@ -12,6 +12,7 @@ pub mod engine;
 mod error;
 mod metrics;
 mod partitioning;
+mod plausible;
 mod population;
 pub mod processor;
 mod progress;

@@ -11,6 +11,8 @@ use crate::{InvalidSetting, LookedIn};
 pub enum ErrorKind {
     /// A parameter is missing, unknown, given twice or out of range: 400.
     BadParameter,
+    /// A header is missing, given twice or not what it must be: 400.
+    BadHeader,
     /// The token is missing or another: 401.
     Unauthorized,
     /// No state is kept of the user: 404.
@@ -23,6 +25,8 @@ pub enum ErrorKind {
     BodyTooLarge,
     /// Path and query are longer than the limit: 414.
     UriTooLong,
+    /// The host that is asked is none of this server's: 421.
+    UnknownHost,
     /// Something failed that should not have: 500.
     Internal,
     /// No model has been loaded yet: 503, come again.
@@ -42,14 +46,16 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::BadParameter,
+        Self::BadHeader,
         Self::Unauthorized,
         Self::UnknownUser,
         Self::UnknownPath,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UriTooLong,
+        Self::UnknownHost,
         Self::Internal,
         Self::NoModel,
         Self::LookupUnavailable,
@@ -63,12 +69,14 @@ impl ErrorKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadParameter => "bad_parameter",
+            Self::BadHeader => "bad_header",
             Self::Unauthorized => "unauthorized",
             Self::UnknownUser => "unknown_user",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
+            Self::UnknownHost => "unknown_host",
             Self::Internal => "internal",
             Self::NoModel => "no_model",
             Self::LookupUnavailable => "lookup_unavailable",
@@ -82,12 +90,13 @@ impl ErrorKind {
     /// The HTTP status of an answer of this kind.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::BadParameter => StatusCode::BAD_REQUEST,
+            Self::BadParameter | Self::BadHeader => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UnknownUser | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoModel
             | Self::LookupUnavailable

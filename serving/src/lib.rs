@@ -15,18 +15,24 @@
 
 mod activity;
 mod api;
+mod aside;
 mod connection;
 mod coverage;
+mod descriptors;
 mod error;
 mod gate;
+mod hosts;
 mod lookup;
 mod lookup_client;
 mod metrics;
 mod model;
 mod owners;
 mod percent;
+mod places;
+mod served;
 mod server;
 mod settings;
+mod shared_check;
 mod slot;
 mod snapshots;
 mod tls;

@@ -78,9 +78,14 @@ pub struct Metrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) waiting_compute: IntGauge,
     pub(crate) waiting_lookup: IntGauge,
+    pub(crate) connections: IntGauge,
+    pub(crate) displaced: IntCounter,
+    pub(crate) refused: IntCounter,
     pub(crate) swaps: IntCounter,
     pub(crate) reload_failures: IntCounter,
     pub(crate) reload_seconds: Histogram,
+    pub(crate) reload_busy_seconds: Gauge,
+    pub(crate) future_snapshots: IntCounter,
     pub(crate) model_version: IntGauge,
     pub(crate) snapshot_age_seconds: Gauge,
 }
@@ -115,6 +120,23 @@ impl Metrics {
             &["place"],
         )?;
         let in_flight = IntGauge::new("hmisr_serving_in_flight_requests", "Requests being answered.")?;
+        let connections = IntGauge::new("hmisr_serving_connections", "Connections that are open.")?;
+        let displaced = IntCounter::new(
+            "hmisr_serving_displaced_connections_total",
+            "Connections closed to make room for others, while they waited for their client.",
+        )?;
+        let refused = IntCounter::new(
+            "hmisr_serving_refused_connections_total",
+            "Connections closed at once, whose address had as many as one may have.",
+        )?;
+        let reload_busy_seconds = Gauge::new(
+            "hmisr_serving_reload_busy_seconds",
+            "For how long a snapshot has been looked for or read; 0 while none is.",
+        )?;
+        let future_snapshots = IntCounter::new(
+            "hmisr_serving_future_snapshots_total",
+            "Snapshots put in force that say they were published later than it is here.",
+        )?;
         let swaps =
             IntCounter::new("hmisr_serving_swaps_total", "Snapshots put in force, the first included.")?;
         let reload_failures = IntCounter::new(
@@ -139,6 +161,11 @@ impl Metrics {
         registry.register(Box::new(recommendations.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
+        registry.register(Box::new(connections.clone()))?;
+        registry.register(Box::new(displaced.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(reload_busy_seconds.clone()))?;
+        registry.register(Box::new(future_snapshots.clone()))?;
         registry.register(Box::new(swaps.clone()))?;
         registry.register(Box::new(reload_failures.clone()))?;
         registry.register(Box::new(reload_seconds.clone()))?;
@@ -160,9 +187,14 @@ impl Metrics {
             in_flight,
             waiting_compute: waiting.with_label_values(&["compute"]),
             waiting_lookup: waiting.with_label_values(&["lookup"]),
+            connections,
+            displaced,
+            refused,
             swaps,
             reload_failures,
             reload_seconds,
+            reload_busy_seconds,
+            future_snapshots,
             model_version,
             snapshot_age_seconds,
         })

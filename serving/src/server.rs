@@ -11,12 +11,12 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::connection::Connection;
-use crate::{Error, Result, Settings, tls};
+use crate::places::{Entered, Place, Places};
+use crate::served::Served;
+use crate::{Error, Metrics, Result, Settings, descriptors, tls};
 
 /// How often the wish to stop is looked at.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -36,6 +36,8 @@ const HEADERS: usize = 16 << 10;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause where the system gives no connection, as without a descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause where there is no place for a connection.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Serves until `shutdown` completes; then accepts nothing more and finishes what is in flight
 /// within `shutdown_timeout_ms`.
@@ -46,32 +48,37 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     settings: &Settings,
+    metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Ended> {
     let tls = tls::acceptor(settings)?;
     let idle = settings.idle_timeout();
-    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Arc::new(Places::new(settings.max_connections, settings.connections_per_address()));
     let open = GracefulShutdown::new();
     let mut http = http1::Builder::new();
+    let most = HEADERS + 2 * settings.max_request_bytes;
     // The time counts from when a request is waited for: it also ends a silent connection, and one
     // whose request comes byte by byte.
     http.timer(TokioTimer::new())
         .header_read_timeout(idle)
-        .max_buf_size(HEADERS + 2 * settings.max_request_bytes);
+        .half_close(true)
+        .max_header_size(most)
+        .max_buf_size(most);
     let mut shutdown = pin!(shutdown);
     loop {
         let next = async {
-            // The semaphore is never closed, so there always is a place in the end.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (place, listener.accept().await)
+            let (stream, address) = listener.accept().await?;
+            Ok::<_, std::io::Error>((place(&places, address, &metrics).await, stream, address))
         };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
             next = next => next,
         };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
+        let (place, stream, address) = match accepted {
+            Ok((Some(place), stream, address)) => (place, stream, address),
+            // It is closed here.
+            Ok((None, ..)) => continue,
             Err(error) => {
                 tracing::warn!("no connection can be accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -81,33 +88,36 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("{address}: {error}");
         }
-        let (service, http, watcher) =
-            (TowerToHyperService::new(router.clone()), http.clone(), open.watcher());
-        let tls = tls.clone();
+        let (http, watcher) = (http.clone(), open.watcher());
+        let service = Served::new(router.clone(), &place);
+        let (tls, head, turns) = (tls.clone(), settings.header_timeout(), place.turns());
+        metrics.connections.set(i64::try_from(places.open()).unwrap_or(i64::MAX));
+        let (metrics, places) = (metrics.clone(), places.clone());
         tokio::spawn(async move {
-            let _place = place;
-            let ended = match tls {
-                None => {
-                    let io = TokioIo::new(Connection::new(stream, idle));
-                    watcher.watch(http.serve_connection(io, service)).await
-                }
-                Some(tls) => match tokio::time::timeout(HANDSHAKE.min(idle), tls.accept(stream)).await {
-                    Ok(Ok(stream)) => {
-                        let io = TokioIo::new(Connection::new(stream, idle));
+            let served = async {
+                match tls {
+                    None => {
+                        let io = TokioIo::new(Connection::new(stream, turns, head, idle));
                         watcher.watch(http.serve_connection(io, service)).await
                     }
-                    failed => {
-                        tracing::debug!(
-                            "{address}: no TLS handshake: {:?}",
-                            failed.map(|done| done.map(drop))
-                        );
-                        return;
+                    Some(tls) => {
+                        let Some(stream) = shake_hands(tls, stream, address, HANDSHAKE.min(idle)).await
+                        else {
+                            return Ok(());
+                        };
+                        let io = TokioIo::new(Connection::new(stream, turns, head, idle));
+                        watcher.watch(http.serve_connection(io, service)).await
                     }
-                },
+                }
             };
-            if let Err(error) = ended {
-                tracing::debug!("{address}: {error}");
+            tokio::select! {
+                ended = served => if let Err(error) = ended {
+                    tracing::debug!("{address}: {error}");
+                },
+                () = place.given_away() => tracing::debug!("{address}: its place was given to another"),
             }
+            drop(place);
+            metrics.connections.set(i64::try_from(places.open()).unwrap_or(i64::MAX));
         });
     }
     drop(listener);
@@ -115,6 +125,39 @@ pub async fn serve(
         biased;
         () = open.shutdown() => Ok(Ended::Drained),
         () = tokio::time::sleep(settings.shutdown_timeout()) => Ok(Ended::DeadlinePassed),
+    }
+}
+
+/// A place for a connection, for which it may wait a moment; none where its address has had its share.
+async fn place(places: &Arc<Places>, address: SocketAddr, metrics: &Metrics) -> Option<Place> {
+    loop {
+        match places.enter(address.ip()) {
+            Entered::Place(place, was_others) => {
+                metrics.displaced.inc_by(u64::from(was_others));
+                return Some(place);
+            }
+            Entered::Refused => {
+                metrics.refused.inc();
+                tracing::debug!("{address}: has as many connections as one may have");
+                return None;
+            }
+            Entered::Full => tokio::time::sleep(FULL_PAUSE).await,
+        }
+    }
+}
+
+async fn shake_hands(
+    tls: tokio_rustls::TlsAcceptor,
+    stream: TcpStream,
+    address: SocketAddr,
+    within: Duration,
+) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    match tokio::time::timeout(within, tls.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        failed => {
+            tracing::debug!("{address}: no TLS handshake: {:?}", failed.map(|done| done.map(drop)));
+            None
+        }
     }
 }
 
@@ -133,8 +176,14 @@ impl HttpServer {
     /// # Errors
     /// [`Error::Setting`] where a setting is out of range, [`Error::Listen`] where the address
     /// is taken or not this machine's, [`Error::Io`] where the system gives no thread.
-    pub fn start(router: Router, settings: Settings, stop: Arc<AtomicBool>) -> Result<Self> {
+    pub fn start(
+        router: Router,
+        mut settings: Settings,
+        metrics: Arc<Metrics>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
         settings.validate()?;
+        settings.max_connections = descriptors::room_for(settings.max_connections);
         // Told here, before anything listens.
         let scheme = if tls::acceptor(&settings)?.is_some() { "https" } else { "http" };
         let cannot_listen = |source| Error::Listen { listen: settings.listen.clone(), source };
@@ -155,7 +204,7 @@ impl HttpServer {
                 let ended = runtime.block_on(async {
                     let listener = TcpListener::from_std(listener)
                         .map_err(|source| Error::Io { doing: "cannot listen", source })?;
-                    serve(listener, router, &settings, set(stop)).await
+                    serve(listener, router, &settings, metrics, set(stop)).await
                 });
                 // Dropping a runtime waits for its blocking calls without a limit.
                 runtime.shutdown_background();

@@ -11,8 +11,16 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Host and port to listen on; port 0 takes a free one.
     pub listen: String,
+    /// Hosts by which the server may be asked besides `localhost`, addresses, and that of `listen`: `serve`, or every
+    /// host below `.example.org`; `*` for any. Empty, with a token set: any.
+    pub allowed_hosts: Vec<String>,
     /// How often the snapshot folder is looked at, milliseconds.
     pub reload_interval_ms: u64,
+    /// How long finding or reading a snapshot may take before it counts as failed, milliseconds. It is waited for all
+    /// the same.
+    pub reload_timeout_ms: u64,
+    /// The longest file of a snapshot that is read, bytes.
+    pub max_snapshot_bytes: u64,
     /// Whether items of the user's kept visits are left out of recommendations.
     pub filter_seen: bool,
     /// How much diversity weighs in the re-ranking for a user whose diversity score is 1; less for
@@ -25,15 +33,21 @@ pub struct Settings {
     /// Requests that may wait for a place among the above, for each of the two; beyond it the
     /// answer is 503 at once.
     pub max_queue: usize,
-    /// Connections open at the same time; further ones wait in the kernel's backlog.
+    /// Connections open at the same time. Beyond it the one that has waited for its client longest is closed;
+    /// where none waits, only health and metrics are answered.
     pub max_connections: usize,
+    /// Connections of one address (of IPv6, of one /64) among those; 0 means half of them.
+    pub max_connections_per_address: usize,
     /// Longest path and query, and longest body, in bytes.
     pub max_request_bytes: usize,
     /// Time within which a request is answered, milliseconds; beyond it the answer is 503.
     pub request_timeout_ms: u64,
-    /// How long a connection may take from one answer to the next whole request, milliseconds; at least
-    /// twice `request_timeout_ms`.
+    /// How long a connection may take from one answer to the next whole request, and for taking an answer,
+    /// milliseconds; at least twice `request_timeout_ms`.
     pub idle_timeout_ms: u64,
+    /// How long a request's line and headers may take from their first byte on, and a connection's first request
+    /// from the connection on, milliseconds; `idle_timeout_ms` where that is less.
+    pub header_timeout_ms: u64,
     /// How long requests in flight may take to finish at the end, milliseconds.
     pub shutdown_timeout_ms: u64,
     /// Base URLs of the pipelines whose look-ups are asked, `http://host:port` each.
@@ -59,16 +73,21 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            allowed_hosts: Vec::new(),
             reload_interval_ms: 1_000,
+            reload_timeout_ms: 60_000,
+            max_snapshot_bytes: 16 << 30,
             filter_seen: true,
             lambda_max: 0.3,
             max_concurrency: 0,
             max_lookups: 64,
             max_queue: 256,
             max_connections: 1_024,
+            max_connections_per_address: 0,
             max_request_bytes: 8_192,
             request_timeout_ms: 2_000,
             idle_timeout_ms: 60_000,
+            header_timeout_ms: 10_000,
             shutdown_timeout_ms: 10_000,
             lookup_urls: vec!["http://127.0.0.1:8081".to_owned()],
             lookup_timeout_ms: 1_000,
@@ -117,10 +136,14 @@ impl Settings {
         const HOUR_MS: u64 = 3_600_000;
         for (field, value, least, most) in [
             ("reload_interval_ms", self.reload_interval_ms, 10, HOUR_MS),
+            ("reload_timeout_ms", self.reload_timeout_ms, 10, HOUR_MS),
+            ("max_snapshot_bytes", self.max_snapshot_bytes, 1 << 20, 1 << 50),
             ("max_concurrency", self.max_concurrency as u64, 0, 1_024),
             ("max_lookups", self.max_lookups as u64, 1, 1_024),
             ("max_queue", self.max_queue as u64, 0, 1_000_000),
             ("max_connections", self.max_connections as u64, 1, 1_000_000),
+            ("max_connections_per_address", self.max_connections_per_address as u64, 0, 1_000_000),
+            ("header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS),
             ("max_request_bytes", self.max_request_bytes as u64, 512, 65_536),
             ("request_timeout_ms", self.request_timeout_ms, 1, HOUR_MS),
             ("idle_timeout_ms", self.idle_timeout_ms, self.request_timeout_ms.saturating_mul(2), 2 * HOUR_MS),
@@ -140,6 +163,22 @@ impl Settings {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             set => set,
         }
+    }
+
+    pub(crate) fn connections_per_address(&self) -> usize {
+        match self.max_connections_per_address {
+            0 => self.max_connections.div_ceil(2),
+            set => set,
+        }
+    }
+
+    pub(crate) fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms).min(self.idle_timeout())
+    }
+
+    /// How long finding or reading a snapshot may take before it counts as failed.
+    pub fn reload_timeout(&self) -> Duration {
+        Duration::from_millis(self.reload_timeout_ms)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

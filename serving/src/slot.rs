@@ -1,6 +1,7 @@
 //! The model in force.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 
@@ -10,8 +11,12 @@ use crate::Model;
 /// the last one to let go frees it.
 #[derive(Default)]
 pub struct ModelSlot {
-    // Boxed once more because the swap needs a pointer of one word.
-    current: ArcSwapOption<Arc<dyn Model>>,
+    current: ArcSwapOption<InForce>,
+}
+
+struct InForce {
+    model: Arc<dyn Model>,
+    since: Instant,
 }
 
 impl ModelSlot {
@@ -22,18 +27,36 @@ impl ModelSlot {
 
     /// The model in force; none before the first was loaded.
     pub fn current(&self) -> Option<Arc<dyn Model>> {
-        self.current.load().as_deref().map(Arc::clone)
+        self.current.load().as_ref().map(|current| Arc::clone(&current.model))
     }
 
     /// The version in force.
     pub fn version(&self) -> Option<u64> {
-        self.current.load().as_ref().map(|model| model.info().version)
+        self.current.load().as_ref().map(|current| current.model.info().version)
+    }
+
+    /// How old the model in force is: since its publication, by this machine's clock, and at least since it has been
+    /// in force. One that says it was published in the future would else look new for as long.
+    pub fn age(&self) -> Option<Duration> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        Some(
+            since_publication(current.model.info().created_ms)
+                .unwrap_or_default()
+                .max(current.since.elapsed()),
+        )
     }
 
     /// Puts another model in force; requests that began before go on with theirs.
     pub fn swap(&self, model: Arc<dyn Model>) {
-        self.current.store(Some(Arc::new(model)));
+        self.current.store(Some(Arc::new(InForce { model, since: Instant::now() })));
     }
+}
+
+/// Time since an epoch time in milliseconds; none where it lies in the future.
+pub(crate) fn since_publication(created_ms: i64) -> Option<Duration> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(Duration::from_millis(u64::try_from(created_ms).unwrap_or_default()))
 }
 
 impl std::fmt::Debug for ModelSlot {

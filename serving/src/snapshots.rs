@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hmisr_stream::contract::Id;
 use hmisr_trainer::recommend::{self, Recommender};
-use hmisr_trainer::snapshot::{Manifest, latest_version};
+use hmisr_trainer::snapshot::{Manifest, Snapshot, latest_version};
 
 use crate::{
     CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
@@ -17,12 +17,19 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     root: PathBuf,
+    most_bytes: Option<u64>,
 }
 
 impl Snapshots {
     /// The snapshots below `root`, the folder that trainer and servers share.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), most_bytes: None }
+    }
+
+    /// Reads no file of a snapshot that is longer than `most_bytes`.
+    #[must_use]
+    pub fn within(self, most_bytes: u64) -> Self {
+        Self { most_bytes: Some(most_bytes), ..self }
     }
 }
 
@@ -32,8 +39,11 @@ impl ModelLoader for Snapshots {
     }
 
     fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError> {
-        let recommender = Recommender::load(&self.root, Some(version))
-            .map_err(|error| ModelError::new(error.to_string()))?;
+        let mut snapshot = Snapshot::open(&self.root, Some(version)).map_err(failed)?;
+        if let Some(most) = self.most_bytes {
+            snapshot = snapshot.within(most);
+        }
+        let recommender = Recommender::of(&snapshot).map_err(failed)?;
         let info = info(recommender.manifest()).map_err(|error| ModelError::new(error.to_string()))?;
         Ok(Arc::new(Trained { recommender, info }))
     }

@@ -1,6 +1,8 @@
 //! Bearer tokens (RFC 6750), read from files.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use axum::http::HeaderValue;
@@ -10,6 +12,8 @@ use crate::InvalidSetting;
 
 /// The shortest token that is taken, bytes.
 const LEAST: usize = 16;
+/// What is read of a file, bytes.
+const MOST: u64 = 64 << 10;
 
 /// A secret that a request presents. It is never shown.
 #[derive(Clone)]
@@ -25,8 +29,10 @@ impl Token {
             return Ok(None);
         }
         let invalid = |expected: String| InvalidSetting::new(field, format!("{path:?}"), expected);
-        let text =
-            std::fs::read(path).map_err(|error| invalid(format!("a file that can be read ({error})")))?;
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MOST).read_to_end(&mut text))
+            .map_err(|error| invalid(format!("a file that can be read ({error})")))?;
         let token = text.trim_ascii();
         if token.len() < LEAST || !token.iter().all(u8::is_ascii_graphic) {
             let expected = "a file with one token of visible ASCII characters";

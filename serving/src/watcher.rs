@@ -4,14 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::aside::{Aside, Waited};
+use crate::slot::since_publication;
 use crate::{Activity, Error, Metrics, Model, ModelError, ModelLoader, ModelSlot};
 
 /// The longest time between two attempts to load the same version.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// How often the wish to stop is looked at.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+/// How long a reading may take before it counts as failed, unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What one look at the snapshots did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +35,15 @@ pub enum Checked {
 /// Looks for newer snapshots and swaps them in, away from the threads that answer requests.
 ///
 /// A version that fails is logged and counted, and tried again after a pause that doubles up to
-/// a minute, or at once when another version is published.
+/// a minute, or at once when another version is published. Reading that does not come back, as from
+/// a mount that hangs, is counted and told once it is overdue, and waited for: nothing else can be
+/// read from there, and what comes late is still taken. It holds up neither requests nor the end.
 pub struct Watcher {
     loader: Arc<dyn ModelLoader>,
     slot: Arc<ModelSlot>,
     metrics: Arc<Metrics>,
     interval: Duration,
+    timeout: Duration,
     activity: Option<Arc<Activity>>,
     failed: Option<Failure>,
 }
@@ -56,7 +63,14 @@ impl Watcher {
         metrics: Arc<Metrics>,
         interval: Duration,
     ) -> Self {
-        Self { loader, slot, metrics, interval, activity: None, failed: None }
+        Self { loader, slot, metrics, interval, timeout: TIMEOUT, activity: None, failed: None }
+    }
+
+    /// Has finding or reading a version count as failed after `timeout`.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// Tells `activity` of every snapshot that is put in force.
@@ -67,7 +81,8 @@ impl Watcher {
     }
 
     /// Looks once, and loads and swaps where there is something newer. A version lower than the
-    /// one in force is taken too: whoever sets the newest version back means it.
+    /// one in force is taken too: whoever sets the newest version back means it. Waits for as long as
+    /// the loader takes.
     pub fn check(&mut self) -> Checked {
         let checked = self.look(Instant::now());
         self.note_age();
@@ -75,23 +90,42 @@ impl Watcher {
     }
 
     fn look(&mut self, now: Instant) -> Checked {
-        let version = match guarded(|| self.loader.latest()) {
-            Ok(None) => return Checked::Empty,
+        let newest = guarded(|| self.loader.latest());
+        match self.found(newest, now) {
+            Err(checked) => checked,
+            Ok(version) => {
+                let begun = Instant::now();
+                let loaded = guarded(|| self.loader.load(version));
+                self.loaded(version, loaded, begun.elapsed(), now)
+            }
+        }
+    }
+
+    /// The version to load, or what the look did without any.
+    fn found(&mut self, newest: Result<Option<u64>, ModelError>, now: Instant) -> Result<u64, Checked> {
+        let version = match newest {
+            Ok(None) => return Err(Checked::Empty),
             Ok(Some(version)) => version,
-            Err(_) if self.pausing(None, now) => return Checked::Waiting,
-            Err(error) => return self.fail(None, now, &error),
+            Err(_) if self.pausing(None, now) => return Err(Checked::Waiting),
+            Err(error) => return Err(self.fail(None, now, &error)),
         };
         if self.slot.version() == Some(version) {
             self.failed = None;
-            return Checked::Unchanged;
+            return Err(Checked::Unchanged);
         }
-        if self.pausing(Some(version), now) {
-            return Checked::Waiting;
-        }
-        let begun = Instant::now();
-        match guarded(|| self.loader.load(version)) {
+        if self.pausing(Some(version), now) { Err(Checked::Waiting) } else { Ok(version) }
+    }
+
+    fn loaded(
+        &mut self,
+        version: u64,
+        loaded: Result<Arc<dyn Model>, ModelError>,
+        took: Duration,
+        now: Instant,
+    ) -> Checked {
+        match loaded {
             Ok(model) => {
-                self.metrics.reload_seconds.observe(begun.elapsed().as_secs_f64());
+                self.metrics.reload_seconds.observe(took.as_secs_f64());
                 self.swap(version, model);
                 Checked::Swapped(version)
             }
@@ -103,6 +137,16 @@ impl Watcher {
         let before = self.slot.version();
         if let Some(activity) = &self.activity {
             activity.in_force(model.info());
+        }
+        let created_ms = model.info().created_ms;
+        if since_publication(created_ms).is_none() {
+            self.metrics.future_snapshots.inc();
+            tracing::warn!(
+                version,
+                created_ms,
+                "the snapshot says that it was published later than it is here: one of the two machines' clocks is wrong; \
+                 its age is counted from now"
+            );
         }
         self.slot.swap(model);
         self.failed = None;
@@ -134,15 +178,17 @@ impl Watcher {
     }
 
     fn note_age(&self) {
-        if let Some(model) = self.slot.current() {
-            self.metrics.snapshot_age_seconds.set(age_seconds(model.info().created_ms));
+        if let Some(age) = self.slot.age() {
+            self.metrics.snapshot_age_seconds.set(age.as_secs_f64());
         }
     }
 
-    /// Looks every interval until `stop` is set.
-    pub fn run(mut self, stop: &AtomicBool) {
+    fn run(mut self, aside: &Aside, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            self.check();
+            if self.check_aside(aside, stop).is_none() {
+                return;
+            }
+            self.note_age();
             let next = Instant::now() + self.interval;
             while !stop.load(Ordering::Relaxed) && Instant::now() < next {
                 std::thread::sleep(STOP_CHECK.min(next.saturating_duration_since(Instant::now())));
@@ -150,22 +196,76 @@ impl Watcher {
         }
     }
 
-    /// Runs in a thread of its own.
+    /// As [`Watcher::check`], but that all reading is done by another thread; none once `stop` is set.
+    fn check_aside(&mut self, aside: &Aside, stop: &AtomicBool) -> Option<Checked> {
+        let loader = self.loader.clone();
+        let (newest, _) = self.read(aside, stop, move || loader.latest())?;
+        let version = match self.found(newest, Instant::now()) {
+            Err(checked) => return Some(checked),
+            Ok(version) => version,
+        };
+        let loader = self.loader.clone();
+        let (loaded, took) = self.read(aside, stop, move || loader.load(version))?;
+        Some(self.loaded(version, loaded, took, Instant::now()))
+    }
+
+    /// What `read` brings, and how long it took; none once `stop` is set, though it reads on then.
+    fn read<T: Send + 'static>(
+        &self,
+        aside: &Aside,
+        stop: &AtomicBool,
+        read: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
+    ) -> Option<(Result<T, ModelError>, Duration)> {
+        let pending = aside.give(move || guarded(read));
+        let mut is_overdue = false;
+        while !stop.load(Ordering::Relaxed) {
+            let waited = pending.wait(STOP_CHECK);
+            let took = pending.age();
+            if matches!(waited, Waited::NotYet) {
+                self.metrics.reload_busy_seconds.set(took.as_secs_f64());
+                self.note_age();
+                if took >= self.timeout && !is_overdue {
+                    is_overdue = true;
+                    self.overdue();
+                }
+                continue;
+            }
+            self.metrics.reload_busy_seconds.set(0.0);
+            if is_overdue {
+                tracing::info!(seconds = took.as_secs(), "reading snapshots came back");
+            }
+            let result = match waited {
+                Waited::Done(result) => result,
+                _ => Err(ModelError::new("the thread that reads snapshots is gone")),
+            };
+            return Some((result, took));
+        }
+        None
+    }
+
+    fn overdue(&self) {
+        self.metrics.reload_failures.inc();
+        tracing::error!(
+            serving = self.slot.version(),
+            "reading snapshots has not come back for {} ms (serving.reload_timeout_ms): the folder's disk or mount may \
+             hang; it is waited for, and the snapshot in force goes on serving",
+            self.timeout.as_millis()
+        );
+    }
+
+    /// Looks every interval until `stop` is set, in a thread of its own, which then ends at once: reading
+    /// that is under way is left to itself.
     ///
     /// # Errors
     /// [`Error::Io`] where the system gives no thread.
     pub fn spawn(self, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, Error> {
+        let no_thread = |source| Error::Io { doing: "cannot start the thread that loads snapshots", source };
+        let aside = Aside::start("hmisr-snapshots").map_err(no_thread)?;
         std::thread::Builder::new()
             .name("hmisr-reload".to_owned())
-            .spawn(move || self.run(&stop))
-            .map_err(|source| Error::Io { doing: "cannot start the thread that loads snapshots", source })
+            .spawn(move || self.run(&aside, &stop))
+            .map_err(no_thread)
     }
-}
-
-/// Seconds since `created_ms`, an epoch time in milliseconds; 0 where it lies in the future.
-pub(crate) fn age_seconds(created_ms: i64) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now.as_secs_f64() - created_ms as f64 / 1_000.0).max(0.0)
 }
 
 /// A panic in a loader (in tensor code, on shapes that no check foresaw) must not end the

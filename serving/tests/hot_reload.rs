@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::{Running, Shelf, Users, client, get, item, settings, until};
-use hmisr_serving::Watcher;
+use crate::common::{Door, Running, Shelf, Users, client, get, item, settings, until};
+use hmisr_serving::{Model, ModelError, ModelLoader, Watcher};
 
 const CLIENTS: usize = 4;
 const SWAPS: u64 = 60;
@@ -116,4 +116,78 @@ fn a_damaged_version_leaves_the_old_one_serving() {
     shelf.latest.store(8, Ordering::SeqCst);
     watcher.check();
     assert_eq!(server.get("/v1/recommend?user_id=1").json()["model_version"], 8);
+}
+
+/// A shelf on a mount that hangs while its door is shut.
+#[derive(Default)]
+struct Mount {
+    shelf: Shelf,
+    door: Door,
+}
+
+impl ModelLoader for Mount {
+    fn latest(&self) -> Result<Option<u64>, ModelError> {
+        self.shelf.latest()
+    }
+
+    fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError> {
+        self.door.pass();
+        self.shelf.load(version)
+    }
+}
+
+#[test]
+fn reading_that_hangs_is_told_and_holds_up_neither_requests_nor_the_end() {
+    let mount = Arc::new(Mount::default());
+    let server = Running::serving(settings(), Arc::new(Users::default()));
+    let (stop, interval) = (Arc::new(AtomicBool::new(false)), Duration::from_millis(10));
+    let watcher = Watcher::new(mount.clone(), server.slot.clone(), server.metrics.clone(), interval);
+    let watching = watcher.with_timeout(Duration::from_millis(100)).spawn(stop.clone()).unwrap();
+    mount.shelf.latest.store(1, Ordering::SeqCst);
+    until("the first version", || server.slot.version() == Some(1));
+    assert_eq!(server.metric("hmisr_serving_reload_busy_seconds"), 0.0);
+
+    mount.door.shut();
+    mount.shelf.latest.store(2, Ordering::SeqCst);
+    until("it to be told", || server.metric("hmisr_serving_reload_failures_total") == 1.0);
+    assert!(server.metric("hmisr_serving_reload_busy_seconds") >= 0.1);
+    assert_eq!(server.get("/v1/recommend?user_id=1").json()["model_version"], 1);
+    assert_eq!(server.get("/readyz").status, 200);
+    // What comes late is taken.
+    mount.door.open();
+    until("the second version", || server.slot.version() == Some(2));
+    until("all to be well", || server.metric("hmisr_serving_reload_busy_seconds") == 0.0);
+    assert_eq!(server.metric("hmisr_serving_reload_failures_total"), 1.0);
+
+    mount.door.shut();
+    mount.shelf.latest.store(3, Ordering::SeqCst);
+    until("it to hang again", || server.metric("hmisr_serving_reload_failures_total") == 2.0);
+    stop.store(true, Ordering::SeqCst);
+    until("the watcher's end", || watching.is_finished());
+    watching.join().unwrap();
+    assert_eq!(server.slot.version(), Some(2));
+    mount.door.open();
+}
+
+#[test]
+fn a_snapshot_of_the_future_grows_old_all_the_same() {
+    let shelf = Arc::new(Shelf::default());
+    let server = Running::serving(settings(), Arc::new(Users::default()));
+    let mut watcher =
+        Watcher::new(shelf.clone(), server.slot.clone(), server.metrics.clone(), Duration::from_millis(10));
+    shelf.latest.store(1, Ordering::SeqCst);
+    watcher.check();
+    assert_eq!(server.metric("hmisr_serving_future_snapshots_total"), 0.0);
+    let old = server.metric("hmisr_serving_snapshot_age_seconds");
+    // The year 2096.
+    shelf.created_ms.store(4_000_000_000_000, Ordering::SeqCst);
+    shelf.latest.store(2, Ordering::SeqCst);
+    watcher.check();
+    assert_eq!(server.metric("hmisr_serving_future_snapshots_total"), 1.0);
+    let age = || server.get("/v1/model").json()["age_seconds"].as_f64().unwrap();
+    let young = age();
+    assert!(young > 0.0 && young < old, "{young}");
+    until("it to be older", || age() > young);
+    watcher.check();
+    assert!(server.metric("hmisr_serving_snapshot_age_seconds") > young);
 }

@@ -1,6 +1,7 @@
 //! The tests of this crate as one program, which links its libraries once.
 
 mod answers;
+mod attackers;
 mod bad_input;
 mod common;
 mod fuzz;

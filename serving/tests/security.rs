@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Running, Users, client, settings};
-use hmisr_serving::{LookupClient, ModelSlot, Settings, UserLookup};
+use hmisr_serving::{HttpServer, LookupClient, Metrics, ModelSlot, Settings, UserLookup};
 use hmisr_stream::contract::Id;
 
 const TOKEN: &str = "s3cret-token-0123456789";
@@ -164,9 +164,9 @@ fn files_that_do_not_fit_are_told_by_setting_and_name() {
         (Settings { tls_certificate: empty.clone(), ..good.clone() }, "tls_certificate"),
         (Settings { tls_certificate: "/nowhere.pem".into(), ..good.clone() }, "/nowhere.pem"),
     ] {
-        let stop = Arc::default();
-        let error =
-            hmisr_serving::HttpServer::start(axum::Router::new(), settings, stop).unwrap_err().to_string();
+        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).unwrap());
+        let error = HttpServer::start(axum::Router::new(), settings, metrics, Arc::default());
+        let error = error.unwrap_err().to_string();
         assert!(error.contains(setting), "{setting}: {error}");
     }
     for (settings, setting) in [
@@ -222,8 +222,13 @@ fn an_answer_that_nobody_takes_is_given_up() {
     for stream in &mut greedy {
         stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         // Many requests at once, and not one answer is read: what the sockets hold fills up.
-        let requests = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
-        while stream.write_all(&requests).is_ok() {}
+        let requests = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+        let ended = loop {
+            if let Err(error) = stream.write_all(&requests) {
+                break error;
+            }
+        };
+        assert_ne!(ended.kind(), std::io::ErrorKind::WouldBlock, "the server still waits");
     }
     assert_eq!(server.get("/healthz").status, 200);
 }
@@ -253,14 +258,20 @@ fn what_is_too_large_is_refused_by_its_size() {
 }
 
 #[test]
-fn more_connections_than_places_wait_and_are_answered() {
-    let server = start(Settings { max_connections: 8, ..few(settings()) });
-    std::thread::scope(|threads| {
-        let asking: Vec<_> = (0..64)
-            .map(|_| threads.spawn(|| crate::common::get(&client(), &format!("{}/v1/users/1", server.base))))
-            .collect();
-        for asked in asking {
-            assert_eq!(asked.join().unwrap().unwrap().status, 200);
-        }
-    });
+fn who_finds_no_place_is_answered_when_he_comes_again() {
+    let server = start(Settings { max_connections: 8, max_connections_per_address: 8, ..few(settings()) });
+    let url = format!("{}/v1/users/1", server.base);
+    let answered = || {
+        crate::common::until("an answer", || match crate::common::get(&client(), &url) {
+            // Its place was given to another, or there was none.
+            Err(_) => false,
+            Ok(answer) if answer.status == 503 => {
+                assert_eq!(answer.error_kind(), "overloaded");
+                assert_eq!(answer.header("connection"), Some("close"));
+                false
+            }
+            Ok(answer) => answer.status == 200,
+        });
+    };
+    std::thread::scope(|threads| (0..64).for_each(|_| drop(threads.spawn(answered))));
 }

@@ -67,6 +67,7 @@ fn an_address_that_is_taken_is_named() {
     let error = HttpServer::start(
         axum::Router::new(),
         Settings { listen: listen.clone(), ..settings() },
+        server.metrics.clone(),
         Default::default(),
     )
     .unwrap_err();

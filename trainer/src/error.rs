@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Backend,
     /// The file system refused.
     Io,
+    /// Another trainer has what only one may have.
+    Busy,
     /// There is no snapshot.
     Missing,
     /// Stored bytes are not what was written, or are of another format.

@@ -8,6 +8,7 @@ mod evaluation;
 mod habits;
 mod metrics;
 pub mod online;
+mod plain;
 pub mod prequential;
 pub mod recommend;
 mod report;

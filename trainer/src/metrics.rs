@@ -1,5 +1,7 @@
 //! What Prometheus sees of the trainer.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, exponential_buckets,
 };
@@ -33,6 +35,7 @@ pub struct Metrics {
     pub(crate) seen_entries: IntGauge,
     pub(crate) seen_dropped: IntGauge,
     pub(crate) lag: IntGauge,
+    pub(crate) missing_partitions: IntGauge,
     pub(crate) batch: Histogram,
     pub(crate) step_seconds: Histogram,
     snapshot_version: IntGauge,
@@ -118,6 +121,10 @@ impl Metrics {
                 "Users whose seen items were dropped for room, in all",
             )?,
             lag: integer("lag_records", "Records of training-examples behind the log's known end")?,
+            missing_partitions: integer(
+                "missing_partitions",
+                "Partitions of training-examples that are not this trainer's",
+            )?,
             batch: histogram(
                 "batch_examples",
                 "Examples of a micro-batch",
@@ -162,7 +169,9 @@ impl Metrics {
 
     pub(crate) fn snapshot(&self, manifest: &Manifest) {
         self.snapshot_version.set(i64::try_from(manifest.version).unwrap_or(i64::MAX));
-        self.snapshot_time.set(manifest.created_ms as f64 / 1_000.0);
+        // One of the future would hide for as long that nothing newer comes.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        self.snapshot_time.set((manifest.created_ms as f64 / 1_000.0).min(now));
         let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
         self.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }

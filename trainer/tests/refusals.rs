@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::{Memory, examples, logs, run_over, settings};
 use hmisr_stream::Record;
-use hmisr_trainer::snapshot::latest_version;
+use hmisr_trainer::snapshot::{Snapshot, latest_version};
 use hmisr_trainer::{ErrorKind, Progress, Recommender};
 
 fn log() -> Vec<Vec<Record>> {
@@ -49,6 +49,76 @@ fn a_truncated_changed_missing_or_foreign_file() {
         let serves = Recommender::load(folder.path(), None).is_ok();
         assert_eq!(serves, !["model.safetensors", "catalogue.json"].contains(&name), "{name}");
     }
+}
+
+#[test]
+fn what_is_no_plain_file_or_longer_than_it_may_be_is_refused_unread() {
+    type Put = fn(&Path);
+    let fifo: Put = |path| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    let device: Put = |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let sparse: Put = |path| std::fs::File::create(path).unwrap().set_len(2 << 40).unwrap();
+    let kinds = [(fifo, "a FIFO"), (device, "a device"), (sparse, "2199023255552 bytes")];
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    for name in [
+        "LATEST",
+        "journal",
+        "v00000001/manifest.json",
+        "v00000001/catalogue.json",
+        "v00000001/model.safetensors",
+        "v00000001/seen.bin",
+    ] {
+        let path = folder.path().join(name);
+        let whole = std::fs::read(&path).unwrap();
+        for (put, said) in kinds {
+            std::fs::remove_file(&path).unwrap();
+            put(&path);
+            let text = refused(folder.path()).to_string();
+            assert!(text.contains(name) && text.contains(said), "{name}: {text}");
+            if name != "journal" && !name.ends_with("seen.bin") {
+                let text = Recommender::load(folder.path(), None).unwrap_err().to_string();
+                assert!(text.contains(name) && text.contains(said), "{name}: {text}");
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, whole).unwrap();
+    }
+    Recommender::load(folder.path(), None).unwrap();
+}
+
+#[test]
+fn a_file_longer_than_the_bound_is_refused_whatever_the_manifest_says() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    let snapshot = Snapshot::open(folder.path(), None).unwrap();
+    let weights = snapshot.manifest().files["model.safetensors"].bytes;
+    let bounded = |most| Recommender::of(&Snapshot::open(folder.path(), None).unwrap().within(most));
+    bounded(weights).unwrap();
+    let text = bounded(weights - 1).unwrap_err().to_string();
+    assert!(
+        text.contains("model.safetensors") && text.contains(&format!("at most {}", weights - 1)),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_manifest_with_a_model_beyond_all_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path());
+    let path = folder.path().join("v00000001/manifest.json");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let huge = whole.replace("\"feed_forward\": 16", "\"feed_forward\": 1000000000000");
+    assert_ne!(huge, whole);
+    std::fs::write(&path, huge).unwrap();
+    let error = Recommender::load(folder.path(), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(
+        error.to_string().contains("manifest.json") && error.to_string().contains("feed_forward"),
+        "{error}"
+    );
 }
 
 #[test]

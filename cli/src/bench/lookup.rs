@@ -63,8 +63,9 @@ pub fn run(mut config: Config, args: &BenchLookupArgs) -> Result<(), Failure> {
     let state = pipeline::State::new(&config);
     let (progress, directory) = (state.progress.clone(), state.directory.clone());
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let api = Api::new(config.serving.clone(), registry.clone(), metrics, OwnState::shared(directory))?;
-    let server = HttpServer::start(api.router(), config.serving.clone(), stop.clone())?;
+    let api =
+        Api::new(config.serving.clone(), registry.clone(), metrics.clone(), OwnState::shared(directory))?;
+    let server = HttpServer::start(api.router(), config.serving.clone(), metrics, stop.clone())?;
     let job = pipeline::start(&config, &log, &folder.path().join("state"), &registry, state, stop.clone())?;
 
     eprintln!("filling the state: {} events of {} users", args.fill, args.users);

@@ -92,20 +92,16 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let metrics = BridgeMetrics::new(&registry)?;
     let source = kafka.source(&settings.topic, &settings.group)?;
     let http = hmisr_serving::Settings { listen: args.listen, ..config.serving };
-    let router = Api::new(
-        http.clone(),
-        registry.clone(),
-        Arc::new(Metrics::new(&registry)?),
-        Arc::new(NoState("bridge")),
-    )?
-    .with_check("reading", {
-        let metrics = metrics.clone();
-        move || match metrics.waits() {
-            waits if waits.is_empty() => Ok(()),
-            waits => Err(waits.join("; ")),
-        }
-    });
-    let server = HttpServer::start(router.router(), http, stop.clone())?;
+    let served = Arc::new(Metrics::new(&registry)?);
+    let router = Api::new(http.clone(), registry.clone(), served.clone(), Arc::new(NoState("bridge")))?
+        .with_check("reading", {
+            let metrics = metrics.clone();
+            move || match metrics.waits() {
+                waits if waits.is_empty() => Ok(()),
+                waits => Err(waits.join("; ")),
+            }
+        });
+    let server = HttpServer::start(router.router(), http, served, stop.clone())?;
     eprintln!(
         "copying {} into events over {}; metrics on {}/metrics",
         settings.topic,

@@ -35,10 +35,12 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     let advertised = args.advertise.unwrap_or_else(|| config.pipeline.advertised_url.clone());
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry.clone(), metrics, OwnState::shared(directory.clone()))?
+    let own = OwnState::shared(directory.clone());
+    let router = Api::new(settings.clone(), registry.clone(), metrics.clone(), own)?
         .with_check("caught_up", move || caught_up(&progress))
+        .with_own_url(&advertised)
         .router();
-    let server = HttpServer::start(router, settings, stop.clone())?;
+    let server = HttpServer::start(router, settings, metrics, stop.clone())?;
     let job = start(&config, &kafka, &args.state, &registry, state, stop.clone())?;
     let announcing = match url(&advertised, &server) {
         Some(url) => Some(owners::announce(kafka.0.clone(), url, directory, stop)?),

@@ -75,16 +75,18 @@ pub fn start(
     let slot = Arc::new(ModelSlot::new());
     let activity = Arc::new(Activity::new(registry.clone()));
     let interval = Duration::from_millis(settings.reload_interval_ms);
-    let watcher = Watcher::new(Arc::new(Snapshots::new(folder)), slot.clone(), metrics.clone(), interval)
+    let snapshots = Arc::new(Snapshots::new(folder).within(settings.max_snapshot_bytes));
+    let watcher = Watcher::new(snapshots, slot.clone(), metrics.clone(), interval)
+        .with_timeout(settings.reload_timeout())
         .with_activity(activity.clone())
         .spawn(stop.clone())?;
-    let mut api = Api::new(settings.clone(), registry.clone(), metrics, lookup.clone())?
+    let mut api = Api::new(settings.clone(), registry.clone(), metrics.clone(), lookup.clone())?
         .with_models(slot.clone())
         .with_page(activity.clone());
     if let Some(job) = job {
         api = api.with_check("caught_up", move || caught_up(&job));
     }
-    let server = HttpServer::start(api.router(), settings.clone(), stop.clone())?;
+    let server = HttpServer::start(api.router(), settings.clone(), metrics, stop.clone())?;
     let sampler = activity.spawn(lookup, stop)?;
     Ok(Serving { server, slot, watcher, sampler })
 }

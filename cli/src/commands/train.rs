@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
-use hmisr_trainer::online::{Progress, Summary};
-use hmisr_trainer::snapshot::Snapshot;
+use hmisr_stream::kafka::GroupProtocol;
+use hmisr_trainer::online::{Progress, Summary, alone};
+use hmisr_trainer::snapshot::{FolderLock, Snapshot};
 use prometheus::Registry;
 
 use super::serve::registry;
@@ -21,6 +23,12 @@ use crate::transport::{Kafka, Transport};
 
 /// The trainer's consumer group, and its transactional id.
 pub const GROUP: &str = "hmisr-trainer";
+
+/// How much longer than a session another member of the group may have partitions before it is a second
+/// trainer.
+const ALONE_AFTER_SESSION: Duration = Duration::from_secs(20);
+/// The session that brokers give to members of the protocol `consumer` unless they are set otherwise.
+const BROKERS_SESSION: Duration = Duration::from_secs(45);
 
 pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
@@ -36,8 +44,9 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState("trainer")))?.router();
-    let server = HttpServer::start(router, settings, stop)?;
+    let router =
+        Api::new(settings.clone(), registry, metrics.clone(), Arc::new(NoState("trainer")))?.router();
+    let server = HttpServer::start(router, settings, metrics, stop)?;
     println!(
         "training over {} into {}; metrics on {}/metrics",
         kafka.describe(),
@@ -96,21 +105,41 @@ pub fn start<T: Transport>(
 ) -> Result<Training, Failure> {
     let settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
     let device = hmisr_trainer::backend::device()?;
+    // First of all: a second trainer must disturb nothing of the first.
+    let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
     let learnt_before = match hmisr_trainer::snapshot::latest_version(folder)? {
         Some(version) => Snapshot::open(folder, Some(version))?.manifest().examples,
         None => 0,
     };
-    let mut sink = transport.sink(GROUP, Delivery::ExactlyOnce)?;
     let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
+    let session = match config.kafka.group_protocol {
+        GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
+        GroupProtocol::Consumer => BROKERS_SESSION,
+    };
+    let patience = session + ALONE_AFTER_SESSION;
     let progress = Arc::new(Progress::default());
-    let shown = progress.clone();
+    let (shown, transport) = (progress.clone(), transport.clone());
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
-        let ended =
-            hmisr_trainer::online::run(&settings, device, source, Some(&mut sink), &metrics, &shown, &stop);
+        let _lock = lock;
+        let run = || -> Result<Summary, Failure> {
+            let Some(source) = alone(source, patience, &stop)? else { return Ok(Summary::default()) };
+            // It fences a predecessor, so only now: nobody else is in the group.
+            let mut sink = transport.sink(GROUP, Delivery::ExactlyOnce)?;
+            Ok(hmisr_trainer::online::run(
+                &settings,
+                device,
+                source,
+                Some(&mut sink),
+                &metrics,
+                &shown,
+                &stop,
+            )?)
+        };
+        let ended = run();
         // The rest of the process follows the trainer's end.
         stop.store(true, Ordering::Relaxed);
-        ended.map_err(Failure::from)
+        ended
     })?;
     Ok(Training { progress, learnt_before, thread })
 }

@@ -14,11 +14,11 @@ use hmisr_state::StateSettings;
 use hmisr_stream::contract::topic;
 use hmisr_stream::memory::{Broker, Connection, MemorySink, MemorySource};
 
-use crate::feed::Feed;
-use crate::plan::{Mistake, Plan};
-use crate::random::Random;
-use crate::reference::stored;
-use crate::wrong::{Habits, JobSink, JobSource};
+use super::feed::Feed;
+use super::plan::{Mistake, Plan};
+use super::random::Random;
+use super::reference::stored;
+use super::wrong::{Habits, JobSink, JobSource};
 
 /// How deep engines may stand within each other's points.
 const DEPTH: usize = 3;
@@ -108,7 +108,7 @@ impl Cluster {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             slots: (0..plan.instances).map(|_| Mutex::new(Slot::Down)).collect(),
-            feed: Mutex::new(Feed::new(&broker, plan.partitions)),
+            feed: Mutex::new(Feed::new(&broker, plan.partitions, plan.users)),
             plan,
             broker,
             random,

@@ -11,14 +11,16 @@ use prometheus::IntGauge;
 
 use super::{Shared, page};
 use crate::metrics::Endpoint;
+use crate::served::OnReserve;
 use crate::{ApiError, ErrorKind};
 
 pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let _counted = InFlight::new(&shared.metrics.in_flight);
     let endpoint = Endpoint::of(request.uri().path());
-    let admitted =
-        admitted(&shared, &request).and_then(|()| too_large(&request, shared.settings.max_request_bytes));
+    let admitted = within_reserve(&request, endpoint)
+        .and_then(|()| admitted(&shared, &request))
+        .and_then(|()| too_large(&request, shared.settings.max_request_bytes));
     let mut response = match admitted {
         Err(error) => error.into_response(),
         Ok(()) => match tokio::time::timeout(shared.settings.request_timeout(), next.run(request)).await {
@@ -34,25 +36,42 @@ pub(super) async fn limited(State(shared): State<Arc<Shared>>, request: Request,
     response
 }
 
-/// Whether the request presents the token, where one is set. Whether the process lives may be asked
-/// without, and so may the page's files, which hold no data.
-fn admitted(shared: &Shared, request: &Request) -> Result<(), ApiError> {
-    match &shared.token {
-        Some(token)
-            if !is_public(shared, request) && !token.admits(request.headers().get(header::AUTHORIZATION)) =>
-        {
-            let message = "the token is missing or another; send the header `Authorization: Bearer TOKEN` with \
-                           the one in the server's setting `serving.bearer_token_file`";
-            Err(ApiError::new(ErrorKind::Unauthorized, message))
-        }
-        _ => Ok(()),
+/// Where all places for connections are taken, health and metrics are answered all the same.
+fn within_reserve(request: &Request, endpoint: Endpoint) -> Result<(), ApiError> {
+    let is_reserved = request.extensions().get::<OnReserve>().is_some();
+    if !is_reserved || matches!(endpoint, Endpoint::Healthz | Endpoint::Readyz | Endpoint::Metrics) {
+        return Ok(());
     }
+    let message = "all connections are taken and in use (settings `serving.max_connections` and \
+                   `serving.max_connections_per_address`); come again later";
+    Err(ApiError::new(ErrorKind::Overloaded, message))
+}
+
+/// Whether the request is for this server, and presents the token where one is set. Whether the process lives may
+/// be asked by any name and without, and so without may the page's files, which hold no data.
+fn admitted(shared: &Shared, request: &Request) -> Result<(), ApiError> {
+    if request.uri().path() == "/healthz" {
+        return Ok(());
+    }
+    shared.hosts.admit(request)?;
+    let Some(token) = shared.token.as_ref().filter(|_| !is_public(shared, request)) else { return Ok(()) };
+    let mut presented = request.headers().get_all(header::AUTHORIZATION).iter();
+    let first = presented.next();
+    if presented.next().is_some() {
+        let message = "the header `Authorization` is given more than once; send it once";
+        return Err(ApiError::new(ErrorKind::BadHeader, message));
+    }
+    if token.admits(first) {
+        return Ok(());
+    }
+    let message = "the token is missing or another; send the header `Authorization: Bearer TOKEN` with the one in the \
+                   server's setting `serving.bearer_token_file`";
+    Err(ApiError::new(ErrorKind::Unauthorized, message))
 }
 
 fn is_public(shared: &Shared, request: &Request) -> bool {
     let path = request.uri().path();
-    path == "/healthz"
-        || (shared.activity.is_some() && page::is_public(request.method(), path, request.headers()))
+    shared.activity.is_some() && page::is_public(request.method(), path, request.headers())
 }
 
 fn timed_out(most_ms: u64) -> ApiError {

@@ -20,7 +20,9 @@ use prometheus::Registry;
 
 use crate::error::shown;
 use crate::gate::Gate;
+use crate::hosts::Hosts;
 use crate::metrics::LookupOutcome;
+use crate::shared_check::SharedCheck;
 use crate::token::Token;
 use crate::{Activity, ApiError, ErrorKind, LookupError, Metrics, ModelSlot, Result, Settings, UserLookup};
 
@@ -41,9 +43,11 @@ struct Shared {
     models: Option<Arc<ModelSlot>>,
     activity: Option<Arc<Activity>>,
     checks: Vec<Check>,
+    hosts: Hosts,
     token: Option<Token>,
     lookups: Gate,
     computations: Gate,
+    readiness: SharedCheck<Result<(), LookupError>>,
 }
 
 /// One more condition of readiness.
@@ -73,6 +77,7 @@ impl Api {
             metrics.waiting_compute.clone(),
         );
         let (models, activity, checks) = (None, None, Vec::new());
+        let hosts = Hosts::new(&settings)?;
         let token = Token::read("bearer_token_file", &settings.bearer_token_file)?;
         let shared = Shared {
             settings,
@@ -82,9 +87,11 @@ impl Api {
             models,
             activity,
             checks,
+            hosts,
             token,
             lookups,
             computations,
+            readiness: SharedCheck::new(),
         };
         Ok(Self { shared })
     }
@@ -100,6 +107,13 @@ impl Api {
     #[must_use]
     pub fn with_page(mut self, activity: Arc<Activity>) -> Self {
         self.shared.activity = Some(activity);
+        self
+    }
+
+    /// Lets the server be asked by the host of `url`, under which others reach it.
+    #[must_use]
+    pub fn with_own_url(mut self, url: &str) -> Self {
+        self.shared.hosts.add_url(url);
         self
     }
 

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::Shared;
 use super::parameters::RecommendParameters;
-use crate::watcher::age_seconds;
 use crate::{
     ApiError, ErrorKind, Lambda, Model, ModelError, ModelInfo, Recommendation, RecommendationSource, Scored,
 };
@@ -93,14 +92,15 @@ fn from_view(
 struct ModelAnswer<'a> {
     #[serde(flatten)]
     info: &'a ModelInfo,
-    /// Time since publication.
+    /// Time since publication, or since it has been in force where that is more.
     age_seconds: f64,
 }
 
 pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
     let model = current(&shared)?;
     let info = model.info();
-    Ok(versioned(info.version, Json(ModelAnswer { info, age_seconds: age_seconds(info.created_ms) })))
+    let age = shared.models.as_ref().and_then(|slot| slot.age()).unwrap_or_default();
+    Ok(versioned(info.version, Json(ModelAnswer { info, age_seconds: age.as_secs_f64() })))
 }
 
 fn current(shared: &Shared) -> Result<Arc<dyn Model>, ApiError> {

@@ -35,9 +35,12 @@ pub(super) async fn user(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<
     // From the path as it came: the router's own decoding lets bad escapes pass.
     let id = id_at_end(uri.path())?;
     let view = shared.look_up(&id).await?.ok_or_else(|| {
+        let text = id.to_string();
+        let quoted = text.len() > 2 && text.starts_with('"') && text.ends_with('"');
+        let hint = if quoted { "; in a URL an id stands without quotes" } else { "" };
         let message = format!(
-            "no state is kept of user {}: there is no event of the user, or the state has expired",
-            shown(&id.to_string())
+            "no state is kept of user {}: there is no event of the user, or the state has expired{hint}",
+            shown(&text)
         );
         ApiError::new(ErrorKind::UnknownUser, message)
     })?;

@@ -48,7 +48,7 @@ const PARTS = [
     facts: (history) => {
       const newest = history.snapshots.at(-1);
       const items = newest ? [["items", count(newest.items)], ["step", count(newest.step)]] : [];
-      const age = newest ? duration((history.now() - newest.created_ms) / 1000) : "–";
+      const age = newest ? duration((history.now() - Math.min(newest.created_ms, newest.in_force_ms)) / 1000) : "–";
       return [["age", age], ...items];
     },
   },

@@ -17,7 +17,7 @@ export function snapshots(history) {
       {},
       el("th", { scope: "row", class: "number" }, `v${version}`),
       el("td", { class: "number" }, clock(in_force_ms)),
-      el("td", { class: "number" }, duration((in_force_ms - created_ms) / 1000)),
+      el("td", { class: "number" }, duration(Math.max(0, in_force_ms - created_ms) / 1000)),
       el("td", { class: "number" }, typeof hr10 === "number" ? share(hr10) : "–"),
       el("td", { class: "number extra" }, count(items)),
     );

@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ impl Door {
         self.opened.notify_all();
     }
 
-    fn pass(&self) {
+    pub fn pass(&self) {
         let shut = self.shut.lock().unwrap();
         drop(self.opened.wait_while(shut, |shut| *shut).unwrap());
     }
@@ -101,12 +101,19 @@ pub fn item(version: u64, at: u64) -> Id {
 }
 
 /// A snapshot folder whose newest version the test sets; versions ending in 7 are damaged.
-#[derive(Default)]
 pub struct Shelf {
     pub latest: AtomicU64,
+    pub created_ms: AtomicI64,
     pub door: Arc<Door>,
     /// Models that are not freed.
     pub alive: Arc<AtomicUsize>,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        let created_ms = AtomicI64::new(1_700_000_000_000);
+        Self { latest: AtomicU64::default(), created_ms, door: Arc::default(), alive: Arc::default() }
+    }
 }
 
 impl ModelLoader for Shelf {
@@ -122,7 +129,7 @@ impl ModelLoader for Shelf {
         Ok(Arc::new(Catalogue {
             info: ModelInfo {
                 version,
-                created_ms: 1_700_000_000_000,
+                created_ms: self.created_ms.load(Ordering::SeqCst),
                 step: version * 100,
                 items: 150,
                 offsets: BTreeMap::from([(0, 5), (1, i64::try_from(version).unwrap())]),
@@ -163,6 +170,9 @@ fn view(user_id: Id, items: &[Id]) -> UserView {
         category: Id::from(7),
         ts: 1_000 * at as i64,
         tail: false,
+        action: "click".to_owned(),
+        weight: None,
+        more_categories: Vec::new(),
     };
     UserView {
         user_id,
@@ -254,7 +264,7 @@ impl Running {
         let api = Api::new(settings.clone(), registry, metrics.clone(), lookup).unwrap();
         let router = compose(api, slot.clone()).router();
         let stop = Arc::new(AtomicBool::new(false));
-        let server = HttpServer::start(router, settings, stop.clone()).unwrap();
+        let server = HttpServer::start(router, settings, metrics.clone(), stop.clone()).unwrap();
         let base = server.url();
         Self { base, metrics, slot, stop, server: Some(server) }
     }

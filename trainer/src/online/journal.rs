@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, plain};
+
+/// The longest journal that is read, bytes: some million batches.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// A batch: its number, from 1, and per partition its first offset and the one after its last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +38,15 @@ impl Journal {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let path = folder.join("journal");
         let io = |error| Error::io("open", &path, error);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = plain::open_with(&path, &mut options).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        if length > MOST_BYTES {
+            return Err(bad(&path, 0, format!("{length} bytes, at most {MOST_BYTES} are read")));
+        }
         let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
+        Read::by_ref(&mut file).take(MOST_BYTES).read_to_string(&mut text).map_err(io)?;
         // A line without its end was being written when the process died: its batch was not learnt.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).map_err(io)?;
@@ -72,9 +80,11 @@ impl Journal {
     }
 }
 
+/// `line` 0: the whole file.
 fn bad(path: &Path, line: usize, problem: impl std::fmt::Display) -> Error {
+    let line = if line == 0 { String::new() } else { format!(", line {line}") };
     let text = format!(
-        "{}, line {line}: {problem}; remove the file to go on from the snapshot alone (its examples are learnt again, in \
+        "{}{line}: {problem}; remove the file to go on from the snapshot alone (its examples are learnt again, in \
          other batches)",
         path.display()
     );

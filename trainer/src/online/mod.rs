@@ -1,11 +1,13 @@
 //! The loop: records become micro-batches, batches are journalled, evaluated and learnt from, and
 //! snapshots are published.
 
+mod alone;
 mod journal;
 mod progress;
 mod publish;
 mod queue;
 mod run;
 
+pub use alone::{Alone, alone};
 pub use progress::{Progress, View};
 pub use run::{Summary, run};

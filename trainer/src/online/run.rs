@@ -1,6 +1,6 @@
 //! The loop itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ pub struct Summary {
 ///
 /// It starts from the newest snapshot below `settings.folder`, at the offsets that it names,
 /// learns the journalled batches again, and goes on. One such loop may write to a folder at a
-/// time. With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
+/// time ([`FolderLock`](crate::snapshot::FolderLock)), and read a topic ([`alone`](super::alone)). With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
 /// offsets; an announcement that is refused for now is counted, and the next one brings it.
 ///
 /// # Errors
@@ -97,6 +97,8 @@ pub(super) struct Loop<'a, S: Source> {
     pub(super) replay: VecDeque<Entry>,
     /// Partitions gained and not yet read from.
     pub(super) gained: Vec<i32>,
+    /// All that are this reader's.
+    pub(super) owned: BTreeSet<i32>,
     /// When the oldest record of the queue came.
     pub(super) waiting_since: Option<Instant>,
     /// When progress was last shown.
@@ -149,6 +151,7 @@ impl<'a, S: Source> Loop<'a, S> {
             journal,
             replay: replay.into(),
             gained: Vec::new(),
+            owned: BTreeSet::new(),
             waiting_since: None,
             shown: Instant::now(),
             published,
@@ -184,8 +187,12 @@ impl<'a, S: Source> Loop<'a, S> {
                 }
             }
             Ok(Polled::Records(records)) => self.push(records),
-            Ok(Polled::Assigned(partitions)) => self.gained.extend(partitions),
+            Ok(Polled::Assigned(partitions)) => {
+                self.owned.extend(&partitions);
+                self.gained.extend(partitions);
+            }
             Ok(Polled::Revoked(partitions)) => {
+                self.owned.retain(|partition| !partitions.contains(partition));
                 self.gained.retain(|partition| !partitions.contains(partition));
                 partitions.into_iter().for_each(|partition| self.queue.revoke(partition));
                 if self.queue.len() == 0 {
@@ -342,6 +349,8 @@ impl<'a, S: Source> Loop<'a, S> {
         if let Some(lag) = lag {
             self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         }
+        let missing = i64::from(self.source.topic().partitions) - self.owned.len() as i64;
+        self.metrics.missing_partitions.set(missing);
         let state = self.trainer.state();
         self.progress.update(|view| {
             view.examples = state.examples;

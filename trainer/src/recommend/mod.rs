@@ -62,7 +62,14 @@ impl Recommender {
     /// # Errors
     /// As [`Snapshot::open`]; [`ErrorKind::Corrupt`] names the file that is not whole.
     pub fn load(root: &Path, version: Option<u64>) -> Result<Self> {
-        let snapshot = Snapshot::open(root, version)?;
+        Self::of(&Snapshot::open(root, version)?)
+    }
+
+    /// The same of an open snapshot.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] names the file that is not whole.
+    pub fn of(snapshot: &Snapshot) -> Result<Self> {
         let model = snapshot.model()?;
         let manifest = snapshot.manifest().clone();
         let settings = manifest.settings.model.clone();

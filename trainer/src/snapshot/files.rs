@@ -1,12 +1,13 @@
 //! Names, folders, and writing so that a crash leaves the old or the new, never a mixture.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind as Io, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::manifest::FileEntry;
+use crate::plain;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) const POINTER: &str = "LATEST";
@@ -16,6 +17,11 @@ pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
 pub(super) const CATALOGUE: &str = "catalogue.json";
 pub(super) const TRAINER: &str = "trainer.json";
 pub(super) const SEEN: &str = "seen.bin";
+
+/// The longest pointer that is read, bytes: a folder's name and a line's end.
+const POINTER_BYTES: u64 = 256;
+/// The longest manifest, bytes: an offset a partition, for hundreds of thousands of them.
+pub(super) const MANIFEST_BYTES: u64 = 16 << 20;
 
 /// The version's folder name.
 pub(super) fn folder_name(version: u64) -> String {
@@ -37,17 +43,20 @@ pub(super) fn version_of(name: &str) -> Option<u64> {
 /// [`ErrorKind::Io`], and [`ErrorKind::Corrupt`] where the pointer does not name a version.
 pub fn latest_version(root: &Path) -> Result<Option<u64>> {
     let path = root.join(POINTER);
-    match fs::read_to_string(&path) {
-        Ok(text) => version_of(text.trim()).map(Some).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "{}: {:?} is not a version's folder name such as v00000012; write the newest one's name into it",
-                    path.display(),
-                    text.chars().take(40).collect::<String>()
-                ),
-            )
-        }),
+    match plain::read(&path, POINTER_BYTES) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            version_of(text.trim()).map(Some).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Corrupt,
+                    format!(
+                        "{}: {:?} is not a version's folder name such as v00000012; write the newest one's name into it",
+                        path.display(),
+                        text.chars().take(40).collect::<String>()
+                    ),
+                )
+            })
+        }
         // A crash between the first version's rename and its pointer; a folder under its own name
         // is complete.
         Err(error) if error.kind() == Io::NotFound => Ok(versions(root)?.last().copied()),
@@ -71,9 +80,13 @@ pub(super) fn versions(root: &Path) -> Result<Vec<u64>> {
     Ok(versions)
 }
 
-/// Writes and syncs a file; what the manifest says of it.
+/// Writes and syncs a file that is not there yet; what the manifest says of it.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<FileEntry> {
-    let mut file = File::create(path).map_err(|error| Error::io("create", path, error))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| Error::io("create", path, error))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| Error::io("write", path, error))?;
     Ok(entry_of(bytes))
 }
@@ -81,6 +94,11 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<FileEntry> {
 /// Replaces a file at once.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = PathBuf::from(format!("{}.tmp", path.display()));
+    // What was left there goes unopened: a FIFO would wait for a reader.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != Io::NotFound => return Err(Error::io("remove", &beside, error)),
+        _ => {}
+    }
     write(&beside, bytes)?;
     fs::rename(&beside, path).map_err(|error| Error::io("rename to", path, error))
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! root/
 //!   LATEST                    the newest version's folder name
+//!   trainer.lock              held by the one trainer that writes here
 //!   journal                   which offsets form which batch since then (see `online`)
 //!   v00000012/
 //!     manifest.json           version, offsets, settings, metrics, length and SHA-256 of the rest
@@ -18,6 +19,7 @@
 //! 12 · d bytes an item, what users have seen 4 bytes an entry.
 
 mod files;
+mod lock;
 mod manifest;
 mod read;
 mod seen;
@@ -25,6 +27,7 @@ mod tensors;
 mod write;
 
 pub use files::latest_version;
+pub use lock::FolderLock;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, Metrics, Topic};
 pub use read::Snapshot;
 pub(crate) use write::{Context, publish};

@@ -1,6 +1,5 @@
 //! Reading a version, and refusing one that is not whole.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use hmisr_model::backend::{self, Inner};
@@ -8,7 +7,8 @@ use hmisr_model::{Network, Parameters, Table};
 use serde::de::DeserializeOwned;
 
 use super::files::{
-    CATALOGUE, MANIFEST, MODEL, OPTIMIZER, SEEN, TRAINER, corrupt, entry_of, folder_name, latest_version,
+    CATALOGUE, MANIFEST, MANIFEST_BYTES, MODEL, OPTIMIZER, SEEN, TRAINER, corrupt, entry_of, folder_name,
+    latest_version,
 };
 use super::manifest::{FORMAT_VERSION, Manifest};
 use super::seen;
@@ -17,13 +17,17 @@ use super::write::Counters;
 use crate::catalogue::{Catalogue, Item};
 use crate::settings::Settings;
 use crate::state::State;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, plain};
+
+/// The longest file of a snapshot that is read unless another bound is set, bytes.
+const MOST_BYTES: u64 = 64 << 30;
 
 /// A version's folder whose manifest was read and understood.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     folder: PathBuf,
     manifest: Manifest,
+    most_bytes: u64,
 }
 
 /// What inference needs.
@@ -51,7 +55,7 @@ impl Snapshot {
         };
         let folder = root.join(folder_name(version));
         let path = folder.join(MANIFEST);
-        let bytes = fs::read(&path).map_err(|error| missing(&path, &error))?;
+        let bytes = plain::read(&path, MANIFEST_BYTES).map_err(|error| missing(&path, &error))?;
         // The format first: fields of another format are none of this one's business.
         let format: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| corrupt(&path, error))?;
@@ -67,7 +71,15 @@ impl Snapshot {
         if manifest.version != version {
             return Err(corrupt(&path, format!("it is of version {}, expected {version}", manifest.version)));
         }
-        Ok(Self { folder, manifest })
+        // They say how much memory the network takes.
+        manifest.settings.model.validate().map_err(|error| corrupt(&path, error))?;
+        Ok(Self { folder, manifest, most_bytes: MOST_BYTES })
+    }
+
+    /// The same, of whose files none longer than `most_bytes` is read.
+    #[must_use]
+    pub fn within(self, most_bytes: u64) -> Self {
+        Self { most_bytes, ..self }
     }
 
     /// The manifest.
@@ -87,10 +99,20 @@ impl Snapshot {
             self.manifest.files.get(name).ok_or_else(|| {
                 corrupt(&self.folder.join(MANIFEST), format!("`files` does not name {name}"))
             })?;
-        let bytes = fs::read(&path).map_err(|error| missing(&path, &error))?;
+        let other_length = |found: u64| corrupt(&path, format!("{found} bytes, expected {}", expected.bytes));
+        // By its length alone, before any of it is read.
+        let length = plain::open(&path)
+            .and_then(|file| file.metadata())
+            .map_err(|error| missing(&path, &error))?
+            .len();
+        if length != expected.bytes {
+            return Err(other_length(length));
+        }
+        let bytes =
+            plain::read(&path, self.most_bytes.min(length)).map_err(|error| missing(&path, &error))?;
         let found = entry_of(&bytes);
         if found.bytes != expected.bytes {
-            return Err(corrupt(&path, format!("{} bytes, expected {}", found.bytes, expected.bytes)));
+            return Err(other_length(found.bytes));
         }
         if found.sha256 != expected.sha256 {
             return Err(corrupt(&path, format!("SHA-256 {}, expected {}", found.sha256, expected.sha256)));

@@ -91,8 +91,18 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* TLS and token of the part's server, and of the look-ups of servers. */}}
+{{/* TLS, token and names of the part's server, and of the look-ups of servers. */}}
 {{- define "hmisr.http" -}}
+{{- if or .Values.http.allowedHosts (not .Values.http.tokenSecret.name) }}
+{{- $hosts := .Values.http.allowedHosts }}
+{{- range $part := list "pipeline" "train" "serve" }}
+{{- $service := printf "%s-%s" (include "hmisr.name" $) $part }}
+{{- $hosts = concat $hosts (list $service (printf "%s.%s" $service $.Release.Namespace) (printf "%s.%s.svc" $service $.Release.Namespace)) }}
+{{- end }}
+{{- $hosts = concat $hosts (list (printf ".%s" (include "hmisr.pipelines" .)) (printf ".%s.svc.cluster.local" .Release.Namespace)) }}
+- name: HMISR__SERVING__ALLOWED_HOSTS
+  value: {{ $hosts | toJson | quote }}
+{{- end }}
 {{- if .Values.http.tlsSecret }}
 - {name: HMISR__SERVING__TLS_CERTIFICATE, value: /run/secrets/hmisr/tls/tls.crt}
 - {name: HMISR__SERVING__TLS_KEY, value: /run/secrets/hmisr/tls/tls.key}

@@ -1,59 +1,66 @@
 //! A file's lines, with their numbers, one in memory at a time.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::FeedError;
+use super::bytes::Bytes;
+use crate::error::{Error, Result};
 
 /// The longest line that is read, in bytes: far above what a broker takes as one message.
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Reads the lines that are not blank. `\n` and `\r\n` end a line and are not part of it.
-pub(super) struct Lines {
-    path: PathBuf,
-    reader: BufReader<File>,
+/// Reads the lines that are not blank. `\n` and `\r\n` end a line and are not part of it; compression
+/// and a byte order mark are read through.
+pub struct Lines {
+    bytes: Bytes,
     buffer: Vec<u8>,
     number: u64,
-    bytes_read: u64,
     limit: usize,
 }
 
 impl Lines {
-    pub(super) fn open(path: &Path) -> Result<Self, FeedError> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is no text that is read here.
+    pub fn open(path: &Path) -> Result<Self> {
         Self::with_limit(path, MAX_LINE_BYTES)
     }
 
-    fn with_limit(path: &Path, limit: usize) -> Result<Self, FeedError> {
-        let file = File::open(path).map_err(|error| FeedError::io(path, "opening it", error))?;
-        let reader = BufReader::with_capacity(256 * 1024, file);
-        Ok(Self { path: path.to_owned(), reader, buffer: Vec::new(), number: 0, bytes_read: 0, limit })
+    fn with_limit(path: &Path, limit: usize) -> Result<Self> {
+        Ok(Self { bytes: Bytes::open(path)?, buffer: Vec::new(), number: 0, limit })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.bytes.path()
     }
 
-    /// Bytes taken from the file so far.
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.bytes_read
+    /// Bytes taken from the file so far, compressed where it is.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes.taken()
+    }
+
+    pub(crate) fn encoding(&self) -> String {
+        self.bytes.encoding()
+    }
+
+    /// The beginning of the line that was read last, also of one that is too long.
+    pub(crate) fn beginning(&self, bytes: usize) -> &[u8] {
+        &self.buffer[..self.buffer.len().min(bytes)]
     }
 
     /// The next line with its number, counted from 1; none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, &[u8])>, FeedError> {
+    ///
+    /// # Errors
+    /// Where the file cannot be read on, and at a line longer than [`MAX_LINE_BYTES`].
+    pub fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
         loop {
             self.buffer.clear();
             // Room for the line, for `\r\n`, and for one byte that tells a longer line.
-            let room = self.limit as u64 + 3;
-            let read = (&mut self.reader)
-                .take(room)
-                .read_until(b'\n', &mut self.buffer)
-                .map_err(|error| FeedError::io(&self.path, "reading it", error))?;
-            if read == 0 {
+            if self.bytes.read_line(self.limit as u64 + 3, &mut self.buffer)? == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            self.bytes_read += read as u64;
             if self.buffer.last() == Some(&b'\n') {
                 self.buffer.pop();
                 if self.buffer.last() == Some(&b'\r') {
@@ -61,8 +68,8 @@ impl Lines {
                 }
             }
             if self.buffer.len() > self.limit {
-                let (path, line, limit) = (self.path.clone(), self.number, self.limit);
-                return Err(FeedError::LineTooLong { path, line, limit });
+                let (path, line, limit) = (self.path().to_owned(), self.number, self.limit);
+                return Err(Error::LineTooLong { path, line, limit });
             }
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(Some((self.number, &self.buffer)));
@@ -75,7 +82,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn lines(text: &[u8], limit: usize) -> Result<Vec<(u64, Vec<u8>)>, FeedError> {
+    fn lines(text: &[u8], limit: usize) -> Result<Vec<(u64, Vec<u8>)>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         std::fs::write(&path, text).unwrap();

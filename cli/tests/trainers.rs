@@ -1,0 +1,68 @@
+//! One trainer learns from a topic: a second one is refused, and disturbs nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::common::{Running, SMALL, hmisr, run, stdout};
+
+fn train(brokers: &str, snapshots: &Path) -> Command {
+    let mut command = hmisr();
+    command.args(["train", "--brokers", brokers, "--listen", "127.0.0.1:0", "--snapshots"]).arg(snapshots);
+    command.args(SMALL).args(["--set", "kafka.session_timeout_ms=6000"]);
+    command
+}
+
+/// How many partitions are another's; none where nobody answers.
+fn missing(address: &str) -> Option<u64> {
+    let url = format!("http://{address}/metrics");
+    let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("hmisr_trainer_missing_partitions "));
+    line?.parse().ok()
+}
+
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn refused(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    text
+}
+
+#[test]
+fn a_second_trainer_is_refused_and_the_first_goes_on() {
+    let Some(broker) = crate::broker::start() else { return };
+    let brokers = broker.address.as_str();
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&run(&["topics", "create", "--brokers", brokers]));
+    let mut first = Running::start(&mut train(brokers, &folder.path().join("one")));
+    let address = first.address();
+    until("all partitions", || missing(&address) == Some(0));
+
+    let same = refused(&train(brokers, &folder.path().join("one")).output().unwrap());
+    let holder = format!("process {} on", first.child.id());
+    assert!(same.contains("is written by another trainer") && same.contains(&holder), "{same}");
+    assert_eq!(missing(&address), Some(0));
+
+    let other = refused(&train(brokers, &folder.path().join("two")).output().unwrap());
+    assert!(
+        other.contains("partitions of training-examples") && other.contains("stop the other one"),
+        "{other}"
+    );
+    assert!(first.child.try_wait().unwrap().is_none(), "the first one still runs");
+    until("all partitions again", || missing(&address) == Some(0));
+
+    // One that was killed leaves its lock to the system and its partitions to the group's time limit.
+    first.signal("KILL");
+    first.child.wait().unwrap();
+    let next = Running::start(&mut train(brokers, &folder.path().join("one")));
+    let address = next.address();
+    until("the next one", || missing(&address) == Some(0));
+}
