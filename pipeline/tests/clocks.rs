@@ -98,6 +98,7 @@ fn backfilled(history: &[Event]) -> Vec<FeatureRecord> {
         pipeline: Bench::new(1).pipeline,
         state: StateSettings::default(),
         partitions: 1,
+        partitioner: hmisr_stream::Partitioner::default(),
         folder: folder.path(),
     };
     let lines = history

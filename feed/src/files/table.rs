@@ -121,6 +121,7 @@ fn event(record: Record, category: Id) -> Event {
         user_id: user,
         item_id: item,
         category,
+        categories: Vec::new(),
         action: action.to_string(),
         ts: ts_ms,
         weight,

@@ -3,9 +3,9 @@
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Sink, Source};
 
-use crate::broker;
-use crate::proxy::{Fault, Proxy};
-use crate::support::*;
+use super::broker;
+use super::proxy::{Fault, Proxy};
+use super::support::*;
 
 #[test]
 fn an_unknown_outcome_is_told_and_known_to_the_next_sink() {

@@ -7,8 +7,8 @@ use hmisr_stream::kafka::{
 };
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 fn expect<T>(result: Result<T, Error>, kind: ErrorKind, words: &[&str]) {
     let Err(error) = result else { panic!("no error, where {kind:?} was expected") };

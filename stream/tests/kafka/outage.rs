@@ -5,8 +5,8 @@ use std::time::Duration;
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Polled, Sink, Source};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn reading_goes_on_and_no_commit_is_doubtful_for_ever() {

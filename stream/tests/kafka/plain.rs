@@ -3,8 +3,8 @@
 use hmisr_stream::kafka::{Admin, KafkaSettings, KafkaSink, TopicSpec, read_committed};
 use hmisr_stream::{ErrorKind, Outgoing, Sink, Source};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn a_commit_ends_when_everything_is_stored() {

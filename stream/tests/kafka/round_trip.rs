@@ -10,8 +10,8 @@ use hmisr_stream::contract::{DeadLetter, Reason};
 use hmisr_stream::kafka::{KafkaProducer, read_committed};
 use hmisr_stream::{Header, Limits, Outgoing, Polled, Record, Source};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn keys_payloads_headers_and_order_survive() {

@@ -13,8 +13,8 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn making_topics_twice_is_making_them_once() {

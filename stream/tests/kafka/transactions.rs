@@ -3,8 +3,8 @@
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Sink, Source};
 
-use crate::broker;
-use crate::support::*;
+use super::broker;
+use super::support::*;
 
 #[test]
 fn a_commit_shows_records_and_offsets_together() {
