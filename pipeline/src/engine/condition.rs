@@ -29,7 +29,8 @@ where
         let group = condition.group.map_or_else(String::new, |text| format!("; the group is {text}"));
         let mut waits: Vec<String> = condition.stuck.iter().map(|stuck| self.remedy(stuck)).collect();
         if condition.abandoned {
-            let text = "have no owner in the group, so nobody reads them: its members join anew until they have";
+            let text =
+                "have no owner in the group, so nobody reads them: its members join anew until they have";
             waits.push(format!("partitions {:?} of {topic} {text}{group}", condition.unowned));
         }
         waits.extend(self.waiting.iter().map(|(number, waiting)| {
@@ -78,7 +79,13 @@ where
             }
         };
         let count = end - stuck.offset;
-        tracing::warn!(partition = number, from = stuck.offset, to = end, "skipping a batch: {}", stuck.message);
+        tracing::warn!(
+            partition = number,
+            from = stuck.offset,
+            to = end,
+            "skipping a batch: {}",
+            stuck.message
+        );
         self.outbox.batch.since.get_or_insert_with(|| self.setup.world.now());
         if !muted {
             self.outbox.open()?;

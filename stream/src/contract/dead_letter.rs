@@ -57,7 +57,7 @@ impl Reason {
             Self::ImplausibleTime => "implausible_time",
             Self::TooLarge => "too_large",
             Self::TooManyCategories => "too_many_categories",
-            Self::Unreadable => "unreadable",
+            Self::Unreadable => "unreadable_batch",
         }
     }
 

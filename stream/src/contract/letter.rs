@@ -59,9 +59,10 @@ impl<'a> Letter<'a> {
             partition: number("hmisr-partition", text("hmisr-partition")?)?,
             offset: number("hmisr-offset", text("hmisr-offset")?)?,
             timestamp_ms: number("hmisr-timestamp-ms", text("hmisr-timestamp-ms")?)?,
-            whole: reason != Reason::Unreadable.as_str() && !ours.iter().any(|header| {
-                ["hmisr-cut-from", "hmisr-key-cut-from", "hmisr-headers-dropped"].contains(&&*header.name)
-            }),
+            whole: reason != Reason::Unreadable.as_str()
+                && !ours.iter().any(|header| {
+                    ["hmisr-cut-from", "hmisr-key-cut-from", "hmisr-headers-dropped"].contains(&&*header.name)
+                }),
             originals,
         })
     }
@@ -109,7 +110,9 @@ mod tests {
             let stored = Record { headers: written.headers, ..record.clone() };
             let letter = Letter::read(&stored).unwrap();
             prop_assert_eq!(letter.original_headers(), record.headers);
-            prop_assert_eq!((letter.reason, letter.message, letter.whole), (reason, message, true));
+            // Of a batch that could not be read nothing is there to be replayed.
+            let whole = reason != Reason::Unreadable;
+            prop_assert_eq!((letter.reason, letter.message, letter.whole), (reason, message, whole));
             prop_assert_eq!((letter.topic.as_str(), letter.partition, letter.offset), ("events", 3, 7));
             prop_assert_eq!(letter.timestamp_ms, 8);
         }

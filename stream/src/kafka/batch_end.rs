@@ -74,7 +74,8 @@ fn can_read(
     offset: i64,
 ) -> Result<bool> {
     let failed = |error: KafkaError| {
-        let text = format!("looking for the end of the batch before offset {offset} of {topic} [{partition}]");
+        let text =
+            format!("looking for the end of the batch before offset {offset} of {topic} [{partition}]");
         Error::caused(ErrorKind::Unavailable, format!("{text}: {error}"), error)
     };
     let mut list = TopicPartitionList::new();

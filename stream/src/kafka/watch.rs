@@ -153,12 +153,7 @@ impl Watch {
     }
 }
 
-fn look(
-    consumer: &BaseConsumer<SourceContext>,
-    watched: &Watched,
-    seen: &Mutex<Seen>,
-    refused: &mut bool,
-) {
+fn look(consumer: &BaseConsumer<SourceContext>, watched: &Watched, seen: &Mutex<Seen>, refused: &mut bool) {
     let timeout = watched.timeout.min(QUESTION);
     match group::describe(consumer.client(), &watched.group, &watched.topic, timeout) {
         Ok(group) => {

@@ -181,7 +181,9 @@ impl<'a, S: Source> Loop<'a, S> {
             Ok(Polled::Records(records)) if records.is_empty() => {
                 // Nothing is learnt past what cannot be read: it is no example that may be left out unseen.
                 if let Some(stuck) = self.source.condition().stuck.into_iter().next() {
-                    return Err(hmisr_stream::Error::new(hmisr_stream::ErrorKind::Corrupt, stuck.message).into());
+                    return Err(
+                        hmisr_stream::Error::new(hmisr_stream::ErrorKind::Corrupt, stuck.message).into()
+                    );
                 }
             }
             Ok(Polled::Records(records)) => self.push(records),
