@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hmisr_stream::{Limits, Polled, Source, TopicInfo};
+use hmisr_stream::{Condition, Limits, Polled, Source, TopicInfo};
 use tracing::info;
 
 use crate::{Error, ErrorKind, Result};
@@ -119,6 +119,14 @@ impl<S: Source> Source for Alone<S> {
     fn known_end(&self, partition: i32) -> Option<i64> {
         self.source.known_end(partition)
     }
+
+    fn condition(&self) -> Condition {
+        self.source.condition()
+    }
+
+    fn end_of_batch(&mut self, partition: i32, offset: i64) -> hmisr_stream::Result<i64> {
+        self.source.end_of_batch(partition, offset)
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +183,14 @@ mod tests {
         fn known_end(&self, _: i32) -> Option<i64> {
             None
         }
+
+        fn condition(&self) -> Condition {
+            Condition { topic_lag: Some(7), ..Condition::default() }
+        }
+
+        fn end_of_batch(&mut self, _: i32, offset: i64) -> hmisr_stream::Result<i64> {
+            Ok(offset + 3)
+        }
     }
 
     const LONG: Duration = Duration::from_secs(600);
@@ -194,6 +210,8 @@ mod tests {
         let Polled::Assigned(told) = source.poll(limits, POLL).unwrap() else { panic!("nothing was told") };
         assert_eq!(told, [0, 1, 2, 3]);
         assert!(matches!(source.poll(limits, POLL).unwrap(), Polled::Records(_)));
+        // What it says of itself is not lost behind the wait.
+        assert_eq!((source.condition().topic_lag, source.end_of_batch(0, 4).unwrap()), (Some(7), 7));
     }
 
     #[test]
