@@ -1,0 +1,95 @@
+//! The stream's own events as JSON lines.
+
+use crate::common::{folder, has, options, read, read_with, refused};
+use hmisr_datasets::values::TimeForm;
+use hmisr_datasets::{Format, Options, StreamEvents};
+
+const EVENT: &str =
+    r#"{"user_id": "u0", "item_id": 1, "category": "c", "action": "buy", "ts": 1764000000000, "weight": 2}"#;
+
+#[test]
+fn events_are_read_as_the_stream_has_them() {
+    let rows = [EVENT, r#"{"user_id": 7, "item_id": "i", "category": 3, "action": "x", "ts": 1764000001000, "new": "caf\ud83d"}"#].join("\n");
+    let folder = folder(&[("b.jsonl", rows.as_bytes()), ("a.ndjson", EVENT.as_bytes())]);
+    let (events, summary) = read(folder.path());
+    assert_eq!(events, ["u0 1 c buy 1764000000000 2", "u0 1 c buy 1764000000000 2", "7 i 3 x 1764000001000"]);
+    assert_eq!(
+        (summary.layout.as_str(), &summary.files[..]),
+        ("events", &["a.ndjson", "b.jsonl"].map(str::to_owned)[..])
+    );
+}
+
+#[test]
+fn what_the_stream_would_refuse_is_counted() {
+    let without = |field: &str| {
+        let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_str(EVENT).unwrap();
+        event.remove(field);
+        serde_json::to_string(&event).unwrap()
+    };
+    let rows: Vec<String> = ["user_id", "item_id", "category", "action", "ts"].map(without).to_vec();
+    let rows = [&rows.join("\n"), EVENT, "nonsense", "[1]", "{\"user_id\": 1", ""].join("\n");
+    let (events, summary) = read(folder(&[("e.jsonl", rows.as_bytes())]).path());
+    assert_eq!(events.len(), 1);
+    let reasons: Vec<(&str, u64)> =
+        summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
+    assert_eq!(reasons[0], ("not_json", 3));
+    for reason in ["missing_user", "missing_item", "bad_category", "bad_action", "missing_time"] {
+        assert!(reasons.contains(&(reason, 1)), "{reason}: {reasons:?}");
+    }
+}
+
+#[test]
+fn a_field_that_nobody_needs_refuses_nothing() {
+    let rows = format!("{EVENT}\n{}", EVENT.replace("\"weight\": 2", r#""title": "caf\ud83d""#));
+    assert_eq!(read(folder(&[("e.jsonl", rows.as_bytes())]).path()).0.len(), 2);
+}
+
+#[test]
+fn other_objects_are_read_by_their_keys_or_by_pointers() {
+    let rows = r#"{"customer_id": "a", "sku": 5, "created_at": "2023-11-26T19:07:58Z"}"#;
+    assert_eq!(crate::common::events("x.jsonl", rows), ["a 5 - click 1701025678000"]);
+    let rows = r#"{"user": {"id": "a"}, "goods": {"id": 5, "kind": "k"}, "ts": 1701025678}"#;
+    let folder = folder(&[("x.jsonl", rows.as_bytes())]);
+    let named = options(&[("user", "/user/id"), ("item", "/goods/id"), ("category", "/goods/kind")]);
+    assert_eq!(read_with(folder.path(), Format::Auto, &named).unwrap().0, ["a 5 k click 1701025678000"]);
+}
+
+#[test]
+fn one_array_and_one_object_over_lines_are_said() {
+    has(&refused("a.json", format!("[{EVENT}, {EVENT}]"), &[]), &["one JSON array", "jq -c '.[]' a.json"]);
+    has(&refused("a.json", format!("[\n{EVENT},\n{EVENT}\n]"), &[]), &["one JSON array"]);
+    has(&refused("a.json", "{\n \"user_id\": 1\n}\n", &[]), &["over several lines", "jq -c . a.json"]);
+}
+
+#[test]
+fn a_table_in_the_place_of_lines_is_said_and_the_reverse() {
+    let table = folder(&[("e.jsonl", b"user_id,item_id,ts\n1,2,1511544070\n")]);
+    let error = |folder: &tempfile::TempDir, format| {
+        read_with(&folder.path().join("e.jsonl"), format, &Options::default()).unwrap_err()
+    };
+    has(&error(&table, Format::Jsonl), &["e.jsonl: a table of columns", "--format csv"]);
+    // Without a format it is read for what it is.
+    assert_eq!(read(&table.path().join("e.jsonl")).0, ["1 2 - click 1511544070000"]);
+    let lines = folder(&[("e.jsonl", EVENT.as_bytes())]);
+    has(&error(&lines, Format::Csv), &["e.jsonl: JSON lines", "--format jsonl"]);
+}
+
+#[test]
+fn lines_pass_as_they_stand_unless_their_times_are_no_milliseconds() {
+    let find = |ts: &str, pairs: &[(&str, &str)]| {
+        let rows = EVENT.replace("1764000000000", ts);
+        let folder = folder(&[("e.jsonl", rows.as_bytes())]);
+        let found = StreamEvents::find(folder.path(), Format::Auto, &options(pairs)).unwrap();
+        found.map(|events| events.retime.map(|form: TimeForm| form.to_string()))
+    };
+    let form = |text: &str| Some(Some(text.to_owned()));
+    assert_eq!(find("1764000000000", &[]), Some(None));
+    assert_eq!(find("1764000000000", &[("unit", "ms")]), Some(None));
+    assert_eq!(find("1764000000", &[]), form("s"));
+    assert_eq!(find("1764000000000000", &[]), form("us"));
+    assert_eq!(find("1764000000000.0", &[]), form("ms"));
+    assert_eq!(find("\"2025-11-24T16:00:00Z\"", &[]), form("rfc3339"));
+    assert_eq!(find("5", &[]), Some(None), "no unit makes a time of it, so it is refused as it stands");
+    assert_eq!(find("5", &[("unit", "s")]), form("s"));
+    assert_eq!(find("1764000000000", &[("user", "item_id")]), None, "another column is read as a table");
+}
