@@ -27,7 +27,7 @@ help: ## this list
 	@echo "First: 'make up' installs what is missing (apt), builds, and runs the whole loop on generated users."
 	@echo "The first build takes a while (about 20 minutes on two cores); later ones take seconds."
 	@echo
-	@echo "  make up ARGS='--data ml --events DIR --format movielens --until-drained'   real data instead"
+	@echo "  make up ARGS='--data ml --events DIR --until-drained'   real data instead"
 	@echo "  make kafka && make up ARGS='--data k --brokers 127.0.0.1:$(KAFKA_PORT)'    over a real Apache Kafka"
 	@echo
 	@echo "Built into CARGO_TARGET_DIR = $(CARGO_TARGET_DIR)"

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hmisr_feed::Format;
 use hmisr_model::backend::Precision;
 use hmisr_stream::Partitioner;
 use hmisr_stream::contract::Reason;
@@ -17,6 +16,7 @@ use crate::commands::fit::FitArgs;
 use crate::commands::forget::ForgetArgs;
 use crate::commands::probe::ProbeArgs;
 use crate::failure::Failure;
+use crate::reading::ReadingArgs;
 
 /// Events per second of the generator where nothing is said.
 const GENERATOR_RATE: f64 = 500.0;
@@ -153,9 +153,9 @@ pub struct FedFrom {
     /// File or folder of events; without it the generator.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
-    /// How the events are written: jsonl, movielens or taobao.
-    #[arg(long, default_value = "jsonl", requires = "events")]
-    pub format: Format,
+    /// How the events are written.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Events per second; 0: as fast as they are taken. The generator's default is 500.
     #[arg(long)]
     pub rate: Option<f64>,
@@ -167,11 +167,16 @@ pub struct FedFrom {
 impl FedFrom {
     /// Puts them over the settings. `waits`: whether somebody waits for the generator's end, which then
     /// goes as fast as it can.
-    pub fn apply(&self, feed: &mut hmisr_feed::Settings, waits: bool) {
+    pub fn apply(&self, feed: &mut hmisr_feed::Settings, waits: bool) -> Result<(), Failure> {
         if self.events.is_some() {
             feed.events.clone_from(&self.events);
-            feed.format = self.format;
         }
+        if feed.events.is_none() && !self.reading.is_empty() {
+            let text = "--events: options about the layout are given, but no file or folder that has it";
+            return Err(Failure::user(text));
+        }
+        feed.format = self.reading.format.unwrap_or(feed.format);
+        feed.reading = self.reading.over(&feed.reading);
         if self.generate.is_some() {
             feed.generator.events = self.generate;
         }
@@ -181,6 +186,7 @@ impl FedFrom {
             None if endless && feed.rate_per_second == 0.0 => feed.rate_per_second = GENERATOR_RATE,
             None => {}
         }
+        Ok(())
     }
 }
 
@@ -260,9 +266,9 @@ pub struct BackfillArgs {
     /// Where the lines go.
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
-    /// How the events are written: jsonl, movielens or taobao.
-    #[arg(long, default_value = "jsonl")]
-    pub format: Format,
+    /// How the events are written.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Partitions over which the events are spread as a producer would.
     #[arg(long, default_value_t = 1, value_name = "P")]
     pub partitions: i32,

@@ -84,6 +84,12 @@ impl From<hmisr_state::Error> for Failure {
     }
 }
 
+impl From<hmisr_datasets::Error> for Failure {
+    fn from(error: hmisr_datasets::Error) -> Self {
+        Self::of(&error, error.is_users())
+    }
+}
+
 impl From<hmisr_feed::FeedError> for Failure {
     fn from(error: hmisr_feed::FeedError) -> Self {
         Self::of(&error, error.is_users())

@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod config;
 mod failure;
+mod reading;
 mod stop;
 mod terminal;
 mod transport;

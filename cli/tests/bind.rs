@@ -16,7 +16,7 @@ const GROUP: &str = "pipeline.group=job-v2";
 
 fn produce(brokers: &str, file: &Path) {
     let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
-    let mut source = hmisr_feed::open(file, Format::Jsonl).unwrap();
+    let mut source = hmisr_feed::open(file, Format::Jsonl, &Default::default()).unwrap();
     while let Some(line) = source.next() {
         let line = line.unwrap();
         let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);

@@ -66,7 +66,7 @@ const PARTITIONS: i32 = 4;
 /// Writes a file's lines to the topic `events` as a producer would.
 fn produce(brokers: &str, file: &Path) {
     let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
-    let mut source = hmisr_feed::open(file, Format::Jsonl).unwrap();
+    let mut source = hmisr_feed::open(file, Format::Jsonl, &Default::default()).unwrap();
     while let Some(line) = source.next() {
         let line = line.unwrap();
         let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);

@@ -51,7 +51,7 @@ impl<'a> Job<'a> {
         // A new leader may take its time where the brokers share a busy machine.
         let settings = KafkaSettings { transaction_timeout_ms: 60_000, ..KafkaSettings::new(self.brokers) };
         let mut producer = KafkaProducer::new(&settings).unwrap();
-        let mut source = hmisr_feed::open(input, Format::Jsonl).unwrap();
+        let mut source = hmisr_feed::open(input, Format::Jsonl, &Default::default()).unwrap();
         let mut number = 0;
         while let Some(line) = source.next() {
             let line = line.unwrap();

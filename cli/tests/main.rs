@@ -9,6 +9,7 @@ mod bridge_kafka;
 #[path = "../../stream/tests/kafka/broker.rs"]
 mod broker;
 mod common;
+mod data;
 mod deployments;
 mod dlq;
 mod eval;

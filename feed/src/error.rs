@@ -34,40 +34,9 @@ pub enum FeedError {
         /// What should be there.
         expected: String,
     },
-    /// Nothing to read.
-    #[error("{}: there is no event in it; name a file that holds at least one", path.display())]
-    Empty {
-        /// The file or folder.
-        path: PathBuf,
-    },
-    /// A line that cannot be read as its format.
-    #[error(
-        "{}:{line}: field `{field}`: `{value}` is not {expected}; mend or remove the line, or convert \
-         the file to jsonl, where bad lines become dead letters",
-        path.display()
-    )]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line's number, counted from 1.
-        line: u64,
-        /// The field.
-        field: &'static str,
-        /// What stands there, cut after 80 characters.
-        value: String,
-        /// What should stand there.
-        expected: String,
-    },
-    /// A line that is longer than is read.
-    #[error("{}:{line}: longer than {limit} bytes, the most that is read; split or remove the line", path.display())]
-    LineTooLong {
-        /// The file.
-        path: PathBuf,
-        /// The line's number, counted from 1.
-        line: u64,
-        /// The bound, in bytes.
-        limit: usize,
-    },
+    /// A data set that cannot be read.
+    #[error(transparent)]
+    Read(#[from] hmisr_datasets::Error),
     /// The system refused a read or a write.
     #[error("{}: {action} failed", path.display())]
     Io {
@@ -152,7 +121,11 @@ pub enum FeedError {
 impl FeedError {
     /// Whether the user can mend it by other settings or input; otherwise disk or log failed.
     pub fn is_users(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Write(_))
+        match self {
+            Self::Io { .. } | Self::Write(_) => false,
+            Self::Read(error) => error.is_users(),
+            _ => true,
+        }
     }
 
     pub(crate) fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
@@ -161,20 +134,5 @@ impl FeedError {
 
     pub(crate) fn input(path: &Path, problem: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Input { path: path.to_owned(), problem: problem.into(), expected: expected.into() }
-    }
-
-    pub(crate) fn line(
-        path: &Path,
-        line: u64,
-        field: &'static str,
-        value: &[u8],
-        expected: impl Into<String>,
-    ) -> Self {
-        let mut value: String = String::from_utf8_lossy(value).chars().take(81).collect();
-        if let Some((cut, _)) = value.char_indices().nth(80) {
-            value.truncate(cut);
-            value.push('…');
-        }
-        Self::Line { path: path.to_owned(), line, field, value, expected: expected.into() }
     }
 }

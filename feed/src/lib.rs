@@ -1,6 +1,6 @@
 //! Where events come from, and how they get into the log.
 //!
-//! * [`EventSource`]: a stream of [`EventLine`]s, with three kinds of files behind it ([`open`]) and
+//! * [`EventSource`]: a stream of [`EventLine`]s, with files of any layout behind it ([`open`]) and
 //!   a seeded [`Generator`] whose [`GroundTruth`] is kept.
 //! * [`Numbered`]: the partition and the offset that each line gets; the same for a feed and for
 //!   a backfill.
@@ -27,8 +27,9 @@ pub use bridge::{
 };
 pub use error::FeedError;
 pub use feeder::{EventWriter, Fed, Feeder};
-pub use files::{Format, MAX_LINE_BYTES, open};
+pub use files::open;
 pub use generator::{Generator, GeneratorSettings, GroundTruth};
+pub use hmisr_datasets::{Format, MAX_LINE_BYTES, Options};
 pub use identity::FeedIdentity;
 pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, partition_of};
 pub use metrics::FeedMetrics;

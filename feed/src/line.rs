@@ -49,6 +49,12 @@ pub trait EventSource: Send {
         None
     }
 
+    /// How the source was understood and what of it is no event, up to here; none where every line
+    /// is passed on as it stands.
+    fn summary(&self) -> Option<hmisr_datasets::Summary> {
+        None
+    }
+
     /// What is true of the users up to here, where the source knows it.
     fn truth(&self) -> Option<GroundTruth> {
         None

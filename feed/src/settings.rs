@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventSource, FeedError, Format, Generator, GeneratorSettings, open};
+use crate::{EventSource, FeedError, Format, Generator, GeneratorSettings, Options, open};
 
 /// What is fed, and how fast.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub events: Option<PathBuf>,
     /// How that file is written.
     pub format: Format,
+    /// What its files do not say themselves.
+    pub reading: Options,
     /// Events per second, on average; 0: as fast as the readers go.
     pub rate_per_second: f64,
     /// How the feeder writes.
@@ -59,6 +61,7 @@ impl Settings {
         check((1..=1_000_000).contains(&events), "batch.events", &events, "expected 1 to 1000000 events")?;
         check((1..=1 << 30).contains(&bytes), "batch.bytes", &bytes, "expected 1 to 1073741824 bytes")?;
         check((1..=60_000).contains(&ms), "batch.ms", &ms, "expected 1 to 60000 milliseconds")?;
+        self.reading.validate()?;
         self.generator.validate()
     }
 
@@ -68,7 +71,7 @@ impl Settings {
     /// As [`open`] and [`Generator::new`].
     pub fn open_source(&self) -> Result<Box<dyn EventSource>, FeedError> {
         match &self.events {
-            Some(path) => open(path, self.format),
+            Some(path) => open(path, self.format, &self.reading),
             None => Ok(Box::new(Generator::new(self.generator.clone())?)),
         }
     }

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::common::{MemoryLog, drain, error, folder, read};
-use hmisr_feed::{Feeder, Format, MAX_EVENT_BYTES, Numbered, Settings, open};
+use crate::common::{MemoryLog, drain, error, folder, open, read};
+use hmisr_feed::{Feeder, Format, MAX_EVENT_BYTES, Numbered, Settings};
 
 const LINES: &[u8] = b"{\"user_id\": 2, \"item_id\":1}\r\n\n{\"ts\":1 ,\"user_id\":\"a\"}\n   \nnonsense \xff\n{\"user_id\": 2}";
 
@@ -60,6 +60,54 @@ fn nothing_to_read_is_said() {
     assert!(text.contains("absent.jsonl: no such file or folder; expected a file of one JSON"), "{text}");
     let text = error(crate::common::folder(&[("a.csv", b"1")]).path(), Format::Jsonl);
     assert!(text.contains("no *.jsonl file"), "{text}");
+}
+
+#[test]
+fn a_byte_order_mark_and_compression_are_read_through() {
+    let event = br#"{"user_id": 7, "item_id": 1, "category": 2, "action": "a", "ts": 1764000000000}"#;
+    let marked = [b"\xef\xbb\xbf".as_slice(), event, b"\n", event].concat();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &marked).unwrap();
+    let folder = folder(&[("a.jsonl", &marked), ("b.jsonl.gz", &gzip.finish().unwrap())]);
+    for format in [Format::Auto, Format::Jsonl] {
+        let lines = read(folder.path(), format).unwrap();
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| line.payload == event && line.key.as_deref() == Some(b"7")));
+    }
+}
+
+#[test]
+fn times_of_another_unit_are_written_anew_and_nothing_else_changes() {
+    let event = |ts: &str| {
+        format!(r#"{{"user_id":7,"item_id":1,"category":2,"action":"a","ts":{ts},"event_id":"e"}}"#)
+    };
+    let decode = |line: &hmisr_feed::EventLine| hmisr_stream::contract::Event::decode(&line.payload).unwrap();
+    let expected = hmisr_stream::contract::Event::decode(event("1764000000000").as_bytes()).unwrap();
+    for ts in ["1764000000", "1764000000000000", "1764000000000.0", "\"2025-11-24T16:00:00+0000\""] {
+        let text = [event(ts), "nonsense".to_owned()].join("\n");
+        let folder = folder(&[("e.jsonl", text.as_bytes())]);
+        let lines = read(folder.path(), Format::Auto).unwrap();
+        assert_eq!(decode(&lines[0]), expected, "{ts}");
+        assert_eq!(lines[1].payload, b"nonsense", "what is no event passes as it stands");
+    }
+    let folder = folder(&[("e.jsonl", event("5").as_bytes())]);
+    let seconds = hmisr_feed::Options { time_unit: Some("s".to_owned()), ..Default::default() };
+    let mut source = hmisr_feed::open(folder.path(), Format::Auto, &seconds).unwrap();
+    assert_eq!(decode(&drain(&mut *source).unwrap()[0]).ts, 5_000);
+    assert!(source.describe().contains("ts in s"), "{}", source.describe());
+}
+
+#[test]
+fn what_is_something_else_is_said() {
+    let event = r#"{"user_id": 7, "item_id": 1, "category": 2, "action": "a", "ts": 1764000000000}"#;
+    for (content, told) in [
+        (format!("[{event}, {event}]").into_bytes(), "one JSON array"),
+        (b"user_id,item_id,ts\n1,2,1764000000000\n".to_vec(), "a table of columns"),
+        (event.encode_utf16().flat_map(u16::to_le_bytes).collect(), "iconv -f UTF-16LE"),
+    ] {
+        let text = error(&folder(&[("e.jsonl", &content)]).path().join("e.jsonl"), Format::Jsonl);
+        assert!(text.contains("e.jsonl: ") && text.contains(told), "{text}");
+    }
 }
 
 #[test]

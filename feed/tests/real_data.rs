@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::data;
-use hmisr_feed::{Format, open};
+use crate::common::{data, open};
+use hmisr_feed::Format;
 use hmisr_stream::contract::Event;
 
 fn check(name: &str, format: Format, expected: (usize, usize, usize, usize)) {

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::common::{MemoryLog, folder, metrics};
-use hmisr_feed::{FeedError, FeedIdentity, Feeder, Format, Generator, GeneratorSettings, Settings, open};
+use crate::common::{MemoryLog, folder, metrics, open};
+use hmisr_feed::{FeedError, FeedIdentity, Feeder, Format, Generator, GeneratorSettings, Settings};
 
 fn run(text: &[u8], log: &mut MemoryLog) -> Result<hmisr_feed::Fed, FeedError> {
     let folder = folder(&[("events.jsonl", text)]);

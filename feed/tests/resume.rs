@@ -3,8 +3,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::common::{MemoryLog, folder, metrics};
-use hmisr_feed::{FeedError, Feeder, Format, Settings, open};
+use crate::common::{MemoryLog, folder, metrics, open};
+use hmisr_feed::{FeedError, Feeder, Format, Settings};
 use proptest::prelude::*;
 
 fn lines() -> impl Strategy<Value = Vec<u8>> {

@@ -19,23 +19,9 @@ pub enum Error {
         /// What should be there.
         expected: String,
     },
-    /// A line that cannot be read as its format.
-    #[error(
-        "{}:{line}: column `{column}`: `{value}` is not {expected}; mend or remove the line",
-        path.display()
-    )]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line's number, counted from 1.
-        line: u64,
-        /// The column.
-        column: String,
-        /// What stands there, cut after 80 characters.
-        value: String,
-        /// What should stand there.
-        expected: String,
-    },
+    /// A data set that cannot be read.
+    #[error(transparent)]
+    Read(#[from] hmisr_datasets::Error),
     /// Data from which the protocol cannot be made.
     #[error("{name}: {problem}; {remedy}")]
     Data {
@@ -89,6 +75,7 @@ impl Error {
     pub fn is_users(&self) -> bool {
         match self {
             Self::Io { .. } | Self::Scores { .. } => false,
+            Self::Read(error) => error.is_users(),
             Self::Model { source, .. } => source
                 .downcast_ref::<hmisr_model::Error>()
                 .is_some_and(|error| error.kind() == hmisr_model::ErrorKind::Configuration),
@@ -102,26 +89,5 @@ impl Error {
 
     pub(crate) fn input(path: &Path, problem: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Input { path: path.to_owned(), problem: problem.into(), expected: expected.into() }
-    }
-
-    pub(crate) fn line(
-        path: &Path,
-        line: u64,
-        column: &str,
-        value: &[u8],
-        expected: impl Into<String>,
-    ) -> Self {
-        let mut value: String = String::from_utf8_lossy(value).chars().take(81).collect();
-        if let Some((cut, _)) = value.char_indices().nth(80) {
-            value.truncate(cut);
-            value.push('…');
-        }
-        Self::Line {
-            path: path.to_owned(),
-            line,
-            column: column.to_owned(),
-            value,
-            expected: expected.into(),
-        }
     }
 }

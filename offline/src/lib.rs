@@ -13,7 +13,7 @@ pub mod rank;
 pub mod report;
 pub mod split;
 
-pub use data::{Dataset, Event, Format};
+pub use data::{Dataset, Event};
 pub use error::{Error, Result};
 pub use evaluate::{Answers, CaseResult, EvaluateOptions, PerCase, evaluate};
 pub use rank::{Interests, Query, Scorer};

@@ -1,11 +1,12 @@
 //! Bad files are refused with place and remedy; what is bearable is counted.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use crate::common::{data, folder, load, refusal};
-use hmisr_offline::{Format, Protocol, Split};
+use crate::common::{data, folder, load, load_seconds, refusal};
+use hmisr_datasets::Format;
+use hmisr_offline::{Protocol, Split};
 
 fn csv(rows: &str) -> String {
-    refusal(folder(&[("x.csv", rows.as_bytes())]).path(), &Format::Auto)
+    refusal(folder(&[("x.csv", rows.as_bytes())]).path(), Format::Auto)
 }
 
 fn has(text: &str, parts: &[&str]) {
@@ -16,54 +17,62 @@ fn has(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_missing_column_is_named() {
-    has(&csv("user,thing,timestamp\n1,2,3\n"), &["x.csv", "no column item or", "user, thing, timestamp"]);
-    has(&csv("user,item\n1,2\n"), &["no column timestamp"]);
+    has(
+        &csv("user,thing,timestamp\n1,2,3\n"),
+        &["x.csv", "no column for the item", "user, thing, timestamp"],
+    );
+    has(&csv("user,item\n1,2\n"), &["no column for the time"]);
     let folder = folder(&[("x.inter", b"user_id:token\titem_id:token\n1\t2\n")]);
-    has(&refusal(folder.path(), &Format::Auto), &["no column timestamp in the header (user_id, item_id)"]);
+    has(&refusal(folder.path(), Format::Auto), &["no column for the time in the header (user_id, item_id)"]);
 }
 
 #[test]
-fn a_bad_field_is_named_with_file_line_and_column() {
-    has(&csv("user,item,timestamp\n1,2,3\n\n1,2,soon\n"), &["x.csv:4: column `timestamp`: `soon`", "mend"]);
-    has(&csv("user,item,timestamp\r\n\r\n1,2,3\r\n1,2,soon"), &["x.csv:4: column `timestamp`: `soon`"]);
-    has(&csv("user,item,timestamp\n1,,3\n"), &["x.csv:2: column `item`: `` is not an id"]);
-    has(&csv("user,item,timestamp\n1,2,NaN\n"), &["`NaN` is not a time"]);
-    has(&csv("user,item,timestamp\n1,2,1e300\n"), &["is not a time"]);
-    has(&csv("user,item,timestamp\n1,2\n"), &["x.csv:2: column `line`", "a row of 3 columns"]);
-    let long = format!("user,item,timestamp\n{},2,3\n", "x".repeat(500));
-    let text = csv(&long);
-    has(&text, &["…", "an id of 1 to 128 bytes"]);
+fn data_of_which_most_rows_are_no_events_are_refused_with_the_reasons() {
+    let header = "user,item,timestamp\n";
+    has(
+        &csv(&format!("{header}1,2,3\n\n1,2,soon\n2,3,later\n")),
+        &["only 1 of 3 rows are events", "2 bad_time, as x.csv:4: 1,2,soon"],
+    );
+    has(&csv(&format!("{header}\r\n\r\n1,2,soon")), &["x.csv:4: 1,2,soon"]);
+    has(
+        &csv(&format!("{header}1,,3\n")),
+        &["only 0 of 1 rows are events", "1 missing_item, as x.csv:2: 1,,3"],
+    );
+    has(&csv(&format!("{header}1,2,1e300\n")), &["bad_time"]);
+    has(&csv(&format!("{header}1,2\n")), &["1 columns, as x.csv:2: 1,2"]);
+    let text = csv(&format!("{header}{},2,3\n", "x".repeat(500)));
+    has(&text, &["…", "bad_user"]);
     assert!(text.len() < 400, "{text}");
 }
 
 #[test]
-fn a_bad_line_of_movielens_is_named() {
-    let movies: (&str, &[u8]) = ("movies.dat", b"1::T::Drama\n");
-    let broken = folder(&[movies, ("ratings.dat", b"1::1::5::9\n1::1::5\n")]);
-    has(&refusal(broken.path(), &Format::Auto), &["ratings.dat:2", "user::item::rating::seconds"]);
-    let broken = folder(&[("movies.dat", b"1::T\n"), ("ratings.dat", b"1::1::5::9\n")]);
-    has(&refusal(broken.path(), &Format::Auto), &["movies.dat:1", "item::title::genres"]);
+fn a_few_rows_that_are_no_events_are_counted() {
+    let movies: (&str, &[u8]) = ("movies.dat", b"1::T::Drama\n2::T\n");
+    let data = load(folder(&[movies, ("ratings.dat", b"1::1::5::9\n1::1::5\n1::2::5::10\n")]).path());
+    assert_eq!(data.len(), 2);
+    has(&data.reading.counts(), &["2 of 3 rows are events; 1 columns, as ratings.dat:2: 1::1::5"]);
+    has(&data.reading.to_string(), &["items: 1 of 2 rows columns, as movies.dat:2: 2::T"]);
     let lonely = folder(&[("ratings.dat", b"1::1::5::9\n")]);
-    has(&refusal(lonely.path(), &Format::Auto), &["movies.dat", "no such file beside the ratings"]);
+    has(&refusal(lonely.path(), Format::Auto), &["movies.dat", "no such file beside the ratings"]);
 }
 
 #[test]
 fn a_folder_without_data_is_refused() {
     let empty = folder(&[]);
-    has(&refusal(empty.path(), &Format::Auto), &["no known data set", "ratings.dat"]);
-    has(&refusal(empty.path(), &Format::Movielens), &["no ratings.dat in it"]);
-    has(&refusal(&empty.path().join("no"), &Format::Auto), &["no such file or folder"]);
+    has(&refusal(empty.path(), Format::Auto), &["no known data set", "ratings.csv"]);
+    has(&refusal(empty.path(), Format::Movielens), &["no data set of the format movielens", "ratings.dat"]);
+    has(&refusal(&empty.path().join("no"), Format::Auto), &["no such file or folder"]);
     let two = folder(&[("a.csv", b""), ("b.csv", b"")]);
-    has(&refusal(two.path(), &Format::Auto), &["several *.csv files"]);
-    has(&csv(""), &["the file is empty"]);
+    has(&refusal(two.path(), Format::Auto), &["several files", "a.csv, b.csv"]);
+    has(&csv(""), &["no event in it"]);
     has(&csv("user,item,timestamp\n"), &["there is no event in it"]);
-    has(&"parquet".parse::<Format>().unwrap_err().to_string(), &["format = parquet: expected auto"]);
+    has(&"parquet".parse::<Format>().unwrap_err().to_string(), &["format parquet: expected one of auto"]);
 }
 
 #[test]
 fn a_repeated_row_is_left_out_and_counted() {
     let rows = b"user,item,ts\n1,a,5\n1,b,5\n1,a,5\n1,a,6\n1,a,5\n";
-    let data = load(folder(&[("x.csv", rows)]).path());
+    let data = load_seconds(folder(&[("x.csv", rows)]).path());
     assert_eq!((data.notes.rows, data.notes.duplicates, data.len()), (5, 2, 3));
     assert!(data.repeats, "the same item at another time is a repeat");
 }
@@ -92,7 +101,7 @@ fn data_that_cannot_be_split_are_refused() {
 }
 
 fn data_of(rows: &str) -> hmisr_offline::Dataset {
-    load(folder(&[("x.csv", format!("user,item,ts\n{rows}").as_bytes())]).path())
+    load_seconds(folder(&[("x.csv", format!("user,item,ts\n{rows}").as_bytes())]).path())
 }
 
 #[test]

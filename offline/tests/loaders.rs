@@ -1,9 +1,9 @@
 //! Each format is read as what it says.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use crate::common::{folder, load};
-use hmisr_offline::data::CsvColumns;
-use hmisr_offline::{Dataset, Format};
+use crate::common::{folder, load, load_seconds, seconds};
+use hmisr_datasets::{Format, Options};
+use hmisr_offline::Dataset;
 
 /// `user: item@ms …` per user, and `item: category …` per item, by id.
 fn told(data: &Dataset) -> (Vec<String>, Vec<String>) {
@@ -43,12 +43,12 @@ fn recbole_with_sequences_and_without_items() {
     let inter = b"item_id:token\tuser_id:token\ttimestamp:float\na\tx\t1.5\nb\tx\t2\n";
     let items = b"item_id:token\tname:token_seq\tgenre:token_seq\na\tSome \"name\tDrama War\nb\tOther\t\n";
     let with = folder(&[("set.inter", inter), ("set.item", items)]);
-    let data = load(with.path());
+    let data = load_seconds(with.path());
     assert_eq!(told(&data).0, ["x: a@1500 b@2000"]);
     assert_eq!(told(&data).1, ["a: Drama War", "b: unknown"]);
     assert_eq!(data.notes.items_without_category, 1);
     let without = folder(&[("set.inter", inter)]);
-    let data = load(&without.path().join("set.inter"));
+    let data = load_seconds(&without.path().join("set.inter"));
     assert_eq!(data.name, "set");
     assert_eq!(told(&data).1, ["a: unknown", "b: unknown"]);
 }
@@ -65,7 +65,7 @@ fn taobao_keeps_repeats() {
 
 #[test]
 fn csv_by_usual_names() {
-    let rows = "\u{feff}user_id,price,item_id,timestamp,category\nu,1,\"i,1\",1500000000,\"a|b\"\nu,2,j,1500000000123,\n";
+    let rows = "\u{feff}user_id,price,item_id,timestamp,category\nu,1,\"i,1\",1500000000,\"a|b\"\nu,2,j,1500000000.123,\n";
     let data = load(folder(&[("shop.csv", rows.as_bytes())]).path());
     assert_eq!(told(&data).0, ["u: i,1@1500000000000 j@1500000000123"]);
     assert_eq!(told(&data).1, ["i,1: a b", "j: unknown"]);
@@ -75,20 +75,21 @@ fn csv_by_usual_names() {
 fn csv_by_given_names() {
     let rows = b"who,what,when,kind,sort\n1,2,3,k,s\n1,3,4,s,k\n";
     let folder = folder(&[("any.csv", rows)]);
-    let columns = CsvColumns {
-        user: Some("who".to_owned()),
-        item: Some("what".to_owned()),
-        timestamp: Some("when".to_owned()),
-        categories: vec!["sort".to_owned(), "kind".to_owned()],
+    let columns = Options {
+        user_column: Some("who".to_owned()),
+        item_column: Some("what".to_owned()),
+        time_column: Some("when".to_owned()),
+        category_columns: vec!["sort".to_owned(), "kind".to_owned()],
+        ..seconds()
     };
-    let data = Dataset::load(folder.path(), &Format::Csv(columns)).unwrap();
+    let data = Dataset::load(folder.path(), Format::Csv, &columns).unwrap();
     assert_eq!(told(&data).1, ["2: s k", "3: k s"]);
 }
 
 #[test]
 fn events_of_one_time_stay_in_file_order() {
     let rows = b"user,item,ts\n1,c,5\n1,a,5\n1,z,4\n1,b,5\n";
-    let data = load(folder(&[("x.csv", rows)]).path());
+    let data = load_seconds(folder(&[("x.csv", rows)]).path());
     assert_eq!(told(&data).0, ["1: z@4000 c@5000 a@5000 b@5000"]);
     assert_eq!(data.notes.out_of_order, 1);
 }

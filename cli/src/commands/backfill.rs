@@ -13,7 +13,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 
 pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
-    let mut source = hmisr_feed::open(&args.input, args.format)?;
+    let mut source =
+        hmisr_feed::open(&args.input, args.reading.format.unwrap_or_default(), &args.reading.options())?;
+    let reading = source.summary();
+    reading.iter().for_each(crate::reading::tell);
     let scratch;
     let folder = match &args.state_out {
         Some(folder) => folder.as_path(),

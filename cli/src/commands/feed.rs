@@ -11,8 +11,9 @@ use crate::transport::{Kafka, Transport};
 
 pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let mut settings = config.feed;
-    args.feed.apply(&mut settings, args.feed.generate.is_some());
+    args.feed.apply(&mut settings, args.feed.generate.is_some())?;
     let mut source = settings.open_source()?;
+    source.summary().iter().for_each(crate::reading::tell);
     std::fs::create_dir_all(&args.data)
         .map_err(|error| Failure::user(format!("--data {}: {error}", args.data.display())))?;
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?

@@ -60,6 +60,8 @@ struct Ended<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<Figures>,
     run: String,
+    /// How the data were understood.
+    reading: &'a hmisr_datasets::Summary,
 }
 
 pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
@@ -67,6 +69,9 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     backend::device()?;
     let stop = stop::on_signal()?;
     let split = args.data.split()?;
+    if !args.json {
+        crate::reading::tell(&split.data.reading);
+    }
     let settings = args.fit.settings(args.model, args.seed, split.data.len(), set)?;
     let run = Run::open(&args.out, &settings, &split)?;
     let name = args.name.as_deref().unwrap_or(args.model.name());
@@ -83,6 +88,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
         parameters: None,
         test: None,
         run: args.out.display().to_string(),
+        reading: &split.data.reading,
     };
     if outcome == Outcome::Done && !args.no_eval {
         let questions = Questions {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hmisr_feed::{EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder, Format};
+use hmisr_feed::{EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
 
@@ -39,13 +39,21 @@ const LAST_SWAP: Duration = Duration::from_secs(30);
 
 /// Runs until Ctrl-C, or until all input is through.
 pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
-    apply(&mut config, &args);
+    apply(&mut config, &args)?;
     if args.until_drained && config.feed.events.is_none() && config.feed.generator.events.is_none() {
         let text = "--until-drained: the generator has no end; say how many events with --generate N, or name --events";
         return Err(Failure::user(text));
     }
     // Whatever is wrong with the input is told before a folder is made or claimed.
     let source = config.feed.open_source()?;
+    let reading = source.summary();
+    reading.iter().for_each(crate::reading::tell);
+    if args.filter_seen.is_none() && config.feed.events.is_some() {
+        // Only films are rated once; generated and shop data repeat.
+        let is_films = reading.is_some_and(|summary| summary.layout == "movielens");
+        config.trainer.evaluation.filter_seen = is_films;
+        config.serving.filter_seen = is_films;
+    }
     let folder = Folder(args.data.clone());
     std::fs::create_dir_all(&folder.0)
         .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))?;
@@ -66,17 +74,16 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
 }
 
 /// The command line over the configuration, and what one part must know of another.
-fn apply(config: &mut Config, args: &UpArgs) {
-    args.feed.apply(&mut config.feed, args.until_drained);
-    // Only films are rated once; generated and shop data repeat.
-    let once = config.feed.events.is_some() && config.feed.format == Format::Movielens;
-    let filter_seen = args.filter_seen.unwrap_or(once);
+fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
+    args.feed.apply(&mut config.feed, args.until_drained)?;
+    let filter_seen = args.filter_seen.unwrap_or(false);
     config.trainer.evaluation.filter_seen = filter_seen;
     config.serving.filter_seen = filter_seen;
     config.pipeline.history = config.trainer.model.reach();
     if let Some(listen) = &args.listen {
         config.serving.listen.clone_from(listen);
     }
+    Ok(())
 }
 
 /// What lies where in a data folder.

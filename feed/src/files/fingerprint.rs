@@ -6,17 +6,16 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::Format;
 use crate::FeedError;
 
 /// Bytes looked at, from each end of a file.
 const SAMPLE_BYTES: u64 = 64 * 1024;
 
-/// A text for the format and, per file, its name, its size and a hash of its first and last
+/// A text for the kind of files and, per file, its name, its size and a hash of its first and last
 /// 64 KiB; and the sizes' sum in bytes. The folder is left out, so a file may be moved; a change
 /// in the middle that keeps the size is not seen.
-pub(super) fn fingerprint(format: Format, files: &[PathBuf]) -> Result<(String, u64), FeedError> {
-    let mut text = format.to_string();
+pub(super) fn fingerprint(kind: &str, files: &[PathBuf]) -> Result<(String, u64), FeedError> {
+    let mut text = kind.to_owned();
     let mut bytes = 0;
     for path in files {
         let (size, hash) = sample(path).map_err(|error| FeedError::io(path, "reading it", error))?;

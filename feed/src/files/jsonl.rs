@@ -2,19 +2,22 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hmisr_datasets::values::TimeForm;
+use hmisr_datasets::{Error, Lines, StreamEvents, retimed};
 use hmisr_stream::contract::Id;
 use serde::Deserialize;
 
-use super::Format;
 use super::fingerprint::fingerprint;
-use super::lines::Lines;
 use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES};
 
 /// Streams the files of a path, one after the other.
 pub(super) struct Jsonl {
     path: PathBuf,
     current: Option<Lines>,
+    /// The file that is read.
+    reading: Arc<Path>,
     waiting: VecDeque<PathBuf>,
     /// Bytes of all files, and of those that are finished.
     size: u64,
@@ -25,26 +28,30 @@ pub(super) struct Jsonl {
     /// is given before another is read.
     cut: Option<Cut>,
     fingerprint: String,
+    /// How `ts` is written, where it is written anew.
+    retime: Option<TimeForm>,
 }
 
 impl Jsonl {
-    pub(super) fn open(path: &Path) -> Result<Self, FeedError> {
-        let files = if path.is_dir() { list(path)? } else { vec![path.to_owned()] };
-        let (fingerprint, size) = fingerprint(Format::Jsonl, &files)?;
+    pub(super) fn open(path: &Path, StreamEvents { files, retime }: StreamEvents) -> Result<Self, FeedError> {
+        let kind = retime.as_ref().map_or_else(|| "jsonl".to_owned(), |form| format!("jsonl, ts in {form}"));
+        let (fingerprint, size) = fingerprint(&kind, &files)?;
         let mut source = Self {
             path: path.to_owned(),
             current: None,
+            reading: Path::new("").into(),
             waiting: files.into(),
             size,
             finished_bytes: 0,
             first: None,
             cut: None,
             fingerprint,
+            retime,
         };
         source.first = source.read().transpose()?;
         match source.first {
             Some(_) => Ok(source),
-            None => Err(FeedError::Empty { path: path.to_owned() }),
+            None => Err(Error::Empty { path: path.to_owned() }.into()),
         }
     }
 
@@ -61,16 +68,21 @@ impl Jsonl {
         loop {
             if let Some(lines) = &mut self.current {
                 if let Some((number, line)) = lines.next()? {
+                    let rewritten = self.retime.as_ref().and_then(|form| retimed(line, form));
+                    let line = rewritten.as_deref().unwrap_or(line);
                     let (key, bytes) = (user_of(line), line.len());
                     let payload = line[..bytes.min(MAX_EVENT_BYTES)].to_vec();
-                    self.cut = (bytes > MAX_EVENT_BYTES)
-                        .then(|| Cut { place: format!("{}:{number}", lines.path().display()), bytes });
+                    let place = || format!("{}:{number}", self.reading.display());
+                    self.cut = (bytes > MAX_EVENT_BYTES).then(|| Cut { place: place(), bytes });
                     return Ok(Some(EventLine { key, payload }));
                 }
                 self.finished_bytes += lines.bytes_read();
             }
             match self.waiting.pop_front() {
-                Some(path) => self.current = Some(Lines::open(&path)?),
+                Some(path) => {
+                    self.current = Some(Lines::open(&path)?);
+                    self.reading = path.into();
+                }
                 None => {
                     self.current = None;
                     return Ok(None);
@@ -103,7 +115,8 @@ impl EventSource for Jsonl {
     }
 
     fn describe(&self) -> String {
-        format!("events of {} (jsonl)", self.path.display())
+        let retimed = self.retime.as_ref().map_or_else(String::new, |form| format!(", ts in {form}"));
+        format!("events of {} (jsonl{retimed})", self.path.display())
     }
 }
 
@@ -120,15 +133,6 @@ fn user_of(line: &[u8]) -> Option<Vec<u8>> {
     }
     let event: OfUser = serde_json::from_slice(line).ok()?;
     Some(event.user_id.to_string().into_bytes())
-}
-
-fn list(folder: &Path) -> Result<Vec<PathBuf>, FeedError> {
-    let mut files = super::rows::list(folder, &["jsonl", "ndjson"])?;
-    files.sort();
-    if files.is_empty() {
-        return Err(FeedError::input(folder, "no *.jsonl file in it", Format::Jsonl.expected()));
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

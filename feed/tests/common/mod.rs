@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hmisr_feed::{EventLine, EventSource, EventWriter, FeedError, FeedMetrics, Format, GroundTruth, open};
+use hmisr_feed::{EventLine, EventSource, EventWriter, FeedError, FeedMetrics, Format, GroundTruth, Options};
 use hmisr_stream::contract::Event;
 use hmisr_stream::{Error, ErrorKind, Result as LogResult};
 use tempfile::TempDir;
@@ -20,6 +20,11 @@ pub fn folder(files: &[(&str, &[u8])]) -> TempDir {
 /// Everything that a source gives.
 pub fn drain(source: &mut dyn EventSource) -> Result<Vec<EventLine>, FeedError> {
     std::iter::from_fn(|| source.next()).collect()
+}
+
+/// Opens a file or folder without any option.
+pub fn open(path: &Path, format: Format) -> Result<Box<dyn EventSource>, FeedError> {
+    hmisr_feed::open(path, format, &Options::default())
 }
 
 pub fn read(path: &Path, format: Format) -> Result<Vec<EventLine>, FeedError> {

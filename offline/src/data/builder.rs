@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 
+use hmisr_datasets::Summary;
 use hmisr_features::Id;
 
 use super::{Dataset, Event, Notes, UNKNOWN_CATEGORY};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A row: an event and the index of its behaviour.
 type Row = (Event, u32);
@@ -41,10 +42,10 @@ impl Builder {
         rows.push((event, behaviour));
     }
 
-    /// Adds categories to an item, which need not occur in an event; empty names are passed over.
-    pub(super) fn categorise<'a>(&mut self, item: &Id, names: impl Iterator<Item = &'a str>) {
-        for name in names.map(str::trim).filter(|name| !name.is_empty()) {
-            let category = self.categories.index_of(name);
+    /// Adds categories to an item, which need not occur in an event.
+    pub(super) fn categorise(&mut self, item: &Id, names: &[Id]) {
+        for name in names {
+            let category = self.categories.index(name.to_string());
             if !self.item_categories.contains_key(item) {
                 self.item_categories.insert(item.clone(), Vec::new());
             }
@@ -57,9 +58,9 @@ impl Builder {
     }
 
     /// The data set; an error where there is no event.
-    pub(super) fn finish(mut self, path: &Path, name: String) -> Result<Dataset> {
+    pub(super) fn finish(mut self, path: &Path, name: String, reading: Summary) -> Result<Dataset> {
         if self.rows.is_empty() {
-            return Err(Error::input(path, "there is no event in it", "at least one row"));
+            return Err(hmisr_datasets::Error::Empty { path: path.to_owned() }.into());
         }
         let mut notes = self.notes;
         let mut repeats = false;
@@ -93,6 +94,7 @@ impl Builder {
             categories: self.categories.values,
             repeats,
             notes,
+            reading,
         })
     }
 }

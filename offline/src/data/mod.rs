@@ -2,18 +2,11 @@
 
 mod builder;
 mod core;
-mod csv;
-mod format;
-mod movielens;
-mod recbole;
-mod table;
-mod taobao;
+mod load;
 
+use hmisr_datasets::Summary;
 use hmisr_features::Id;
 use serde::{Deserialize, Serialize};
-
-pub use self::csv::CsvColumns;
-pub use format::Format;
 
 /// The category of an item that has none.
 pub const UNKNOWN_CATEGORY: &str = "unknown";
@@ -48,12 +41,14 @@ pub struct Dataset {
     pub repeats: bool,
     /// What was found and done while the files were read.
     pub notes: Notes,
+    /// How the files were understood, and which of their rows are no events.
+    pub reading: Summary,
 }
 
 /// What was found in the files and what was done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Notes {
-    /// Rows read.
+    /// Rows that are events.
     pub rows: u64,
     /// Rows that repeat an earlier one (user, item, time and, where there is one, behaviour) and
     /// were left out.

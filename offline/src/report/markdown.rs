@@ -86,9 +86,10 @@ impl Report {
         let notes = data.notes;
         let _ = writeln!(
             text,
-            "Of {} rows {} were duplicates (left out) and {} stood out of time order (sorted, stably); a \
+            "\n{}.\n\nOf {} events {} were duplicates (left out) and {} stood out of time order (sorted, stably); a \
              core filter left out {} users, {} items and {} events; {} items have no category; {} users \
              have one event only and are not asked about.",
+            data.reading.to_string().replace('\n', "; "),
             notes.rows,
             notes.duplicates,
             notes.out_of_order,

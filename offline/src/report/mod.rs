@@ -8,6 +8,7 @@ mod plot;
 
 use std::collections::BTreeMap;
 
+use hmisr_datasets::Summary;
 use serde::{Serialize, Serializer};
 
 use crate::data::Notes;
@@ -73,6 +74,8 @@ pub struct DataSummary {
     pub thresholds_ms: Option<[i64; 2]>,
     /// What was found in the files.
     pub notes: Notes,
+    /// How the files were understood, and which of their rows are no events.
+    pub reading: Summary,
 }
 
 impl DataSummary {
@@ -96,6 +99,7 @@ impl DataSummary {
             filter_seen: split.filter_seen,
             thresholds_ms: split.thresholds_ms,
             notes: split.data.notes,
+            reading: split.data.reading.clone(),
         }
     }
 }

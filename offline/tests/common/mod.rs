@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hmisr_offline::{Dataset, Event, Format};
+use hmisr_datasets::{Format, Options};
+use hmisr_offline::{Dataset, Event};
 use tempfile::TempDir;
 
 /// A folder with the given files.
@@ -16,12 +17,21 @@ pub fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 pub fn load(path: &Path) -> Dataset {
-    Dataset::load(path, &Format::Auto).unwrap()
+    Dataset::load(path, Format::Auto, &Options::default()).unwrap()
+}
+
+/// The same, of times that are small numbers of seconds.
+pub fn load_seconds(path: &Path) -> Dataset {
+    Dataset::load(path, Format::Auto, &seconds()).unwrap()
+}
+
+pub fn seconds() -> Options {
+    Options { time_unit: Some("s".to_owned()), ..Options::default() }
 }
 
 /// The text of the error, which must be one that the user can mend.
-pub fn refusal(path: &Path, format: &Format) -> String {
-    let error = Dataset::load(path, format).unwrap_err();
+pub fn refusal(path: &Path, format: Format) -> String {
+    let error = Dataset::load(path, format, &seconds()).unwrap_err();
     assert!(error.is_users(), "{error}");
     error.to_string()
 }
@@ -55,5 +65,6 @@ pub fn dataset(events: &[Vec<(u32, i64)>], item_categories: &[&[u32]]) -> Datase
         categories: (0..categories).map(|category| format!("c{category}")).collect(),
         repeats: false,
         notes: Default::default(),
+        reading: Default::default(),
     }
 }

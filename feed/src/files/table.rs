@@ -1,0 +1,224 @@
+//! The events of a data set, in the order of time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::Path;
+use std::sync::Arc;
+
+use hmisr_datasets::{Options, Reader, Record, Summary};
+use hmisr_stream::contract::{Event, Id};
+
+use super::fingerprint::fingerprint;
+use crate::{EventLine, EventSource, FeedError};
+
+/// The category of an item that has none.
+const UNKNOWN: &str = "unknown";
+
+/// A data set's events.
+pub(super) struct Table {
+    events: Events,
+    given: u64,
+    summary: Summary,
+    described: String,
+    fingerprint: String,
+}
+
+enum Events {
+    /// As they stand in the files.
+    Sorted(Box<Reader>, Id),
+    /// Held, since the files are in another order.
+    Held(Rows),
+    /// Nothing more, after an error.
+    Ended,
+}
+
+impl Table {
+    pub(super) fn open(path: &Path, mut reader: Reader, options: &Options) -> Result<Self, FeedError> {
+        // Not one event: whatever the columns were taken for was wrong.
+        reader.require_events(0.0)?;
+        let files: Vec<_> =
+            reader.files().iter().cloned().chain(reader.item_files().map(Path::to_owned)).collect();
+        let mut kind = reader.layout().to_owned();
+        if !options.is_empty() {
+            kind.push(' ');
+            kind.push_str(&serde_json::to_string(options).unwrap_or_default());
+        }
+        let (fingerprint, _) = fingerprint(&kind, &files)?;
+        let described = format!("events of {} ({})", path.display(), reader.layout());
+        let summary = reader.summary().clone();
+        let unknown = unknown();
+        let events = if reader.is_sorted() {
+            Events::Sorted(Box::new(reader), unknown)
+        } else {
+            let mut rows = Rows::default();
+            while let Some(record) = reader.next()? {
+                let category = reader.category(&record).unwrap_or(&unknown).clone();
+                rows.push(record, category).ok_or_else(|| {
+                    FeedError::input(
+                        path,
+                        "more than 4294967295 rows out of time order",
+                        "fewer; sort or split it",
+                    )
+                })?;
+            }
+            rows.sort();
+            Events::Held(rows)
+        };
+        Ok(Self { events, given: 0, summary, described, fingerprint })
+    }
+}
+
+impl EventSource for Table {
+    fn next(&mut self) -> Option<Result<EventLine, FeedError>> {
+        let event = match &mut self.events {
+            Events::Held(rows) => rows.event(self.given)?,
+            Events::Sorted(reader, unknown) => match reader.next() {
+                Ok(Some(record)) => {
+                    let category = reader.category(&record).unwrap_or(unknown).clone();
+                    event(record, category)
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    self.events = Events::Ended;
+                    return Some(Err(error.into()));
+                }
+            },
+            Events::Ended => return None,
+        };
+        self.given += 1;
+        Some(Ok(EventLine { key: Some(event.user_id.to_string().into_bytes()), payload: event.encode() }))
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.summary.events)
+    }
+
+    fn share_read(&self) -> Option<f64> {
+        Some(self.given as f64 / self.summary.events.max(1) as f64)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    fn describe(&self) -> String {
+        self.described.clone()
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        Some(self.summary.clone())
+    }
+}
+
+fn unknown() -> Id {
+    // The text is an id; the integer stands in for a case that cannot come.
+    Id::parse(UNKNOWN).unwrap_or_else(|_| Id::from(0))
+}
+
+fn event(record: Record, category: Id) -> Event {
+    let Record { user, item, ts_ms, action, weight, .. } = record;
+    Event {
+        user_id: user,
+        item_id: item,
+        category,
+        action: action.to_string(),
+        ts: ts_ms,
+        weight,
+        request_id: None,
+        event_id: None,
+        is_tail: None,
+    }
+}
+
+/// One event; ids are indices into the table's lists.
+struct Row {
+    ts: i64,
+    /// The row's place in the file: it makes the sort stable without a second buffer.
+    place: u32,
+    user: u32,
+    item: u32,
+    category: u32,
+    action: u32,
+    /// NaN where there is none.
+    weight: f32,
+}
+
+/// Events that are held: 32 bytes a row, every id once.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    users: Distinct<Id>,
+    items: Distinct<Id>,
+    categories: Distinct<Id>,
+    actions: Distinct<Arc<str>>,
+}
+
+impl Rows {
+    /// Adds an event; none where there are too many.
+    fn push(&mut self, record: Record, category: Id) -> Option<()> {
+        let place = u32::try_from(self.rows.len()).ok()?;
+        self.rows.push(Row {
+            ts: record.ts_ms,
+            place,
+            user: self.users.index(record.user)?,
+            item: self.items.index(record.item)?,
+            category: self.categories.index(category)?,
+            action: self.actions.index(record.action)?,
+            weight: record.weight.unwrap_or(f32::NAN),
+        });
+        Some(())
+    }
+
+    /// Puts the events into time order, those of one time into file order.
+    fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| (row.ts, row.place));
+    }
+
+    fn event(&self, at: u64) -> Option<Event> {
+        let row = self.rows.get(usize::try_from(at).ok()?)?;
+        let record = Record {
+            user: self.users.values[row.user as usize].clone(),
+            item: self.items.values[row.item as usize].clone(),
+            ts_ms: row.ts,
+            action: self.actions.values[row.action as usize].clone(),
+            weight: (!row.weight.is_nan()).then_some(row.weight),
+            categories: Vec::new(),
+        };
+        Some(event(record, self.categories.values[row.category as usize].clone()))
+    }
+}
+
+/// A list without repeats.
+struct Distinct<T> {
+    values: Vec<T>,
+    indices: HashMap<T, u32>,
+}
+
+impl<T> Default for Distinct<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), indices: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Distinct<T> {
+    /// The value's index; none past 2³² values.
+    fn index(&mut self, value: T) -> Option<u32> {
+        if let Some(&index) = self.indices.get(&value) {
+            return Some(index);
+        }
+        let index = u32::try_from(self.values.len()).ok()?;
+        self.values.push(value.clone());
+        self.indices.insert(value, index);
+        Some(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_32_bytes() {
+        assert_eq!(size_of::<Row>(), 32);
+    }
+}
