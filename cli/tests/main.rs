@@ -26,5 +26,8 @@ mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
 mod proxy;
+#[path = "../../stream/tests/kafka/segment.rs"]
+mod segment;
 mod state;
+mod unreadable;
 mod up;
