@@ -17,6 +17,8 @@ mod fit;
 mod guides;
 mod kafka;
 mod kafka_faults;
+mod monitoring;
+mod outcomes;
 mod owners;
 mod page;
 mod probe;
@@ -24,4 +26,5 @@ mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
 mod proxy;
 mod state;
+mod terminal;
 mod up;

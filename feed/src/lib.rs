@@ -30,7 +30,7 @@ pub use feeder::{EventWriter, Fed, Feeder};
 pub use files::{Format, MAX_LINE_BYTES, open};
 pub use generator::{Generator, GeneratorSettings, GroundTruth};
 pub use identity::FeedIdentity;
-pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, partition_of};
+pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, Place, partition_of};
 pub use metrics::FeedMetrics;
 pub use progress::FeedProgress;
 pub use settings::Settings;

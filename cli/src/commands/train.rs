@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use hmisr_pipeline::Delivery;
-use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
+use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_trainer::online::{Progress, Summary};
 use hmisr_trainer::snapshot::Snapshot;
@@ -33,11 +33,12 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
         );
     }
     let registry = registry()?;
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
+    let listening = Listening::new(settings.clone())?;
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
-    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings.clone(), registry, metrics, Arc::new(NoState("trainer")))?.router();
-    let server = HttpServer::start(router, settings, stop)?;
+    let router = Api::new(settings, registry, metrics, Arc::new(NoState("trainer")))?.router();
+    let server = HttpServer::start_on(listening, router, stop)?;
     println!(
         "training over {} into {}; metrics on {}/metrics",
         kafka.describe(),

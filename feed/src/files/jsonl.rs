@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Format;
 use super::fingerprint::fingerprint;
 use super::lines::Lines;
-use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES};
+use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES, Place};
 
 /// Streams the files of a path, one after the other.
 pub(super) struct Jsonl {
@@ -24,6 +24,7 @@ pub(super) struct Jsonl {
     /// Of the line read last, which is also the one given last: `first` is the only one ahead, and
     /// is given before another is read.
     cut: Option<Cut>,
+    place: Option<Place>,
     fingerprint: String,
 }
 
@@ -39,6 +40,7 @@ impl Jsonl {
             finished_bytes: 0,
             first: None,
             cut: None,
+            place: None,
             fingerprint,
         };
         source.first = source.read().transpose()?;
@@ -63,8 +65,9 @@ impl Jsonl {
                 if let Some((number, line)) = lines.next()? {
                     let (key, bytes) = (user_of(line), line.len());
                     let payload = line[..bytes.min(MAX_EVENT_BYTES)].to_vec();
-                    self.cut = (bytes > MAX_EVENT_BYTES)
-                        .then(|| Cut { place: format!("{}:{number}", lines.path().display()), bytes });
+                    let place = Place { file: lines.file(), line: number };
+                    self.cut = (bytes > MAX_EVENT_BYTES).then(|| Cut { place: place.to_string(), bytes });
+                    self.place = Some(place);
                     return Ok(Some(EventLine { key, payload }));
                 }
                 self.finished_bytes += lines.bytes_read();
@@ -96,6 +99,10 @@ impl EventSource for Jsonl {
 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.place.clone()
     }
 
     fn cut(&self) -> Option<Cut> {

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::FeedError;
 
@@ -11,7 +12,7 @@ pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Reads the lines that are not blank. `\n` and `\r\n` end a line and are not part of it.
 pub(super) struct Lines {
-    path: PathBuf,
+    path: Arc<Path>,
     reader: BufReader<File>,
     buffer: Vec<u8>,
     number: u64,
@@ -27,11 +28,16 @@ impl Lines {
     fn with_limit(path: &Path, limit: usize) -> Result<Self, FeedError> {
         let file = File::open(path).map_err(|error| FeedError::io(path, "opening it", error))?;
         let reader = BufReader::with_capacity(256 * 1024, file);
-        Ok(Self { path: path.to_owned(), reader, buffer: Vec::new(), number: 0, bytes_read: 0, limit })
+        Ok(Self { path: path.into(), reader, buffer: Vec::new(), number: 0, bytes_read: 0, limit })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, to be kept.
+    pub(super) fn file(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
     }
 
     /// Bytes taken from the file so far.
@@ -61,7 +67,7 @@ impl Lines {
                 }
             }
             if self.buffer.len() > self.limit {
-                let (path, line, limit) = (self.path.clone(), self.number, self.limit);
+                let (path, line, limit) = (self.path.to_path_buf(), self.number, self.limit);
                 return Err(FeedError::LineTooLong { path, line, limit });
             }
             if !self.buffer.trim_ascii().is_empty() {
