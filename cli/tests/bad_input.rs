@@ -114,12 +114,16 @@ fn folders_that_nobody_has_named() {
     assert!(text.contains("(hmisr-data/state is the default of --state)"), "{text}");
     let text = refused(&["dlq", "list"]);
     assert!(text.contains("(hmisr-data is the default of --data)"), "{text}");
+    let input = folder.path().join("events.jsonl");
+    std::fs::write(&input, crate::common::events(3)).unwrap();
     let output = hmisr()
-        .args(["backfill", "--input", "/dev/null", "--output", "/dev/null"])
+        .args(["backfill", "--output", "/dev/null", "--input", input.to_str().unwrap()])
         .env("TMPDIR", "/nowhere")
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("TMPDIR") && !text.contains("/nowhere/"), "{text}");
 }
 
 #[test]

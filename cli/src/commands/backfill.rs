@@ -76,8 +76,9 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
 fn scratch() -> Result<tempfile::TempDir, Failure> {
     tempfile::tempdir().map_err(|error| {
         Failure::user(format!(
-            "no folder for the state below {} ({error}): set TMPDIR, or name one with --state-out",
-            std::env::temp_dir().display()
+            "no folder for the state below {} ({}): set TMPDIR, or name one with --state-out",
+            std::env::temp_dir().display(),
+            error.kind()
         ))
     })
 }
