@@ -127,7 +127,10 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         }
         outcome.warn(args.least);
     }
-    outcome.judge(args.least, "; `hmisr dlq list --brokers …` shows what was rejected, docs/bridge.md how to map it")
+    outcome.judge(
+        args.least,
+        "; `hmisr dlq list --brokers …` shows what was rejected, docs/bridge.md how to map it",
+    )
 }
 
 /// What is printed as JSON.
