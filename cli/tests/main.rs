@@ -21,6 +21,8 @@ mod monitoring;
 mod outcomes;
 mod owners;
 mod page;
+mod partitioner;
+mod partitioner_kafka;
 mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]

@@ -11,7 +11,7 @@ use std::path::Path;
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
 use hmisr_stream::contract::{Example, Reason, Rejections, topic};
-use hmisr_stream::{Record, partition_for_key};
+use hmisr_stream::{Partitioner, Record};
 
 use crate::processor::{Outcome, Processor};
 use crate::{Error, PipelineSettings, Result};
@@ -56,6 +56,8 @@ pub struct Backfill<'a> {
     pub state: StateSettings,
     /// Partitions.
     pub partitions: i32,
+    /// How events are spread over them.
+    pub partitioner: Partitioner,
     /// Folder of the stores, empty or absent at the start.
     pub folder: &'a Path,
 }
@@ -92,7 +94,7 @@ impl Backfill<'_> {
         while lines.peek().is_some() {
             for line in lines.by_ref().take(CHUNK) {
                 let Line { key, payload, place } = line?;
-                let partition = partition_for_key(key.as_deref().unwrap_or(&payload), self.partitions);
+                let partition = self.partitioner.choose(key.as_deref().unwrap_or(&payload), self.partitions);
                 let offset = offsets[partition as usize];
                 offsets[partition as usize] += 1;
                 // A file's events have no timestamp but their own.

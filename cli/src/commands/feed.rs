@@ -29,6 +29,7 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     args.feed.apply(&mut settings, args.feed.generate.is_some());
     let mut source = Checked::new(settings.open_source()?);
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
+        .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
     let stop = crate::stop::on_signal()?;
     let mut writer = Kafka(at(config.kafka, args.brokers)).writer()?;
@@ -36,7 +37,9 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     // Only here: whoever has no topic yet is left no folder.
     std::fs::create_dir_all(&args.data)
         .map_err(|error| Failure::user(format!("--data {}: {error}", args.data.display())))?;
-    FeedIdentity::of(&source, ends.len() as i32).claim(&args.data.join("feed.json"), &ends)?;
+    FeedIdentity::of(&source, ends.len() as i32)
+        .with_partitioner(config.topics.partitioner)
+        .claim(&args.data.join("feed.json"), &ends)?;
     let fed = feeder.run(&mut source, writer.as_mut(), &mut || u64::MAX, &stop)?;
     let outcome = Outcome::new("events", "valid", source.events, &source.rejections);
     if args.json {

@@ -28,11 +28,11 @@ const AGREE: u64 = 90;
 /// use hmisr_datasets::values::{TimeForm, TimeSample};
 ///
 /// let mut sample = TimeSample::default();
-/// ["20120403", "20120404", "20120405"].map(|text| sample.see(text));
+/// ["20120403", "20120404", "20120405"].iter().for_each(|text| sample.see(text));
 /// assert_eq!(sample.decide().unwrap().form, TimeForm::Digits);
 ///
 /// let mut mixed = TimeSample::default();
-/// ["1764000000", "1764000000000"].map(|text| mixed.see(text));
+/// ["1764000000", "1764000000000"].iter().for_each(|text| mixed.see(text));
 /// let told = mixed.decide().unwrap_err().to_string();
 /// assert!(told.contains("1 are s") && told.contains("1 are ms"), "{told}");
 /// ```
@@ -203,7 +203,7 @@ mod tests {
     fn a_few_odd_values_change_nothing() {
         let mut sample = TimeSample::default();
         (0..95).for_each(|second| sample.see(&format!("{}", 1_701_025_678 + second)));
-        ["0", "-1", "1701025678000", "x", "20120403"].map(|text| sample.see(text));
+        ["0", "-1", "1701025678000", "x", "20120403"].iter().for_each(|text| sample.see(text));
         let decided = sample.decide().unwrap();
         assert_eq!((decided.form.to_string().as_str(), decided.seen, decided.agreed), ("s", 100, 95));
     }

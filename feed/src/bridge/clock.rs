@@ -28,7 +28,7 @@ pub(super) struct Clock {
 enum Rule {
     Record,
     Given(TimeForm),
-    Auto { sample: TimeSample, form: Option<TimeForm>, settled: bool },
+    Auto { sample: Box<TimeSample>, form: Option<TimeForm>, settled: bool },
 }
 
 /// The times of the events that were written.
@@ -47,7 +47,7 @@ impl Clock {
         let rule = match time {
             TopicTime::Record => Rule::Record,
             TopicTime::Form(form) => Rule::Given(form.clone()),
-            TopicTime::Auto => Rule::Auto { sample: TimeSample::default(), form: None, settled: false },
+            TopicTime::Auto => Rule::Auto { sample: Box::default(), form: None, settled: false },
         };
         Self { rule, min_ts_ms: MIN_PLAUSIBLE_MS }
     }
