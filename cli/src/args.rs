@@ -79,7 +79,7 @@ pub enum Command {
     /// `training-examples`. Events that come later begin the user anew. docs/runbooks.md says what is
     /// left where, and for how long.
     Forget(ForgetArgs),
-    /// Write events of a file, or generated ones, to `events`.
+    /// Write events of a file, or generated ones, to `events` on Kafka.
     ///
     /// What `hmisr up` does beside its other parts: to try things out, and to bring history. The next run
     /// on the same data folder goes on where this one ended.
@@ -103,7 +103,7 @@ pub enum Command {
     /// docs/evaluation.md defines protocols and measures. With --runs networks are fitted first,
     /// where they are not yet; --set names a setting of their fits, as with hmisr fit.
     Eval(Box<EvalArgs>),
-    /// Look into the state of a data folder.
+    /// Look into the state of a stopped job, check it, copy it, bring it back.
     #[command(subcommand)]
     State(StateCommand),
     /// Make, check or list the topics on Kafka.
