@@ -19,6 +19,7 @@ mod kafka;
 mod kafka_faults;
 mod monitoring;
 mod outcomes;
+mod missing_words;
 mod owners;
 mod page;
 mod partitioner;

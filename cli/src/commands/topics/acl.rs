@@ -43,6 +43,8 @@ pub fn rights(config: &Config) -> Vec<Right> {
         }
         add("bridge", "group", &config.bridge.group, READ);
         add("bridge", "transactional-id", &config.bridge.transactional_id, WRITE);
+        // `hmisr dlq replay --from`: what is refused again is a letter again.
+        add("dlq", "topic", topic::DEAD_LETTERS, WRITE);
     }
     add("forget", "topic", topic::EVENTS, WRITE);
     add("forget", "transactional-id", forget::FORGET, WRITE);
