@@ -29,6 +29,13 @@ pub enum Command {
     /// Kill at each named point of the engine, the first, the second and the seventh time that it
     /// comes, over the embedded log.
     Points(PointsArgs),
+    /// Kill instances in the middle of rebalances over Kafka, start them again, and measure how long a
+    /// partition stands still.
+    ///
+    /// Two instances with names of their own share the partitions. At each start one comes under a new name,
+    /// so that partitions move, and the other, or both, are killed meanwhile and come back. Exit code 1: a
+    /// partition stood still for longer than --limit-s, or something was lost, written twice or different.
+    Starts(StartsArgs),
     /// The process that is killed, over the embedded log.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -89,6 +96,59 @@ impl RunArgs {
     /// Events fed per second.
     pub fn rate(&self) -> f64 {
         self.rate.unwrap_or(if self.over_kafka() { 2_000.0 } else { 5_000.0 })
+    }
+}
+
+/// Arguments of `starts`.
+#[derive(Debug, Args)]
+pub struct StartsArgs {
+    /// This Kafka, host:port, which has none of the topics yet; by default one is started by scripts/kafka.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub brokers: Option<String>,
+    /// How many starts.
+    #[arg(long, default_value_t = 200)]
+    pub starts: u64,
+    /// The seed of events, moments and victims.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How long a partition may stand still, seconds.
+    #[arg(long, default_value_t = 30)]
+    pub limit_s: u64,
+    /// Threads that keep the machine busy meanwhile.
+    #[arg(long, default_value_t = 0)]
+    pub busy: u16,
+    /// Folder for state and logs; without it a temporary one, kept where the run fails.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Events fed per second.
+    #[arg(long, default_value_t = 200.0)]
+    pub rate: f64,
+    /// The `hmisr` program; by default the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub hmisr: Option<PathBuf>,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl StartsArgs {
+    /// The same as arguments of a run.
+    pub fn run(&self) -> RunArgs {
+        RunArgs {
+            log: false,
+            kafka: self.brokers.is_none(),
+            brokers: self.brokers.clone(),
+            kills: 0,
+            seed: self.seed,
+            instances: 2,
+            data: self.data.clone(),
+            resume: false,
+            compare_every: 1,
+            rate: Some(self.rate),
+            swap: false,
+            hmisr: self.hmisr.clone(),
+            json: self.json,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A job over Kafka: real `hmisr pipeline` processes in one group, fed and read from here.
 
+mod starts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +27,8 @@ use crate::job::{Job, Killed, Moment, lose_disk};
 use crate::outputs::Order;
 use crate::process::Process;
 use crate::settings::{self, PARTITIONS};
+
+pub use starts::starts;
 
 /// The longest life of an instance that has caught up is half of this.
 const LIFE: Duration = Duration::from_secs(4);

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Points(args) => run::points(&args),
+        Command::Starts(args) => kafka::starts(&args),
         Command::Worker(args) => worker::run(&args),
     };
     match ended {

@@ -155,13 +155,14 @@ pub fn points(args: &PointsArgs) -> Result<()> {
 }
 
 /// The folder of a run.
-struct Data {
+pub struct Data {
     path: PathBuf,
     temporary: Option<tempfile::TempDir>,
 }
 
 impl Data {
-    fn new(path: Option<&Path>) -> Result<Self> {
+    /// That folder, or a temporary one.
+    pub fn new(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
             let temporary = tempfile::Builder::new().prefix("hmisr-chaos-").tempdir()?;
             return Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary) });
@@ -171,7 +172,8 @@ impl Data {
         Ok(Self { path: path.to_owned(), temporary: None })
     }
 
-    fn kept_on_failure(self, again: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    /// Runs `body` there; where it fails the folder stays, and the error says how to do it again.
+    pub fn kept_on_failure(self, again: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         body(&self.path).map_err(|failure| {
             let path = self.path.display().to_string();
             if let Some(temporary) = self.temporary {

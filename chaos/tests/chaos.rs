@@ -81,3 +81,11 @@ fn killed_at_random_moments_over_kafka() {
     assert_eq!((count(&report, "kills"), count(&report, "instances")), (6, 2));
     assert_hostile(&report);
 }
+
+#[test]
+fn no_partition_stands_still_whoever_is_killed_in_a_rebalance() {
+    let Some(own) = broker::start() else { return };
+    let report = green(&["starts", "--brokers", &own.address, "--starts", "5", "--seed", "7"]);
+    assert_eq!(count(&report, "starts"), 5);
+    assert!(count(&report, "events") > 0, "{report:#}");
+}

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hmisr_feed::Format;
 use hmisr_model::backend::Precision;
-use hmisr_stream::Partitioner;
 use hmisr_stream::contract::Reason;
+use hmisr_stream::{Partitioner, SkipBatch};
 
 use crate::bench::Phase;
 use crate::commands::arroyo::ArroyoCommand;
@@ -241,6 +241,9 @@ pub struct PipelineArgs {
     /// Go on at the store's offset where the group has none, as after the group was deleted.
     #[arg(long)]
     pub adopt_store_offset: bool,
+    /// Skip a batch that cannot be read, as the log and /readyz name it, such as 3:1234; repeatable.
+    #[arg(long, value_name = "PARTITION:OFFSET")]
+    pub skip_unreadable: Vec<SkipBatch>,
 }
 
 /// Arguments of `hmisr train`.

@@ -28,6 +28,9 @@ mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
 mod proxy;
+#[path = "../../stream/tests/kafka/segment.rs"]
+mod segment;
 mod state;
 mod terminal;
+mod unreadable;
 mod up;

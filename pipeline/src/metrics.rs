@@ -24,6 +24,10 @@ pub struct PipelineMetrics {
     pub(crate) state_bytes_written: IntCounter,
     pub(crate) failed_commits: IntCounter,
     pub(crate) lag: IntGauge,
+    pub(crate) topic_lag: IntGauge,
+    pub(crate) unowned: IntGauge,
+    pub(crate) stuck: IntGauge,
+    pub(crate) skipped: IntCounter,
     pub(crate) partitions: IntGauge,
     pub(crate) cache_bytes: IntGauge,
     pub(crate) ready: IntGauge,
@@ -102,6 +106,22 @@ impl PipelineMetrics {
                 "hmisr_pipeline_lag_records",
                 "Input records not yet processed, over owned partitions.",
             )?,
+            topic_lag: gauge(
+                "hmisr_pipeline_topic_lag_records",
+                "Input records that the group has not committed, over all partitions, whoever owns them.",
+            )?,
+            unowned: gauge(
+                "hmisr_pipeline_unowned_partitions",
+                "Input partitions that no member of the group has.",
+            )?,
+            stuck: gauge(
+                "hmisr_pipeline_stuck_partitions",
+                "Owned partitions that cannot be read on: a batch that cannot be read, or nothing comes.",
+            )?,
+            skipped: counter(
+                "hmisr_pipeline_skipped_offsets_total",
+                "Offsets of batches that could not be read and were skipped by pipeline.skip_unreadable.",
+            )?,
             partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
             cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
             checkpoints: CheckpointMetrics::new(registry)?,
@@ -109,7 +129,7 @@ impl PipelineMetrics {
             population: PopulationMetrics::new(registry)?,
             ready: gauge(
                 "hmisr_pipeline_ready",
-                "1 where all owned partitions have caught up with their commits.",
+                "1 where all owned partitions have caught up with their commits, none is stuck, and none of the topic is left without an owner.",
             )?,
         })
     }

@@ -21,6 +21,7 @@ pub struct PipelineProgress {
     pub(crate) duplicates: AtomicU64,
     pub(crate) rejections: Mutex<Rejections>,
     pub(crate) next_offsets: Mutex<BTreeMap<i32, i64>>,
+    pub(crate) waits: Mutex<Vec<String>>,
 }
 
 impl PipelineProgress {
@@ -69,7 +70,13 @@ impl PipelineProgress {
         self.lag.load(Ordering::Relaxed)
     }
 
-    /// Whether all owned partitions have caught up with their committed offsets.
+    /// What stands in the way of reading every partition, in words; empty where nothing does.
+    pub fn waits(&self) -> Vec<String> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether all owned partitions have caught up with their committed offsets, every partition has an
+    /// owner, and none is stuck.
     pub fn ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }

@@ -1,6 +1,7 @@
 //! How the job runs. What changes a feature's value stands in `FeatureSettings`.
 
 use hmisr_features::FeatureSettings;
+use hmisr_stream::SkipBatch;
 use serde::{Deserialize, Serialize};
 
 /// Which feature records are written.
@@ -70,6 +71,9 @@ pub struct PipelineSettings {
     /// Base URL under which others reach this instance's look-ups, announced on `state-owners`;
     /// empty: the address that it listens on.
     pub advertised_url: String,
+    /// Batches that cannot be read and are to be skipped, each a partition and the offset that the log and
+    /// `/readyz` name, such as "3:1234". What is skipped is lost, and a dead letter says so.
+    pub skip_unreadable: Vec<SkipBatch>,
     /// Accept the store's own offset where the group's is missing, as after a group was deleted.
     pub adopt_store_offset: bool,
 }
@@ -97,6 +101,7 @@ impl Default for PipelineSettings {
             max_failed_commits: 10,
             retry_pause_ms: 100,
             advertised_url: String::new(),
+            skip_unreadable: Vec::new(),
             adopt_store_offset: false,
         }
     }

@@ -6,6 +6,7 @@
 //! * [`kafka`]: the same over Apache Kafka.
 //! * [`memory`]: the same in memory, for simulations.
 
+mod condition;
 pub mod contract;
 mod error;
 pub mod kafka;
@@ -15,6 +16,7 @@ mod partitioner;
 mod record;
 mod transport;
 
+pub use condition::{Condition, SkipBatch, Stuck};
 pub use error::{Error, ErrorKind, Result};
 pub use partitioner::{KeySample, Partitioner, Verdict, partition_for_key};
 pub use record::{Header, Outgoing, Record};

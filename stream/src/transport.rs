@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Outgoing, Record, Result};
+use crate::{Condition, Error, ErrorKind, Outgoing, Record, Result};
 
 /// What identifies the topic that a source reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,11 @@ pub trait Source: Send {
     /// Waits up to `timeout` for records or a change of assignment. Assigned partitions come
     /// first, once each, before any of their records.
     ///
+    /// A batch that cannot be read holds up its partition and no other, and is tried again; see
+    /// [`Source::condition`].
+    ///
     /// # Errors
-    /// Kinds `Unavailable`, `OffsetOutOfRange`, `MissingTopic`, `Corrupt`.
+    /// Kinds `Unavailable`, `OffsetOutOfRange`, `MissingTopic`.
     fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled>;
 
     /// Reads on from `offset`. Seeking to the log's end is allowed.
@@ -84,6 +87,20 @@ pub trait Source: Send {
 
     /// The log's end as known without asking anyone; none where it is not known yet.
     fn known_end(&self, partition: i32) -> Option<i64>;
+
+    /// What stands in the way of reading, as known without asking anyone.
+    fn condition(&self) -> Condition {
+        Condition::default()
+    }
+
+    /// The first offset behind the batch at `offset`, which cannot be read ([`Condition::stuck`]).
+    ///
+    /// # Errors
+    /// Kind `Unavailable`; `Configuration` where the transport has no such batches.
+    fn end_of_batch(&mut self, partition: i32, offset: i64) -> Result<i64> {
+        let text = format!("partition {partition}: the batch at offset {offset} has no end that is known");
+        Err(Error::new(ErrorKind::Configuration, text))
+    }
 }
 
 /// Writes records and consumer offsets, all or nothing.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod broker;
+mod codecs;
 mod doubt;
 mod errors;
 mod groups;
@@ -12,6 +13,9 @@ mod plain;
 mod proxy;
 mod round_trip;
 mod security;
+mod segment;
 mod support;
 mod topics;
 mod transactions;
+mod unowned;
+mod unreadable;

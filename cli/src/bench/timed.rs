@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use hmisr_stream::{Limits, Outgoing, Polled, Result, Sink, Source, TopicInfo};
+use hmisr_stream::{Condition, Limits, Outgoing, Polled, Result, Sink, Source, TopicInfo};
 
 use super::usage;
 
@@ -84,6 +84,14 @@ impl<S: Source> Source for TimedSource<S> {
 
     fn known_end(&self, partition: i32) -> Option<i64> {
         self.inner.known_end(partition)
+    }
+
+    fn condition(&self) -> Condition {
+        self.inner.condition()
+    }
+
+    fn end_of_batch(&mut self, partition: i32, offset: i64) -> Result<i64> {
+        self.inner.end_of_batch(partition, offset)
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Mapping, TopicTime};
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Metrics};
+use hmisr_stream::SkipBatch;
 use serde::Serialize;
 
 use super::serve::registry;
@@ -29,6 +30,9 @@ pub struct BridgeArgs {
     /// How its records become events.
     #[command(flatten)]
     mapping: MappingArgs,
+    /// Skip a batch that cannot be read, as the log and /readyz name it, such as 3:1234; repeatable.
+    #[arg(long, value_name = "PARTITION:OFFSET")]
+    skip_unreadable: Vec<SkipBatch>,
     /// Stop when everything was copied that is there.
     #[arg(long)]
     until_end: bool,
@@ -98,7 +102,14 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         registry.clone(),
         Arc::new(Metrics::new(&registry)?),
         Arc::new(NoState("bridge")),
-    )?;
+    )?
+    .with_check("reading", {
+        let metrics = metrics.clone();
+        move || match metrics.waits() {
+            waits if waits.is_empty() => Ok(()),
+            waits => Err(waits.join("; ")),
+        }
+    });
     let server = HttpServer::start(router.router(), http, stop.clone())?;
     eprintln!(
         "copying {} into events over {}; metrics on {}/metrics",
@@ -109,6 +120,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let sink = || kafka.sink(&settings.transactional_id, Delivery::ExactlyOnce);
     let copied = Bridge::new(mapping, source, &sink, &metrics)
         .with_partitioner(config.topics.partitioner)
+        .skipping(&settings.skip_unreadable)
         .run(&stop, args.until_end);
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     server.join()?;
@@ -147,6 +159,7 @@ struct Report<'a> {
 /// What is configured, with the command line's over it.
 fn settings(config: &Config, args: &BridgeArgs) -> Result<BridgeSettings, Failure> {
     let mut settings = config.bridge.clone();
+    settings.skip_unreadable.extend(&args.skip_unreadable);
     settings.topic = args.from.clone().unwrap_or(settings.topic);
     if settings.topic.is_empty() {
         return Err(Failure::user("--from: name the topic that is read, here or as bridge.topic"));

@@ -26,6 +26,7 @@ const FIGURES: Duration = Duration::from_millis(500);
 
 pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     config.pipeline.adopt_store_offset |= args.adopt_store_offset;
+    config.pipeline.skip_unreadable.extend(&args.skip_unreadable);
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;

@@ -91,11 +91,16 @@ pub fn start(
     Ok(Serving { server, slot, watcher, sampler })
 }
 
-/// Whether every partition of the job has caught up with its committed offset.
+/// Whether every partition of the job has caught up with its committed offset, and nothing stands in the
+/// way of the others.
 pub fn caught_up(job: &PipelineProgress) -> Result<(), String> {
-    match job.ready() {
-        true => Ok(()),
-        false => {
+    if job.ready() {
+        return Ok(());
+    }
+    let waits = job.waits();
+    match waits.is_empty() {
+        false => Err(waits.join("; ")),
+        true => {
             Err("a partition has not caught up with its committed offset, or none is assigned yet".to_owned())
         }
     }

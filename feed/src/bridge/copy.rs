@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
-use hmisr_stream::contract::{DeadLetter, Example, Rejections, topic};
-use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, Source};
+use hmisr_stream::contract::{DeadLetter, Example, Reason, Rejections, topic};
+use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, SkipBatch, Source};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -36,6 +36,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const WAIT: Duration = Duration::from_secs(16 * 60);
 /// Between two lines that tell how far it is.
 const TOLD: Duration = Duration::from_secs(10);
+/// Between two looks at what holds the bridge up.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -59,7 +61,7 @@ pub struct Copied {
 
 /// What one transaction does.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     events: u64,
     skipped: u64,
     schema_prefixes: u64,
@@ -67,16 +69,27 @@ struct Tally {
     times: Vec<i64>,
 }
 
+impl Tally {
+    /// A dead letter, and nothing else.
+    pub(super) fn letter(reason: Reason, example: Example) -> Self {
+        let mut tally = Self::default();
+        tally.refused.add(reason.as_str(), || example);
+        tally
+    }
+}
+
 /// Copies a topic into `events`.
 pub struct Bridge<'a, S, K> {
-    source: S,
-    sink: Option<K>,
+    pub(super) source: S,
+    pub(super) sink: Option<K>,
     make_sink: &'a dyn Fn() -> Result<K>,
     mapping: Mapping,
     partitioner: Partitioner,
-    metrics: &'a BridgeMetrics,
+    pub(super) metrics: &'a BridgeMetrics,
+    /// Batches that are skipped where they cannot be read.
+    pub(super) skips: Vec<SkipBatch>,
     /// The next offset of every partition that is read.
-    positions: BTreeMap<i32, i64>,
+    pub(super) positions: BTreeMap<i32, i64>,
     /// Partitions to be sought to the committed offset before anything more of them is copied, and
     /// since when.
     waiting: BTreeMap<i32, Instant>,
@@ -84,6 +97,7 @@ pub struct Bridge<'a, S, K> {
     ends: BTreeMap<i32, i64>,
     failures: u32,
     failed_at: Instant,
+    looked_at: Instant,
     copied: Copied,
     /// The times of events that were written.
     range: TimeRange,
@@ -105,11 +119,13 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             mapping,
             partitioner: Partitioner::default(),
             metrics,
+            skips: Vec::new(),
             positions: BTreeMap::new(),
             waiting: BTreeMap::new(),
             ends: BTreeMap::new(),
             failures: 0,
             failed_at: Instant::now(),
+            looked_at: Instant::now(),
             copied: Copied::default(),
             range: TimeRange::default(),
         }
@@ -119,6 +135,13 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
     #[must_use]
     pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
         Self { partitioner, ..self }
+    }
+
+    /// Batches that are skipped where they cannot be read.
+    #[must_use]
+    pub fn skipping(mut self, batches: &[SkipBatch]) -> Self {
+        self.skips = batches.to_vec();
+        self
     }
 
     /// Runs until `stop`; with `until_end` also until every partition was owned and read to where it
@@ -195,6 +218,10 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
                     self.copy(&records).inspect_err(|error| self.undo(error))?;
                 }
                 self.show_lag();
+                if self.looked_at.elapsed() >= LOOK {
+                    self.look(until_end)?;
+                    self.looked_at = Instant::now();
+                }
                 Ok(until_end && self.is_at_end(records.is_empty())?)
             }
         }
@@ -301,7 +328,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
     }
 
     /// Counts what is committed.
-    fn count(&mut self, records: u64, tally: Tally) {
+    pub(super) fn count(&mut self, records: u64, tally: Tally) {
         let (copied, metrics) = (&mut self.copied, self.metrics);
         copied.records += records;
         copied.events += tally.events;
@@ -320,7 +347,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
 
     /// After a transaction that failed: back to what is committed, and with a new sink unless this one
     /// could be told to forget it.
-    fn undo(&mut self, error: &Error) {
+    pub(super) fn undo(&mut self, error: &Error) {
         self.metrics.failed_commits.inc();
         let now = Instant::now();
         self.waiting
@@ -363,7 +390,7 @@ fn is_passing(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Aborted | ErrorKind::UnknownOutcome | ErrorKind::Unavailable)
 }
 
-fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
+pub(super) fn partitions(sink: &mut impl Sink, topic: &str) -> Result<i32> {
     sink.partitions(topic)?.ok_or_else(|| {
         let text = format!("the topic {topic} does not exist; make it with `hmisr topics create`");
         Error::new(ErrorKind::MissingTopic, text)

@@ -1,5 +1,7 @@
 //! The bridge's metrics.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use hmisr_stream::contract::Reason;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -18,6 +20,15 @@ pub struct BridgeMetrics {
     pub failed_commits: IntCounter,
     /// `hmisr_bridge_lag_records`: records yet to be read, over owned partitions.
     pub lag: IntGauge,
+    /// `hmisr_bridge_topic_lag_records`: the same over all partitions, whoever owns them.
+    pub topic_lag: IntGauge,
+    /// `hmisr_bridge_unowned_partitions`: partitions that no instance has.
+    pub unowned: IntGauge,
+    /// `hmisr_bridge_stuck_partitions`: owned partitions that cannot be read on.
+    pub stuck: IntGauge,
+    /// `hmisr_bridge_skipped_offsets_total`: offsets of unreadable batches that were skipped on request.
+    pub skipped_offsets: IntCounter,
+    waits: Arc<Mutex<Vec<String>>>,
 }
 
 impl BridgeMetrics {
@@ -44,8 +55,27 @@ impl BridgeMetrics {
                 "Transactions that took no effect, and were done again.",
             )?,
             lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
+            topic_lag: IntGauge::new(
+                "hmisr_bridge_topic_lag_records",
+                "Records that the group has not committed, over all partitions, whoever owns them.",
+            )?,
+            unowned: IntGauge::new(
+                "hmisr_bridge_unowned_partitions",
+                "Partitions that no instance of the bridge has.",
+            )?,
+            stuck: IntGauge::new(
+                "hmisr_bridge_stuck_partitions",
+                "Owned partitions that cannot be read on: a batch that cannot be read, or nothing comes.",
+            )?,
+            skipped_offsets: IntCounter::new(
+                "hmisr_bridge_skipped_offsets_total",
+                "Offsets of batches that could not be read and were skipped by bridge.skip_unreadable.",
+            )?,
+            waits: Arc::default(),
         };
-        for reason in [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::TooLarge] {
+        for reason in
+            [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::TooLarge, Reason::Unreadable]
+        {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
         registry.register(Box::new(metrics.events.clone()))?;
@@ -54,6 +84,19 @@ impl BridgeMetrics {
         registry.register(Box::new(metrics.schema_prefixes.clone()))?;
         registry.register(Box::new(metrics.failed_commits.clone()))?;
         registry.register(Box::new(metrics.lag.clone()))?;
+        registry.register(Box::new(metrics.topic_lag.clone()))?;
+        registry.register(Box::new(metrics.unowned.clone()))?;
+        registry.register(Box::new(metrics.stuck.clone()))?;
+        registry.register(Box::new(metrics.skipped_offsets.clone()))?;
         Ok(metrics)
+    }
+
+    /// What holds the bridge up, in words; empty where nothing does.
+    pub fn waits(&self) -> Vec<String> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_waits(&self, waits: Vec<String>) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
     }
 }

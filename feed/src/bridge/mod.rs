@@ -5,6 +5,7 @@
 //! * [`Bridge`]: reads, maps and writes, each record exactly once.
 
 mod clock;
+mod condition;
 mod copy;
 mod mapping;
 mod mend;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hmisr_datasets::values::TimeForm;
+use hmisr_stream::SkipBatch;
 use hmisr_stream::contract::topic;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct BridgeSettings {
     pub group: String,
     /// Each instance needs its own.
     pub transactional_id: String,
+    /// Batches that cannot be read and are to be skipped, each a partition and the offset that the log and
+    /// `/readyz` name, such as "3:1234". What is skipped is lost, and a dead letter says so.
+    pub skip_unreadable: Vec<SkipBatch>,
     /// What the time is written in.
     pub time_unit: TopicTime,
     /// Only records that meet all of these become events: `/op=c,r`, at that place stands one of the values.
@@ -131,6 +135,7 @@ impl Default for BridgeSettings {
             topic: String::new(),
             group: "hmisr-bridge".into(),
             transactional_id: "hmisr-bridge-0".into(),
+            skip_unreadable: Vec::new(),
             time_unit: TopicTime::Auto,
             only: Vec::new(),
             each: String::new(),

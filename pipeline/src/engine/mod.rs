@@ -14,6 +14,7 @@
 //! One thread owns source, sink and stores. With 1,000 partitions, instances of one group share
 //! them; an instance commits all of its partitions in one transaction.
 
+mod condition;
 mod outbox;
 mod partitions;
 mod world;
@@ -87,6 +88,8 @@ pub struct Engine<S, K> {
 struct Waiting {
     since: Duration,
     tried: Duration,
+    /// What it waits for.
+    why: String,
 }
 
 struct Partition {
@@ -212,7 +215,7 @@ where
         }
         self.checkpoints
             .turn(self.partitions.iter().map(|(number, partition)| (*number, &partition.store)))?;
-        self.show_lag();
+        self.show_lag()?;
         self.show();
         Ok(())
     }
@@ -365,11 +368,12 @@ where
         *self.setup.progress.next_offsets.lock().unwrap_or_else(PoisonError::into_inner) = offsets.collect();
     }
 
-    /// The lag, which asks the source about every partition, once in a while only.
-    fn show_lag(&mut self) {
+    /// The lag, which asks the source about every partition, and what stands in the way, once in a while
+    /// only.
+    fn show_lag(&mut self) -> Result<()> {
         let now = self.setup.world.now();
         if self.lag_at.is_some_and(|at| now.saturating_sub(at) < LAG) {
-            return;
+            return Ok(());
         }
         self.lag_at = Some(now);
         let behind = |(number, partition): (&i32, &Partition)| {
@@ -378,12 +382,15 @@ where
         let lag: i64 = self.partitions.iter().map(behind).sum();
         self.setup.metrics.lag.set(lag);
         self.setup.progress.lag.store(lag as u64, Ordering::Relaxed);
+        self.look()
     }
 
     fn show(&self) {
         let caught_up =
             |partition: &Partition| partition.started && partition.position >= partition.mute_until;
-        let ready = !self.assigned.is_empty()
+        let waits = !self.setup.progress.waits().is_empty();
+        let ready = !waits
+            && !self.assigned.is_empty()
             && self.assigned.iter().all(|number| self.partitions.get(number).is_some_and(caught_up));
         let cached: usize = self.partitions.values().map(|partition| partition.store.cached_bytes()).sum();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);

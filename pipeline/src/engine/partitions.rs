@@ -50,8 +50,10 @@ where
             match self.start(number) {
                 Ok(()) => drop(self.waiting.remove(&number)),
                 Err(error) if error.fate() == Some(Fate::Unknown) => {
-                    let waiting = self.waiting.entry(number).or_insert(Waiting { since: now, tried: now });
-                    waiting.tried = now;
+                    let why = error.to_string();
+                    let new = Waiting { since: now, tried: now, why: String::new() };
+                    let waiting = self.waiting.entry(number).or_insert(new);
+                    (waiting.tried, waiting.why) = (now, why);
                     if now.saturating_sub(waiting.since) > WAIT {
                         return Err(error);
                     }

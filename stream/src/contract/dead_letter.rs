@@ -23,11 +23,14 @@ pub enum Reason {
     TooLarge,
     /// The user already has as many categories as `pipeline.max_user_categories` allows.
     TooManyCategories,
+    /// The batch cannot be read, and was skipped because somebody said so. The letter stands for all of
+    /// it, and has neither key nor payload.
+    Unreadable,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::Invalid,
         Self::MissingId,
@@ -36,6 +39,7 @@ impl Reason {
         Self::Future,
         Self::TooLarge,
         Self::TooManyCategories,
+        Self::Unreadable,
     ];
 
     /// The reason as it stands in headers and metrics.
@@ -49,6 +53,7 @@ impl Reason {
             Self::Future => "future",
             Self::TooLarge => "too_large",
             Self::TooManyCategories => "too_many_categories",
+            Self::Unreadable => "unreadable",
         }
     }
 

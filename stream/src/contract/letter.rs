@@ -59,9 +59,10 @@ impl<'a> Letter<'a> {
             partition: number("hmisr-partition", text("hmisr-partition")?)?,
             offset: number("hmisr-offset", text("hmisr-offset")?)?,
             timestamp_ms: number("hmisr-timestamp-ms", text("hmisr-timestamp-ms")?)?,
-            whole: !ours.iter().any(|header| {
-                ["hmisr-cut-from", "hmisr-key-cut-from", "hmisr-headers-dropped"].contains(&&*header.name)
-            }),
+            whole: reason != Reason::Unreadable.as_str()
+                && !ours.iter().any(|header| {
+                    ["hmisr-cut-from", "hmisr-key-cut-from", "hmisr-headers-dropped"].contains(&&*header.name)
+                }),
             originals,
         })
     }

@@ -58,10 +58,10 @@ pub(super) unsafe fn raw_headers(message: *const c::rd_kafka_message_t) -> Vec<H
 }
 
 /// Frees what it points at when it goes.
-struct Owned<T>(*mut T, unsafe extern "C" fn(*mut T));
+pub(super) struct Owned<T>(pub(super) *mut T, unsafe extern "C" fn(*mut T));
 
 impl<T> Owned<T> {
-    fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
+    pub(super) fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
         (!pointer.is_null()).then_some(Self(pointer, free))
     }
 }
@@ -116,14 +116,14 @@ pub(super) fn commit<C: ClientContext>(
     }
 }
 
-fn checked(code: c::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
+pub(super) fn checked(code: c::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
     match code {
         c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         code => Err(code.into()),
     }
 }
 
-fn millis(time: Duration) -> i32 {
+pub(super) fn millis(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 

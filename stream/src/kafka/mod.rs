@@ -11,10 +11,12 @@
 
 mod admin;
 mod batch;
+mod batch_end;
 mod check;
 mod client;
 mod errors;
 mod ffi;
+mod group;
 mod member;
 mod producer;
 mod queue;
@@ -24,6 +26,8 @@ mod sample;
 mod settings;
 mod sink;
 mod source;
+mod stuck;
+mod watch;
 mod writer;
 
 pub use admin::{Admin, TopicSpec, standard_topics};

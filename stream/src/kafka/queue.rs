@@ -9,9 +9,9 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::bindings as c;
 use rdkafka::client::Client;
-use rdkafka::error::RDKafkaErrorCode;
 
 use super::ffi;
+use super::stuck::Failed;
 use crate::Record;
 
 /// Messages of one call, at most.
@@ -109,7 +109,7 @@ impl RecordQueue {
         &self,
         wait: Duration,
         most: usize,
-        mut each: impl FnMut(Result<Fetched<'_>, RDKafkaErrorCode>),
+        mut each: impl FnMut(Result<Fetched<'_>, Failed>),
     ) -> usize {
         let mut messages = [ptr::null_mut::<c::rd_kafka_message_t>(); CHUNK];
         // A batch waits until it is full: so whoever waits, waits for one.
@@ -123,7 +123,13 @@ impl RecordQueue {
             unsafe {
                 match (*message).err {
                     c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => each(Ok(Fetched(&*message))),
-                    error => each(Err(error.into())),
+                    error => each(Err(Failed {
+                        partition: (*message).partition,
+                        offset: (*message).offset,
+                        code: error.into(),
+                        text: bytes((*message).payload.cast(), (*message).len)
+                            .map_or_else(String::new, |text| String::from_utf8_lossy(&text).into_owned()),
+                    })),
                 }
                 c::rd_kafka_message_destroy(message);
             }

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     silent_since: Option<Instant>,
     closing: bool,
     ends: BTreeMap<i32, i64>,
+    /// Whether the first assignment is to be followed by another join.
+    rejoins: bool,
 }
 
 impl Shared {
@@ -67,6 +69,13 @@ impl Shared {
 /// member of the group, until the reader polls after it was told, so that it can end its
 /// transaction first; or until the time for that is over.
 ///
+/// A member with a name (static membership, classic protocol) that starts into a stable group is given
+/// what its predecessor was assigned last, without a rebalance. Had that one died between the two
+/// rebalances of the cooperative protocol, after it was told to let partitions go and before it joined
+/// again to say so, then its successor owns none of them, so it lets none go and never joins again: the
+/// partitions are nobody's, and the group stays stable. So such a member joins once more as soon as it has
+/// its assignment: it then says what it owns, and everything else is assigned. No partition moves by that.
+///
 /// From a loss on until that poll the membership that the reader commits with is the one from
 /// before the loss. So the brokers refuse what it commits of partitions that others have by then.
 pub(super) struct SourceContext {
@@ -76,9 +85,10 @@ pub(super) struct SourceContext {
 }
 
 impl SourceContext {
-    /// For a consumer of one topic.
-    pub(super) fn new(topic: &str) -> Self {
-        Self { topic: topic.to_owned(), reporting: Reporting::default(), shared: Mutex::default() }
+    /// For a consumer of one topic. One that `rejoins` joins once more after its first assignment.
+    pub(super) fn new(topic: &str, rejoins: bool) -> Self {
+        let shared = Shared { rejoins, ..Shared::default() };
+        Self { topic: topic.to_owned(), reporting: Reporting::default(), shared: Mutex::new(shared) }
     }
 
     /// What is shared with the thread that polls the consumer; it waits meanwhile.
@@ -275,8 +285,13 @@ impl ConsumerContext for SourceContext {
                 shared.owned.extend(&partitions);
                 shared.changes.push_back(Change::Gained(partitions));
             }
+            // Asked for in the middle of an assignment, it is done when that is over, as another join.
+            let again = match std::mem::take(&mut shared.rejoins) {
+                true => consumer.subscribe(&[&self.topic]),
+                false => Ok(()),
+            };
             // The group waits for an answer; an empty one takes the partitions and fetches none.
-            consumer.incremental_assign(&TopicPartitionList::new())
+            consumer.incremental_assign(&TopicPartitionList::new()).and(again)
         } else {
             tracing::debug!(topic = self.topic, ?partitions, "partitions lost");
             remember_group(consumer, &mut shared);
@@ -305,7 +320,7 @@ mod tests {
 
     #[test]
     fn statistics_tell_the_last_stable_offset() {
-        let context = SourceContext::new("events");
+        let context = SourceContext::new("events", false);
         context.stats_raw(
             br#"{"name": "x", "topics": {"other": {"partitions": {"0": {"ls_offset": 9}}},
                 "events": {"partitions": {"-1": {"ls_offset": 7}, "0": {"ls_offset": 5, "hi_offset": 8},

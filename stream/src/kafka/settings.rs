@@ -94,6 +94,9 @@ pub struct KafkaSettings {
     /// How long a question to the brokers (metadata, offsets) may take, milliseconds; 100 to
     /// 60,000.
     pub request_timeout_ms: u32,
+    /// How long a batch that cannot be read (an unknown codec, damaged bytes) is tried again before its
+    /// partition counts as stuck, milliseconds; 1,000 to 3,600,000. Other partitions go on meanwhile.
+    pub unreadable_timeout_ms: u32,
     /// Bytes that a consumer fetches ahead, all partitions together; 1 MiB to 2 GiB.
     pub fetch_queue_bytes: u32,
     /// How long a producer waits for more records before it sends a batch, milliseconds; 0 to
@@ -121,6 +124,7 @@ impl Default for KafkaSettings {
             revoke_timeout_ms: 60_000,
             transaction_timeout_ms: 15_000,
             request_timeout_ms: 5_000,
+            unreadable_timeout_ms: 30_000,
             fetch_queue_bytes: 64 << 20,
             linger_ms: 5,
             max_message_bytes: 1_000_000,
@@ -179,6 +183,7 @@ impl fmt::Debug for KafkaSettings {
             .field("revoke_timeout_ms", &self.revoke_timeout_ms)
             .field("transaction_timeout_ms", &self.transaction_timeout_ms)
             .field("request_timeout_ms", &self.request_timeout_ms)
+            .field("unreadable_timeout_ms", &self.unreadable_timeout_ms)
             .field("fetch_queue_bytes", &self.fetch_queue_bytes)
             .field("linger_ms", &self.linger_ms)
             .field("max_message_bytes", &self.max_message_bytes)
@@ -216,6 +221,7 @@ impl KafkaSettings {
             ),
             ("transaction_timeout_ms", self.transaction_timeout_ms, 1_000, 900_000),
             ("request_timeout_ms", self.request_timeout_ms, 100, 60_000),
+            ("unreadable_timeout_ms", self.unreadable_timeout_ms, 1_000, 3_600_000),
             ("fetch_queue_bytes", self.fetch_queue_bytes, 1 << 20, 2 << 30),
             ("linger_ms", self.linger_ms, 0, 1_000),
             ("max_message_bytes", self.max_message_bytes, 1_000_000, 1_000_000_000),
@@ -253,6 +259,16 @@ impl KafkaSettings {
     /// How long the group waits for this member in a rebalance, milliseconds.
     fn rebalance_timeout_ms(&self) -> u32 {
         self.session_timeout_ms.saturating_add(self.revoke_timeout_ms).min(i32::MAX as u32)
+    }
+
+    /// Whether a member joins once more after its first assignment, see [`super::rebalance`].
+    pub(super) fn rejoins(&self) -> bool {
+        self.group_protocol == GroupProtocol::Classic && self.group_instance_id.is_some()
+    }
+
+    /// How long a batch that cannot be read is tried again before its partition counts as stuck.
+    pub(super) fn unreadable_timeout(&self) -> Duration {
+        Duration::from_millis(self.unreadable_timeout_ms.into())
     }
 
     /// The time limits of a membership.

@@ -13,11 +13,15 @@ use super::client::{Reports, close, identity, missing_topic, partitions, unanswe
 use super::member::{self, Patience};
 use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
-use super::{KafkaSettings, errors, ffi};
-use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
+use super::stuck::Blocks;
+use super::watch::{Watch, Watched};
+use super::{KafkaSettings, batch_end, errors, ffi};
+use crate::{Condition, Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
 
 /// Pause before a partition without a leader is asked for again.
 const ELECTION: Duration = Duration::from_millis(100);
+/// Between two looks at where the partitions stand.
+const STANDS: Duration = Duration::from_secs(1);
 
 /// A member of a consumer group that reads one topic, committed records only.
 ///
@@ -37,6 +41,10 @@ const ELECTION: Duration = Duration::from_millis(100);
 ///   partition is open, as one of a member that ended without a word is until the broker aborts
 ///   it, after `transaction_timeout_ms`: ask again.
 /// * The assignment is cooperative: a rebalance does not stop the partitions that stay.
+/// * A batch that cannot be read holds up its partition alone. It is tried again, and after
+///   `unreadable_timeout_ms` stands in [`Source::condition`], as partitions do that no member has.
+/// * Where partitions stay without an owner, the source leaves its group and joins anew: it returns
+///   all of its partitions as revoked first.
 pub struct KafkaSource {
     /// Records of the sought partitions; before the consumer, which must outlive it.
     queue: Option<Arc<RecordQueue>>,
@@ -44,6 +52,12 @@ pub struct KafkaSource {
     consumer: Option<Arc<BaseConsumer<SourceContext>>>,
     /// Keeps the membership, from the first poll on.
     member: Option<JoinHandle<()>>,
+    /// Looks whether the group has every partition, from the first poll on.
+    watch: Option<Watch>,
+    /// Whether the reader was told that everything goes, so that the source can join anew.
+    rejoining: bool,
+    /// To make another consumer with.
+    settings: KafkaSettings,
     patience: Patience,
     topic: TopicInfo,
     group_id: String,
@@ -54,6 +68,22 @@ pub struct KafkaSource {
     positions: BTreeMap<i32, i64>,
     /// Records that were taken from the queue and not returned yet.
     held: VecDeque<Record>,
+    /// Partitions that cannot be read on.
+    blocks: Blocks,
+    /// When the last poll ended, and when it was last looked at where the partitions stand.
+    polled: Instant,
+    looked: Instant,
+}
+
+/// A consumer that has not joined, and the queue for its records.
+fn open(settings: &KafkaSettings, topic: &str) -> Result<(BaseConsumer<SourceContext>, RecordQueue)> {
+    let consumer: BaseConsumer<SourceContext> = settings
+        .for_source()?
+        .create_with_context(SourceContext::new(topic, settings.rejoins()))
+        .map_err(errors::creation)?;
+    let queue = RecordQueue::new(consumer.client())
+        .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
+    Ok((consumer, queue))
 }
 
 impl KafkaSource {
@@ -62,10 +92,7 @@ impl KafkaSource {
     /// # Errors
     /// Kinds `Configuration`, `Unavailable`, `MissingTopic`.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Result<Self> {
-        let consumer: BaseConsumer<SourceContext> = settings
-            .for_source()?
-            .create_with_context(SourceContext::new(topic))
-            .map_err(errors::creation)?;
+        let (consumer, queue) = open(settings, topic)?;
         let timeout = settings.request_timeout();
         let found = partitions(consumer.client(), &settings.brokers, topic, timeout).map_err(|error| {
             consumer.context().reporting().await_complaint(|time| drop(consumer.poll(time)));
@@ -77,12 +104,13 @@ impl KafkaSource {
         })?;
         let Some(partitions) = found else { return Err(missing_topic(topic, &settings.brokers)) };
         let id = identity(consumer.client(), &settings.brokers, topic, timeout)?;
-        let queue = RecordQueue::new(consumer.client())
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
         Ok(Self {
             queue: Some(Arc::new(queue)),
             consumer: Some(Arc::new(consumer)),
             member: None,
+            watch: None,
+            rejoining: false,
+            settings: settings.clone(),
             patience: settings.patience(),
             topic: TopicInfo { name: topic.to_owned(), id, partitions },
             group_id: settings.group_id.clone(),
@@ -91,6 +119,9 @@ impl KafkaSource {
             assigned: BTreeSet::new(),
             positions: BTreeMap::new(),
             held: VecDeque::new(),
+            blocks: Blocks::new(topic, settings.unreadable_timeout()),
+            polled: Instant::now(),
+            looked: Instant::now(),
         })
     }
 
@@ -111,7 +142,83 @@ impl KafkaSource {
             Error::caused(ErrorKind::Unavailable, "no thread can be started for the membership", error)
         })?;
         self.member = Some(member);
+        let watched = Watched {
+            group: self.group_id.clone(),
+            topic: self.topic.name.clone(),
+            partitions: self.topic.partitions,
+            hand_over: self.patience.revoke,
+            timeout: self.timeout,
+        };
+        let watch = Watch::start(consumer.clone(), watched).map_err(|error| {
+            Error::caused(ErrorKind::Unavailable, "no thread can be started that watches the group", error)
+        })?;
+        self.watch = Some(watch);
         Ok(())
+    }
+
+    /// Leaves the group, unless the member has a name, and lets everything of the consumer go.
+    fn leave(&mut self) {
+        let Some(consumer) = self.consumer.take() else { return };
+        if let Err(error) = consumer.context().close(&consumer) {
+            tracing::debug!(%error, "partitions could not be let go");
+        }
+        // The threads see the end of the context within one poll.
+        if self.member.take().is_some_and(|member| member.join().is_err()) {
+            tracing::error!("the thread of the membership ended by a panic");
+        }
+        if let Some(watch) = self.watch.take() {
+            watch.join();
+        }
+        self.queue = None;
+        close(consumer, &self.group_id);
+    }
+
+    /// Where partitions stay without an owner: first tells the reader that all of its own go, and joins
+    /// anew when that polls again. A member that starts makes the group assign everything.
+    fn rejoin(&mut self) -> Result<Option<Polled>> {
+        if self.rejoining {
+            // The new one first: so there always is one.
+            let (consumer, queue) = open(&self.settings, &self.topic.name)?;
+            self.leave();
+            (self.consumer, self.queue) = (Some(Arc::new(consumer)), Some(Arc::new(queue)));
+            self.rejoining = false;
+            self.join()?;
+        } else if self.watch.as_ref().is_some_and(Watch::wants_rejoin) {
+            tracing::warn!(topic = self.topic.name, group = self.group_id, "joining the group anew");
+            self.rejoining = true;
+            self.positions.clear();
+            self.held.clear();
+            let lost: Vec<i32> = std::mem::take(&mut self.assigned).into_iter().collect();
+            lost.iter().for_each(|partition| self.blocks.forget(*partition));
+            return Ok(Some(Polled::Revoked(lost)));
+        }
+        Ok(None)
+    }
+
+    /// Tries batches again that could not be read, and looks whether every partition goes on.
+    fn look(&mut self) {
+        let now = Instant::now();
+        for partition in self.blocks.due(now) {
+            let Some(&position) = self.positions.get(&partition) else { continue };
+            if let Err(error) = self.seek(partition, position) {
+                tracing::debug!(partition, %error, "tried again later");
+            }
+        }
+        if now.saturating_duration_since(self.looked) < STANDS {
+            return;
+        }
+        self.looked = now;
+        let reached = self.consumer().position().ok();
+        let is_answered = self.watch.as_ref().is_some_and(Watch::is_answered);
+        for (&partition, &position) in &self.positions {
+            let read = reached
+                .as_ref()
+                .and_then(|list| list.find_partition(&self.topic.name, partition)?.offset().to_raw())
+                .map_or(position, |read| read.max(position));
+            let end = self.consumer().context().end(partition).unwrap_or(position);
+            let more = is_answered && end > read && self.held.is_empty();
+            self.blocks.stands(partition, (position, read), more, now);
+        }
     }
 
     fn unanswered(&self, question: &str, error: KafkaError) -> Error {
@@ -170,6 +277,7 @@ impl KafkaSource {
                 for partition in &partitions {
                     self.assigned.remove(partition);
                     self.positions.remove(partition);
+                    self.blocks.forget(*partition);
                 }
                 self.held.retain(|record| !partitions.contains(&record.partition));
                 Some(Polled::Revoked(partitions))
@@ -192,17 +300,28 @@ impl KafkaSource {
     /// Returns whether the queue was empty.
     fn take(&mut self, records: &mut Records, limits: Limits, wait: Duration) -> Result<bool> {
         let Some(queue) = &self.queue else { return Ok(true) };
-        let (positions, held) = (&mut self.positions, &mut self.held);
+        let (positions, held, blocks) = (&mut self.positions, &mut self.held, &mut self.blocks);
         let mut failed = None;
         let most = limits.records.saturating_sub(records.list.len()).clamp(1, CHUNK);
         let taken = queue.take(wait, most, |message| match message {
+            Ok(message) if !blocks.accepts(message.partition()) => {}
             Ok(message) => match Self::accept(positions, &message) {
-                Some(record) if records.is_full(limits) => held.push_back(record),
-                Some(record) => records.push(record),
+                Some(record) => {
+                    if !blocks.is_empty() {
+                        blocks.passed(record.partition, record.offset);
+                    }
+                    if records.is_full(limits) { held.push_back(record) } else { records.push(record) }
+                }
                 None => {}
             },
-            Err(code) => {
-                failed.get_or_insert(code);
+            // One of a partition that has gone, or of what was read before a seek, is nobody's concern.
+            Err(unreadable) if unreadable.is_unreadable() => {
+                if positions.contains_key(&unreadable.partition) {
+                    blocks.refuse(unreadable, Instant::now());
+                }
+            }
+            Err(other) => {
+                failed.get_or_insert(other.code);
             }
         });
         match failed.and_then(|code| self.queue_error(KafkaError::MessageConsumption(code))) {
@@ -338,6 +457,11 @@ impl Source for KafkaSource {
 
     fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled> {
         self.join()?;
+        if let Some(everything) = self.rejoin()? {
+            return Ok(everything);
+        }
+        self.blocks.pause(self.polled.elapsed());
+        self.look();
         let consumer = self.consumer();
         consumer
             .context()
@@ -345,6 +469,7 @@ impl Source for KafkaSource {
             .map_err(|error| self.unanswered("letting partitions go", error))?;
         let polled = self.wait(limits, Instant::now() + timeout);
         self.consumer().context().fall_silent();
+        self.polled = Instant::now();
         polled
     }
 
@@ -404,6 +529,7 @@ impl Source for KafkaSource {
         }
         drop(shared);
         self.positions.insert(partition, offset);
+        self.blocks.sought(partition, offset);
         Ok(())
     }
 
@@ -496,6 +622,16 @@ impl Source for KafkaSource {
         let end = self.consumer().context().end(partition)?;
         Some(self.end_for_reader(partition, end))
     }
+
+    fn condition(&self) -> Condition {
+        let seen = self.watch.as_ref().map(Watch::condition).unwrap_or_default();
+        Condition { stuck: self.blocks.stuck(Instant::now()), ..seen }
+    }
+
+    fn end_of_batch(&mut self, partition: i32, offset: i64) -> Result<i64> {
+        let (_, end) = self.bounds(partition)?;
+        batch_end::find(&self.settings, &self.topic.name, partition, offset, end)
+    }
 }
 
 fn has_no_leader(error: &KafkaError) -> bool {
@@ -526,15 +662,6 @@ impl Records {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        let Some(consumer) = self.consumer.take() else { return };
-        if let Err(error) = consumer.context().close(&consumer) {
-            tracing::debug!(%error, "partitions could not be let go");
-        }
-        // The thread sees the end of the context within one poll.
-        if self.member.take().is_some_and(|member| member.join().is_err()) {
-            tracing::error!("the thread of the membership ended by a panic");
-        }
-        self.queue = None;
-        close(consumer, &self.group_id);
+        self.leave();
     }
 }

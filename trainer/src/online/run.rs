@@ -175,6 +175,14 @@ impl<'a, S: Source> Loop<'a, S> {
             return Ok(());
         }
         match self.source.poll(Limits { records: room, bytes: POLL_BYTES }, wait) {
+            Ok(Polled::Records(records)) if records.is_empty() => {
+                // Nothing is learnt past what cannot be read: it is no example that may be left out unseen.
+                if let Some(stuck) = self.source.condition().stuck.into_iter().next() {
+                    return Err(
+                        hmisr_stream::Error::new(hmisr_stream::ErrorKind::Corrupt, stuck.message).into()
+                    );
+                }
+            }
             Ok(Polled::Records(records)) => self.push(records),
             Ok(Polled::Assigned(partitions)) => self.gained.extend(partitions),
             Ok(Polled::Revoked(partitions)) => {

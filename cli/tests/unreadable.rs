@@ -1,0 +1,186 @@
+//! What people really send over Kafka: every codec, and batches that nothing can read.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::{Running, hmisr, run, stdout};
+use crate::segment::{Damage, damage};
+use hmisr_stream::contract::{FeatureRecord, Letter, Reason, topic};
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
+use hmisr_stream::{Outgoing, Record, partition_for_key};
+use serde_json::Value;
+
+const PARTITIONS: i32 = 4;
+const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+/// Long enough for anything that happens at all.
+const SOON: Duration = Duration::from_secs(120);
+
+/// A user of each partition.
+fn users() -> Vec<String> {
+    let user_of = |partition: i32| {
+        let mut names = (0..).map(|number| format!("u{number}"));
+        names.find(|name| partition_for_key(name.as_bytes(), PARTITIONS) == partition).unwrap()
+    };
+    (0..PARTITIONS).map(user_of).collect()
+}
+
+/// Writes ten events into each partition, of a topic with as many, as one batch in a codec.
+fn write(brokers: &str, to: &'static str, batch: usize, codec: &str) {
+    let client = [("compression.type".to_owned(), codec.to_owned())].into();
+    let settings = KafkaSettings { client, linger_ms: 200, ..KafkaSettings::new(brokers) };
+    let mut producer = KafkaProducer::new(&settings).unwrap();
+    for (partition, user) in users().iter().enumerate() {
+        for number in 0..10 {
+            let (item, ts) = (batch * 10 + number, 1_700_000_000_000_u64 + (batch * 10 + number) as u64);
+            let event = format!(
+                r#"{{"user_id": "{user}", "item_id": {item}, "category": {}, "action": "click", "ts": {ts}}}"#,
+                item % 5
+            );
+            producer
+                .produce(&Outgoing {
+                    topic: to,
+                    partition: partition as i32,
+                    key: Some(user.clone().into_bytes()),
+                    payload: Some(event.into_bytes()),
+                    headers: Vec::new(),
+                })
+                .unwrap();
+        }
+    }
+    producer.flush().unwrap();
+}
+
+fn read(brokers: &str, topic: &str) -> Vec<Record> {
+    read_committed(&KafkaSettings::new(brokers), topic, SOON).unwrap()
+}
+
+/// Input offsets of the feature records of a partition, in their order.
+fn applied(brokers: &str, partition: i32) -> Vec<i64> {
+    let parse = |record: &Record| -> FeatureRecord {
+        serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()
+    };
+    let mut records: Vec<_> = read(brokers, topic::USER_FEATURES).iter().map(parse).collect();
+    records.retain(|record| record.partition == partition);
+    records.iter().map(|record| record.offset).collect()
+}
+
+fn pipeline(brokers: &str, state: &Path, more: &[&str]) -> Command {
+    let mut command = hmisr();
+    command.args(["pipeline", "--brokers", brokers, "--listen", "127.0.0.1:0", "--state"]).arg(state);
+    command.args(["--set", "kafka.unreadable_timeout_ms=2000", "--set", "kafka.session_timeout_ms=6000"]);
+    command.args(more);
+    command
+}
+
+fn get(address: &str, path: &str) -> (u16, String) {
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    match agent.get(format!("http://{address}{path}")).call() {
+        Ok(answer) => (answer.status().as_u16(), answer.into_body().read_to_string().unwrap()),
+        Err(_) => (0, String::new()),
+    }
+}
+
+/// Waits until `done`.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what} has not come about");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() {
+    let Some(own) = crate::broker::start() else { return };
+    let brokers = own.address.as_str();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    stdout(&run(&["topics", "create", "--brokers", brokers, "--also", "clicks=4"]));
+    for to in [topic::EVENTS, "clicks"] {
+        for (batch, codec) in CODECS.iter().enumerate() {
+            write(brokers, to, batch, codec);
+        }
+    }
+    stdout(&run(&["topics", "check", "--brokers", brokers, "--json"]));
+    own.stop();
+    // Of five batches the third of partition 0, which is made one of a codec that there is not.
+    assert_eq!(damage(&own.dir, topic::EVENTS, 0, 2, Damage::Codec), (20, 30));
+    assert_eq!(damage(&own.dir, "clicks", 1, 4, Damage::Byte), (40, 50));
+    own.start_again();
+
+    // The job reads what it can, and says what it cannot.
+    let job = Running::start(&mut pipeline(brokers, &state, &[]));
+    let address = job.address();
+    let mut told = String::new();
+    until("that the job is not ready, and why", || {
+        let (status, text) = get(&address, "/readyz");
+        told = text;
+        status == 503 && told.contains("--skip-unreadable 0:20")
+    });
+    assert!(told.contains("offset 20 of events [0]") && told.contains("codec 0x6"), "{told}");
+    until("that the others go on", || {
+        (1..PARTITIONS).all(|partition| applied(brokers, partition).len() == 50)
+    });
+    assert_eq!(applied(brokers, 0), Vec::from_iter(0..20));
+    let metrics = get(&address, "/metrics").1;
+    for line in ["hmisr_pipeline_stuck_partitions 1", "hmisr_pipeline_unowned_partitions 0"] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    until("the lag of the topic", || {
+        get(&address, "/metrics").1.contains("hmisr_pipeline_topic_lag_records 30")
+    });
+    job.signal("TERM");
+    assert!(job.wait().0);
+
+    // Told to, it goes on behind the batch.
+    let job = Running::start(&mut pipeline(brokers, &state, &["--skip-unreadable", "0:20"]));
+    let address = job.address();
+    let rest = || Vec::from_iter((0..20).chain(30..50));
+    until("the rest of the partition", || applied(brokers, 0) == rest());
+    until("that it is ready", || get(&address, "/readyz").0 == 200);
+    assert!(get(&address, "/metrics").1.contains("hmisr_pipeline_skipped_offsets_total 10"));
+    job.signal("KILL");
+    assert!(!job.wait().0);
+    let letters = read(brokers, topic::DEAD_LETTERS);
+    let letter = Letter::read(&letters[0]).unwrap();
+    assert_eq!(
+        (letters.len(), letter.reason, letter.partition, letter.offset),
+        (1, Reason::Unreadable, 0, 20)
+    );
+    assert!(letter.message.contains("offsets 20 to 29") && !letter.whole, "{letter:?}");
+
+    // A replay of everything passes over it, without being told again.
+    std::fs::remove_dir_all(&state).unwrap();
+    let job = Running::start(&mut pipeline(brokers, &state, &[]));
+    let address = job.address();
+    until("that the state is there again", || get(&address, "/readyz").0 == 200);
+    let (status, user) = get(&address, &format!("/v1/users/{}", users()[0]));
+    assert_eq!(status, 200, "{user}");
+    let user: Value = serde_json::from_str(&user).unwrap();
+    assert_eq!(user["next_offset"], 50, "{user}");
+    assert_eq!(user["visits"].as_array().unwrap().len(), 40, "{user}");
+    write(brokers, topic::EVENTS, 5, "zstd");
+    until("what came since", || applied(brokers, 0).len() == 50);
+    job.signal("TERM");
+    assert!(job.wait().0);
+    assert_eq!(applied(brokers, 0), Vec::from_iter((0..20).chain(30..60)), "nothing twice");
+    assert_eq!(read(brokers, topic::DEAD_LETTERS).len(), 1);
+
+    // The bridge likewise.
+    let bridge = |more: &[&str]| {
+        let mut command = hmisr();
+        command.args(["bridge", "--brokers", brokers, "--from", "clicks", "--listen", "127.0.0.1:0"]);
+        command.args(["--until-end", "--json", "--set", "kafka.unreadable_timeout_ms=2000"]).args(more);
+        command.output().unwrap()
+    };
+    let refused = bridge(&[]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("offset 40 of clicks [1]") && told.contains("--skip-unreadable 1:40"), "{told}");
+    let copied: Value = serde_json::from_str(&stdout(&bridge(&["--skip-unreadable", "1:40"]))).unwrap();
+    assert_eq!(copied["dead_letters"]["unreadable"], 1, "{copied}");
+    let again: Value = serde_json::from_str(&stdout(&bridge(&[]))).unwrap();
+    assert_eq!((&again["events"], read(brokers, topic::DEAD_LETTERS).len()), (&0.into(), 2), "{again}");
+}

@@ -1,0 +1,91 @@
+//! What stands in the way of reading, for metrics, `/readyz` and the log.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A partition that is owned and cannot be read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// The partition.
+    pub partition: i32,
+    /// Where the batch begins that cannot be read.
+    pub offset: i64,
+    /// Since when it is tried.
+    pub tried_for: Duration,
+    /// Why, in words that name topic, partition and offset.
+    pub message: String,
+}
+
+/// What a source knows of itself and of its group, without asking anyone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Partitions that were tried for longer than is usual and cannot be read on.
+    pub stuck: Vec<Stuck>,
+    /// Partitions that no member of the group has.
+    pub unowned: Vec<i32>,
+    /// Whether one of them has been without an owner for longer than a hand-over may take.
+    pub abandoned: bool,
+    /// Records of the whole topic that the group has not committed yet, whoever owns them; none where it is
+    /// not known. Markers of transactions count.
+    pub topic_lag: Option<u64>,
+    /// The group in words: its state, and how many partitions each member has.
+    pub group: Option<String>,
+}
+
+/// A batch that cannot be read and is to be skipped, written `PARTITION:OFFSET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SkipBatch {
+    partition: i32,
+    offset: i64,
+}
+
+impl SkipBatch {
+    /// Whether it is the batch at that place.
+    pub fn is(self, partition: i32, offset: i64) -> bool {
+        (self.partition, self.offset) == (partition, offset)
+    }
+}
+
+impl std::str::FromStr for SkipBatch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').and_then(|(partition, offset)| {
+            Some(Self { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+        });
+        parts.filter(|batch| batch.partition >= 0 && batch.offset >= 0).ok_or_else(|| {
+            format!("{text:?} is no batch: expected PARTITION:OFFSET as the log and /readyz name it, such as 3:1234")
+        })
+    }
+}
+
+impl TryFrom<String> for SkipBatch {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<SkipBatch> for String {
+    fn from(batch: SkipBatch) -> Self {
+        format!("{}:{}", batch.partition, batch.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_to_skip_is_a_partition_and_an_offset() {
+        let batch: SkipBatch = "3:1234".parse().unwrap();
+        assert!(batch.is(3, 1234) && !batch.is(3, 1235) && !batch.is(2, 1234));
+        assert_eq!(String::from(batch), "3:1234");
+        for wrong in ["", "3", "3:", ":4", "-1:4", "3:-4", "3:4:5", "a:4"] {
+            assert!(wrong.parse::<SkipBatch>().unwrap_err().contains("PARTITION:OFFSET"), "{wrong}");
+        }
+    }
+}
