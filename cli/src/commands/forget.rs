@@ -17,8 +17,10 @@ use crate::transport::{Kafka, Transport};
 
 /// Transactional id: a second run takes over, and ends what a first one left open.
 pub const FORGET: &str = "hmisr-forget";
-/// Tombstones of one transaction, unless a single user has more: while it is open, the job waits.
+/// Tombstones of one transaction, about: while it is open, the job waits.
 const RECORDS: i32 = 1_000;
+/// Users of one, at least: each transaction leaves a marker in every partition.
+const TOGETHER: usize = 10;
 /// How often a transaction is tried that took no effect.
 const TRIES: u32 = 3;
 
@@ -56,7 +58,7 @@ pub fn run(config: Config, args: ForgetArgs) -> Result<(), Failure> {
     let partitions = sink.partitions(topic::EVENTS)?.ok_or_else(|| {
         Failure::user("the topic events does not exist; make it with `hmisr topics create`")
     })?;
-    let together = usize::try_from(RECORDS / partitions.max(1)).unwrap_or_default().max(1);
+    let together = usize::try_from(RECORDS / partitions.max(1)).unwrap_or_default().max(TOGETHER);
     let mut asked = Vec::with_capacity(users.len());
     for some in users.chunks(together) {
         write(&mut sink, some, partitions).map_err(|error| {
