@@ -14,10 +14,21 @@ use crate::commands::eval::args::EvalArgs;
 use crate::commands::experiment::Size;
 use crate::commands::fit::FitArgs;
 use crate::commands::forget::ForgetArgs;
+use crate::commands::monitoring::MonitoringArgs;
 use crate::commands::probe::ProbeArgs;
 use crate::failure::Failure;
+use crate::outcome::Least;
 use crate::reading::ReadingArgs;
 
+/// In lines of its own, which can be copied into a shell.
+const BRIDGE_EXAMPLE: &str = "\
+Example:
+  hmisr bridge --brokers kafka:9092 \\
+    --from clicks \\
+    --field user_id=/user/id \\
+    --field item_id=sku \\
+    --field ts=event_time --time-unit s \\
+    --default action=click";
 /// Events per second of the generator where nothing is said.
 const GENERATOR_RATE: f64 = 500.0;
 
@@ -58,10 +69,9 @@ pub enum Command {
     ///
     /// A record that is no event becomes a dead letter. How far the copy came is committed with what was
     /// written, so the next run goes on there, whatever ended this one. Fields are told by name or by
-    /// JSON pointer, here or in the settings file's [bridge]; docs/bridge.md has worked examples:
-    ///
-    /// hmisr bridge --brokers kafka:9092 --from clicks --field user_id=/user/id --field item_id=sku
-    /// --field ts=event_time --time-unit s --default action=click
+    /// JSON pointer, here or in the settings file's [bridge]; docs/bridge.md has worked
+    /// examples.
+    #[command(after_long_help = BRIDGE_EXAMPLE)]
     Bridge(BridgeArgs),
     /// Ask for users to be forgotten: a tombstone for each goes to every partition of `events`.
     ///
@@ -69,7 +79,7 @@ pub enum Command {
     /// `training-examples`. Events that come later begin the user anew. docs/runbooks.md says what is
     /// left where, and for how long.
     Forget(ForgetArgs),
-    /// Write events of a file, or generated ones, to `events`.
+    /// Write events of a file, or generated ones, to `events` on Kafka.
     ///
     /// What `hmisr up` does beside its other parts: to try things out, and to bring history. The next run
     /// on the same data folder goes on where this one ended.
@@ -93,7 +103,7 @@ pub enum Command {
     /// docs/evaluation.md defines protocols and measures. With --runs networks are fitted first,
     /// where they are not yet; --set names a setting of their fits, as with hmisr fit.
     Eval(Box<EvalArgs>),
-    /// Look into the state of a data folder.
+    /// Look into the state of a stopped job, check it, copy it, bring it back.
     #[command(subcommand)]
     State(StateCommand),
     /// Make, check or list the topics on Kafka.
@@ -105,10 +115,15 @@ pub enum Command {
     /// Run the windowed features as SQL on an Arroyo cluster.
     #[command(subcommand)]
     Arroyo(ArroyoCommand),
+    /// Write what Prometheus and Grafana need: scrape configuration, rules, alerts, dashboards.
+    ///
+    /// They are part of the program, so nothing else has to be downloaded. It prints the commands that start
+    /// both on them. docs/monitoring.md says what to look at.
+    Monitoring(MonitoringArgs),
     /// Measure this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Print the settings in force.
+    /// Print the settings in force: defaults, file, environment and --set together.
     Config {
         /// Print every setting with its default and meaning instead: a file to start from.
         #[arg(long)]
@@ -139,9 +154,12 @@ pub struct UpArgs {
     /// movielens, whose users rate a film once.
     #[arg(long, value_name = "BOOL")]
     pub filter_seen: Option<bool>,
-    /// Address of the HTTP server.
+    /// Address of the HTTP server; without it serving.listen of the settings, 127.0.0.1:8080.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// What must come of the input.
+    #[command(flatten)]
+    pub least: Least,
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
@@ -193,7 +211,7 @@ impl FedFrom {
 /// Arguments of `hmisr feed`.
 #[derive(Debug, Args)]
 pub struct FeedArgs {
-    /// Kafka brokers, host:port[,…].
+    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
     #[arg(long, value_name = "HOST:PORT")]
     pub brokers: Option<String>,
     /// Folder that keeps what the topic is fed from; another input takes another topic.
@@ -202,12 +220,18 @@ pub struct FeedArgs {
     /// What is fed.
     #[command(flatten)]
     pub feed: FedFrom,
+    /// What must come of the input.
+    #[command(flatten)]
+    pub least: Least,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `hmisr pipeline`.
 #[derive(Debug, Args)]
 pub struct PipelineArgs {
-    /// Kafka brokers, host:port[,…].
+    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
     #[arg(long, value_name = "HOST:PORT")]
     pub brokers: Option<String>,
     /// Folder of the stores.
@@ -231,7 +255,7 @@ pub struct PipelineArgs {
 /// Arguments of `hmisr train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// Kafka brokers, host:port[,…].
+    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
     #[arg(long, value_name = "HOST:PORT")]
     pub brokers: Option<String>,
     /// Folder of the snapshots, shared with the servers.
@@ -248,7 +272,7 @@ pub struct ServeArgs {
     /// Folder of the snapshots, shared with the trainer.
     #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
     pub snapshots: PathBuf,
-    /// Address to serve on.
+    /// Address to serve on; without it serving.listen of the settings, 127.0.0.1:8080.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Base URL of a pipeline that answers look-ups; repeatable.
@@ -282,6 +306,9 @@ pub struct BackfillArgs {
     /// Keep the state in this folder, which must be empty or absent.
     #[arg(long, value_name = "DIR")]
     pub state_out: Option<PathBuf>,
+    /// What must come of the input.
+    #[command(flatten)]
+    pub least: Least,
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
@@ -364,7 +391,7 @@ pub enum StateCommand {
         /// Folder of the stores.
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
-        /// Kafka brokers, host:port[,…].
+        /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
         /// The first offset O of partition P that the history does not hold; one for each partition.
@@ -439,7 +466,7 @@ impl std::str::FromStr for TopicPartitions {
 pub enum TopicsCommand {
     /// Make the topics that are missing.
     Create {
-        /// Kafka brokers, host:port[,…].
+        /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
         /// A topic of yours beside them, such as clicks=3 with three partitions; repeatable.
@@ -451,7 +478,7 @@ pub enum TopicsCommand {
     /// Looks at existence, partitions, copies, cleanup policy and size limits. Ends with code 2 where
     /// something must be changed; warnings alone end with 0.
     Check {
-        /// Kafka brokers, host:port[,…].
+        /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
         /// Print the commands that grant the rights to this principal, such as User:hmisr.
@@ -463,7 +490,7 @@ pub enum TopicsCommand {
     },
     /// List the topics with their partitions.
     List {
-        /// Kafka brokers, host:port[,…].
+        /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
         #[arg(long, value_name = "HOST:PORT")]
         brokers: Option<String>,
     },

@@ -35,6 +35,11 @@ impl Failure {
         Self { message: chain(error), exit_code: FAULT }
     }
 
+    /// The same with its text changed.
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        Self { message: change(self.message), ..self }
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         self.exit_code

@@ -4,7 +4,9 @@ mod args;
 mod bench;
 mod commands;
 mod config;
+mod defaults;
 mod failure;
+mod outcome;
 mod reading;
 mod stop;
 mod terminal;
@@ -14,7 +16,7 @@ mod up;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
@@ -26,11 +28,14 @@ use crate::failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command();
+    let matches = command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            let text = failure.to_string();
+            terminal::tell(&format!("error: {text}{}", defaults::note(&command, &matches, &text)));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -61,6 +66,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Topics(command) => commands::topics::run(config, command),
         Command::Dlq(command) => commands::dlq::run(config, command),
         Command::Arroyo(command) => commands::arroyo::run(config, command),
+        Command::Monitoring(args) => commands::monitoring::run(&args),
         Command::Bench(command) => bench::run(config, command),
         Command::Config { defaults, json } => commands::config::run(&config, defaults, json),
     }

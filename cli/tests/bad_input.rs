@@ -16,17 +16,34 @@ fn refused(arguments: &[&str], code: i32) -> String {
 fn settings() {
     for (setting, expected) in [
         ("features.window=0", "features.window = 0"),
-        ("features.windw=8", "windw"),
+        ("features.windw=8", "did you mean features.window?"),
         ("pipeline.emit=sometimes", "every_event"),
         ("topics.partitions=0", "topics.partitions = 0"),
         ("trainer.model.heads=3", "heads"),
         ("serving.listen=8080", "listen"),
         ("kafka.client.acks=1", "acks"),
+        ("serving.tls_certificate=a.pem", "setting `serving.tls_key`: missing"),
     ] {
         let text = refused(&["config", "--set", setting], 2);
         assert!(text.contains(expected), "{setting}: {text}");
     }
     assert!(refused(&["config", "--config", "/nowhere.toml"], 2).contains("hmisr config --defaults"));
+    for (variable, expected) in [
+        (
+            "HMISR__FEATURES__WINDW",
+            "the environment variable HMISR__FEATURES__WINDW; did you mean HMISR__FEATURES__WINDOW?",
+        ),
+        ("HMISR__FEATURE__WINDOW", "did you mean HMISR__FEATURES__WINDOW?"),
+        (
+            "HMISR_FEATURES_WINDOW",
+            "HMISR_FEATURES_WINDOW sets nothing; did you mean HMISR__FEATURES__WINDOW?",
+        ),
+    ] {
+        let output = hmisr().arg("config").env(variable, "8").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(expected) && !text.contains("default."), "{variable}: {text}");
+    }
 }
 
 #[test]
@@ -64,6 +81,10 @@ fn an_unreachable_broker_and_a_taken_port() {
     let arguments = ["up", "--data", embedded.to_str().unwrap(), "--generate", "10", "--listen", &taken];
     let text = refused(&arguments, 2);
     assert!(text.contains(&taken), "{text}");
+    assert!(!embedded.exists(), "nothing is left behind");
+    let trained = folder.path().join("trained");
+    let text = refused(&["train", "--snapshots", trained.to_str().unwrap(), "--listen", &taken], 2);
+    assert!(text.contains(&taken) && !trained.exists(), "{text}");
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().to_string()
@@ -78,6 +99,31 @@ fn an_unreachable_broker_and_a_taken_port() {
         let text = refused(&arguments, 1);
         assert!(text.contains(&closed), "{text}");
     }
+    assert!(!folder.path().join("kafka").exists(), "nothing is left behind");
+}
+
+#[test]
+fn folders_that_nobody_has_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = hmisr().args(arguments).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let text = refused(&["state", "inspect"]);
+    assert!(text.contains("(hmisr-data/state is the default of --state)"), "{text}");
+    let text = refused(&["dlq", "list"]);
+    assert!(text.contains("(hmisr-data is the default of --data)"), "{text}");
+    let input = folder.path().join("events.jsonl");
+    std::fs::write(&input, crate::common::events(3)).unwrap();
+    let output = hmisr()
+        .args(["backfill", "--output", "/dev/null", "--input", input.to_str().unwrap()])
+        .env("TMPDIR", "/nowhere")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("TMPDIR") && !text.contains("/nowhere/"), "{text}");
 }
 
 #[test]

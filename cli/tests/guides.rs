@@ -50,7 +50,7 @@ fn free_address() -> String {
 
 /// Runs a guide in an empty folder, and compares what it prints.
 fn follow(name: &str) {
-    for tool in ["kcat", "jq", "curl"] {
+    for tool in ["kcat", "jq", "curl", "prometheus", "promtool"] {
         if Command::new(tool).arg("-h").output().is_err() {
             // Not eprintln!, which the test harness keeps to itself.
             let _ = writeln!(std::io::stderr(), "THE GUIDE {name} IS NOT FOLLOWED: {tool} is not installed");
@@ -72,7 +72,7 @@ fn follow(name: &str) {
     let mut command = Command::new("timeout");
     command.args(["300", "bash", "-euo", "pipefail", "-c", &script]).current_dir(folder.path());
     command.env("PATH", path).env("BROKERS", &broker.address).env_remove("RUST_LOG");
-    for listen in ["LISTEN", "LISTEN_2"] {
+    for listen in ["LISTEN", "LISTEN_2", "PROMETHEUS"] {
         command.env(listen, free_address());
     }
     let output = command.output().unwrap();

@@ -19,6 +19,8 @@ mod guides;
 mod kafka;
 mod kafka_faults;
 mod missing_words;
+mod monitoring;
+mod outcomes;
 mod owners;
 mod page;
 mod partitioner;
@@ -30,6 +32,7 @@ mod proxy;
 #[path = "../../stream/tests/kafka/segment.rs"]
 mod segment;
 mod state;
+mod terminal;
 mod trainers;
 mod unreadable;
 mod up;

@@ -31,7 +31,7 @@ pub use files::open;
 pub use generator::{Generator, GeneratorSettings, GroundTruth};
 pub use hmisr_datasets::{Format, MAX_LINE_BYTES, Options};
 pub use identity::FeedIdentity;
-pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, partition_of};
+pub use line::{Cut, EventLine, EventSource, MAX_EVENT_BYTES, Numbered, NumberedLine, Place, partition_of};
 pub use metrics::FeedMetrics;
 pub use progress::FeedProgress;
 pub use settings::Settings;

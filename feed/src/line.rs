@@ -1,5 +1,9 @@
 //! One event on its way to the log, and where it will lie there.
 
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
 use hmisr_stream::Partitioner;
 
 use crate::{FeedError, GroundTruth};
@@ -27,6 +31,21 @@ pub struct Cut {
     pub bytes: usize,
 }
 
+/// Where an event stands in its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<Path>,
+    /// The line, counted from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
 /// A stream of events, the same ones in the same order whenever it is opened.
 pub trait EventSource: Send {
     /// The next event; none at the end. After an error there is nothing more.
@@ -43,6 +62,11 @@ pub trait EventSource: Send {
 
     /// The source in a few words, for people.
     fn describe(&self) -> String;
+
+    /// Where the event stands that came last; none where the source does not keep it.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 
     /// What was cut from the event that came last; none where it is whole.
     fn cut(&self) -> Option<Cut> {

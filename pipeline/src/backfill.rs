@@ -4,12 +4,13 @@
 //! over as many partitions. The state lives in the same stores as the job's, so a history larger
 //! than memory can be processed.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
-use hmisr_stream::contract::{Reason, topic};
+use hmisr_stream::contract::{Example, Reason, Rejections, topic};
 use hmisr_stream::{Partitioner, Record};
 
 use crate::processor::{Outcome, Processor};
@@ -19,7 +20,7 @@ use crate::{Error, PipelineSettings, Result};
 const CHUNK: usize = 4_096;
 
 /// What a backfill did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
     /// Lines read.
     pub lines: u64,
@@ -31,6 +32,20 @@ pub struct Summary {
     pub dead_letters: u64,
     /// Events left out as duplicates.
     pub duplicates: u64,
+    /// The dead letters by reason, with an example of each.
+    #[serde(skip)]
+    pub rejections: Rejections,
+}
+
+/// A line to be processed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line<P> {
+    /// The text of the event's `user_id`, where the payload tells it.
+    pub key: Option<Vec<u8>>,
+    /// The event as JSON.
+    pub payload: Vec<u8>,
+    /// Where it stands, for people; it is only shown where the line is rejected.
+    pub place: P,
 }
 
 /// How to run a backfill.
@@ -50,16 +65,16 @@ pub struct Backfill<'a> {
 }
 
 impl Backfill<'_> {
-    /// Processes `lines` (key and payload) in their order and writes a line for each event whose action is
-    /// positive: the feature record, or `{"dead_letter": reason, "offset": n}` in its place.
+    /// Processes `lines` in their order and writes a line for each event whose action is positive: the
+    /// feature record, or `{"dead_letter": reason, "offset": n}` in its place.
     ///
     /// # Errors
     /// Where a line cannot be read, the output not be written, or the store fails.
-    pub fn run<E>(
+    pub fn run<E, P: Display>(
         &self,
-        lines: impl Iterator<Item = std::result::Result<(Option<Vec<u8>>, Vec<u8>), E>>,
+        lines: impl Iterator<Item = std::result::Result<Line<P>, E>>,
         output: &mut impl Write,
-        mut progress: impl FnMut(Summary),
+        mut progress: impl FnMut(&Summary),
     ) -> Result<Summary>
     where
         Error: From<E>,
@@ -76,19 +91,21 @@ impl Backfill<'_> {
         let mut offsets = vec![0_i64; stores.len()];
         let mut summary = Summary::default();
         let mut chunk = Vec::with_capacity(CHUNK);
+        let mut places = Vec::with_capacity(CHUNK);
         let mut lines = lines.peekable();
         while lines.peek().is_some() {
             for line in lines.by_ref().take(CHUNK) {
-                let (key, payload) = line?;
+                let Line { key, payload, place } = line?;
                 let partition = self.partitioner.choose(key.as_deref().unwrap_or(&payload), self.partitions);
                 let offset = offsets[partition as usize];
                 offsets[partition as usize] += 1;
                 // A file's events have no timestamp but their own.
                 let timestamp_ms = -1;
                 let payload = Some(payload);
+                places.push(place);
                 chunk.push(Record { partition, offset, timestamp_ms, key, payload, headers: Vec::new() });
             }
-            for line in self.apply(&processor, &mut stores, &chunk, &mut summary)? {
+            for line in self.apply(&processor, &mut stores, &chunk, &places, &mut summary)? {
                 if !line.is_empty() {
                     output.write_all(&line)?;
                     output.write_all(b"\n")?;
@@ -100,7 +117,8 @@ impl Backfill<'_> {
                 store.commit(*offset, self.state.cache_bytes / self.partitions as usize)?;
             }
             chunk.clear();
-            progress(summary);
+            places.clear();
+            progress(&summary);
         }
         output.flush()?;
         Ok(summary)
@@ -112,25 +130,32 @@ impl Backfill<'_> {
         processor: &Processor,
         stores: &mut [PartitionStore],
         chunk: &[Record],
+        places: &[impl Display],
         summary: &mut Summary,
     ) -> Result<Vec<Vec<u8>>> {
         let mut lines = vec![Vec::new(); chunk.len()];
-        let mut places: Vec<Vec<usize>> = vec![Vec::new(); stores.len()];
-        for (place, record) in chunk.iter().enumerate() {
-            places[record.partition as usize].push(place);
+        let mut of_partition: Vec<Vec<usize>> = vec![Vec::new(); stores.len()];
+        for (at, record) in chunk.iter().enumerate() {
+            of_partition[record.partition as usize].push(at);
         }
-        for (partition, (store, places)) in stores.iter_mut().zip(&places).enumerate() {
-            let mut next = places.iter();
-            let records = places.iter().map(|place| &chunk[*place]);
+        for (partition, (store, ats)) in stores.iter_mut().zip(&of_partition).enumerate() {
+            let mut next = ats.iter();
+            let records = ats.iter().map(|at| &chunk[*at]);
             processor.apply_all(store, partition as i32, records, |record, outcome| {
                 summary.lines += 1;
+                let at = next.next().copied();
                 let line = match outcome {
                     Outcome::Applied { features, .. } => {
                         summary.applied += 1;
                         serde_json::to_vec(features).unwrap_or_default()
                     }
-                    Outcome::DeadLetter(reason, _) => {
+                    Outcome::DeadLetter(reason, message) => {
                         summary.dead_letters += 1;
+                        summary.rejections.add(reason.as_str(), || {
+                            let place = at.and_then(|at| places.get(at)).map(ToString::to_string);
+                            let payload = record.payload.as_deref().unwrap_or_default();
+                            Example::at(place.unwrap_or_default(), payload, &message)
+                        });
                         dead_letter_line(reason, record.offset)
                     }
                     Outcome::Duplicate => {
@@ -146,8 +171,8 @@ impl Backfill<'_> {
                     }
                     Outcome::Forgotten(_) => Vec::new(),
                 };
-                if let Some(place) = next.next() {
-                    lines[*place] = line;
+                if let Some(at) = at {
+                    lines[at] = line;
                 }
                 Ok(())
             })?;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hmisr_stream::contract::Rejections;
+
 /// Numbers that a status view reads while the engine runs; all of them count what is committed.
 #[derive(Debug, Default)]
 pub struct PipelineProgress {
@@ -16,6 +18,8 @@ pub struct PipelineProgress {
     pub(crate) commit_us: AtomicU64,
     pub(crate) lag: AtomicU64,
     pub(crate) ready: AtomicBool,
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) rejections: Mutex<Rejections>,
     pub(crate) next_offsets: Mutex<BTreeMap<i32, i64>>,
     pub(crate) waits: Mutex<Vec<String>>,
 }
@@ -29,6 +33,16 @@ impl PipelineProgress {
     /// Dead letters written.
     pub fn dead_letters(&self) -> u64 {
         self.dead_letters.load(Ordering::Relaxed)
+    }
+
+    /// Events left out as duplicates.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// The dead letters by reason, with an example of each.
+    pub fn rejections(&self) -> Rejections {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Feature records written.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use crate::common::{Bench, events};
-use hmisr_pipeline::backfill::Backfill;
+use hmisr_pipeline::backfill::{Backfill, Line};
 use hmisr_state::{Identity, Resources, StateSettings, bind};
 use hmisr_stream::contract::{FeatureRecord, topic};
 use hmisr_stream::partition_for_key;
@@ -32,7 +32,7 @@ fn a_job_goes_on_from_a_backfill() {
     let lines = history.iter().map(|event| {
         let key = event.user_id.to_string().into_bytes();
         assert!(partition_for_key(&key, PARTITIONS) < PARTITIONS);
-        Ok::<_, hmisr_pipeline::Error>((Some(key), event.encode()))
+        Ok::<_, hmisr_pipeline::Error>(Line { key: Some(key), payload: event.encode(), place: "" })
     });
     let state = StateSettings::default();
     let backfill = Backfill {

@@ -3,7 +3,7 @@
 
 use crate::common::{Bench, event, events, outgoing};
 use hmisr_pipeline::Emit;
-use hmisr_pipeline::backfill::Backfill;
+use hmisr_pipeline::backfill::{Backfill, Line};
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::{FeatureRecord, Id, TrainingExample, topic};
 
@@ -23,9 +23,10 @@ fn features_and_state_equal_the_backfill() {
         partitions: 4,
         folder: folder.path(),
     };
-    let lines = stream
-        .iter()
-        .map(|event| Ok::<_, std::io::Error>((Some(event.user_id.to_string().into_bytes()), event.encode())));
+    let lines = stream.iter().enumerate().map(|(place, event)| {
+        let key = Some(event.user_id.to_string().into_bytes());
+        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), place })
+    });
     let mut output = Vec::new();
     let summary = backfill.run(lines, &mut output, |_| ()).unwrap();
     let output = String::from_utf8(output).unwrap();

@@ -51,7 +51,7 @@ pub use model::{
     CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
     RecommendationSource, Scored,
 };
-pub use server::{Ended, HttpServer, serve};
+pub use server::{Ended, HttpServer, Listening, serve};
 pub use settings::{InvalidSetting, Settings};
 pub use slot::ModelSlot;
 pub use snapshots::Snapshots;

@@ -161,6 +161,40 @@ async fn shake_hands(
     }
 }
 
+/// An address that is listened on, before anybody answers there: who binds first finds a taken port
+/// before anything else is begun.
+#[derive(Debug)]
+pub struct Listening {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    scheme: &'static str,
+    settings: Settings,
+}
+
+impl Listening {
+    /// Listens on `settings.listen`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a setting is out of range, certificate and key among them,
+    /// [`Error::Listen`] where the address is taken or not this machine's.
+    pub fn new(mut settings: Settings) -> Result<Self> {
+        settings.validate()?;
+        settings.max_connections = descriptors::room_for(settings.max_connections);
+        // Told here, before anything listens.
+        let scheme = if tls::acceptor(&settings)?.is_some() { "https" } else { "http" };
+        let cannot_listen = |source| Error::Listen { listen: settings.listen.clone(), source };
+        let listener = std::net::TcpListener::bind(&settings.listen).map_err(cannot_listen)?;
+        listener.set_nonblocking(true).map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
+        Ok(Self { listener, address, scheme, settings })
+    }
+
+    /// What is served by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 /// A server in a thread of its own, with its own runtime, for programs that are not
 /// asynchronous otherwise.
 #[derive(Debug)]
@@ -174,22 +208,27 @@ impl HttpServer {
     /// Listens on `settings.listen` and serves until `stop` is set.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting is out of range, [`Error::Listen`] where the address
-    /// is taken or not this machine's, [`Error::Io`] where the system gives no thread.
+    /// Those of [`Listening::new`] and of [`HttpServer::start_on`].
     pub fn start(
         router: Router,
-        mut settings: Settings,
+        settings: Settings,
         metrics: Arc<Metrics>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        settings.validate()?;
-        settings.max_connections = descriptors::room_for(settings.max_connections);
-        // Told here, before anything listens.
-        let scheme = if tls::acceptor(&settings)?.is_some() { "https" } else { "http" };
-        let cannot_listen = |source| Error::Listen { listen: settings.listen.clone(), source };
-        let listener = std::net::TcpListener::bind(&settings.listen).map_err(cannot_listen)?;
-        listener.set_nonblocking(true).map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
+        Self::start_on(Listening::new(settings)?, router, metrics, stop)
+    }
+
+    /// Serves where it is listened already, until `stop` is set.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system gives no thread.
+    pub fn start_on(
+        listening: Listening,
+        router: Router,
+        metrics: Arc<Metrics>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let Listening { listener, address, scheme, settings } = listening;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             // A thread for every place behind the gates, with some to spare for name look-ups.

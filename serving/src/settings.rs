@@ -103,11 +103,11 @@ impl Default for Settings {
 
 /// A setting outside its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("setting `serving.{field}`: {value} is not {expected}")]
+#[error("setting `serving.{field}`: {}", self.told())]
 pub struct InvalidSetting {
     /// The setting's name.
     pub field: &'static str,
-    /// Its value.
+    /// Its value; empty where it is missing.
     pub value: String,
     /// What it must be.
     pub expected: String,
@@ -116,6 +116,14 @@ pub struct InvalidSetting {
 impl InvalidSetting {
     pub(crate) fn new(field: &'static str, value: impl ToString, expected: impl Into<String>) -> Self {
         Self { field, value: value.to_string(), expected: expected.into() }
+    }
+
+    fn told(&self) -> String {
+        let Self { value, expected, .. } = self;
+        match value.as_str() {
+            "" => format!("missing; set it to {expected}"),
+            value => format!("{value} is not {expected}"),
+        }
     }
 }
 
@@ -132,6 +140,17 @@ impl Settings {
         }
         if !(0.0..=1.0).contains(&self.lambda_max) {
             return Err(InvalidSetting::new("lambda_max", self.lambda_max, "from 0 to 1"));
+        }
+        // One without the other is as good as neither, and its owner thinks that there is TLS.
+        let (certificate, key) = (self.tls_certificate.as_os_str(), self.tls_key.as_os_str());
+        for (field, missing, other, what) in [
+            ("tls_key", key, certificate, "private key of the certificate serving.tls_certificate"),
+            ("tls_certificate", certificate, key, "certificate chain of the key serving.tls_key"),
+        ] {
+            if missing.is_empty() && !other.is_empty() {
+                let expected = format!("the PEM file of the {what} = {other:?}, or leave both out");
+                return Err(InvalidSetting::new(field, "", expected));
+            }
         }
         const HOUR_MS: u64 = 3_600_000;
         for (field, value, least, most) in [
@@ -202,7 +221,7 @@ mod tests {
     fn a_setting_out_of_range_is_named() {
         Settings::default().validate().unwrap();
         type Spoil = fn(&mut Settings);
-        let bad: [(&str, Spoil); 8] = [
+        let bad: [(&str, Spoil); 10] = [
             ("listen", |s| s.listen = "8080".to_owned()),
             ("listen", |s| s.listen = ":8080".to_owned()),
             ("listen", |s| s.listen = "localhost:http".to_owned()),
@@ -211,12 +230,23 @@ mod tests {
             ("max_request_bytes", |s| s.max_request_bytes = 1),
             ("idle_timeout_ms", |s| s.idle_timeout_ms = s.request_timeout_ms),
             ("request_timeout_ms", |s| s.request_timeout_ms = 0),
+            ("tls_key", |s| s.tls_certificate = "a.pem".into()),
+            ("tls_certificate", |s| s.tls_key = "a.pem".into()),
         ];
         for (field, spoil) in bad {
             let mut settings = Settings::default();
             spoil(&mut settings);
             assert_eq!(settings.validate().unwrap_err().field, field);
         }
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_told_with_the_setting_that_is_missing() {
+        let settings = Settings { tls_certificate: "a.pem".into(), ..Settings::default() };
+        let told = settings.validate().unwrap_err().to_string();
+        let expected = "setting `serving.tls_key`: missing; set it to the PEM file of the private key of the \
+                        certificate serving.tls_certificate = \"a.pem\", or leave both out";
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -1,30 +1,37 @@
 //! `hmisr backfill`.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use hmisr_feed::{EventLine, FeedError};
-use hmisr_pipeline::backfill::Backfill;
+use hmisr_feed::{EventLine, FeedError, Place};
+use hmisr_pipeline::backfill::{Backfill, Line, Summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::args::BackfillArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::outcome::Outcome;
+
+/// The summary in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+}
 
 pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let mut source =
         hmisr_feed::open(&args.input, args.reading.format.unwrap_or_default(), &args.reading.options())?;
     let reading = source.summary();
     reading.iter().for_each(crate::reading::tell);
-    let scratch;
-    let folder = match &args.state_out {
-        Some(folder) => folder.as_path(),
-        None => {
-            scratch = tempfile::tempdir()?;
-            scratch.path()
-        }
-    };
+    let temporary = if args.state_out.is_none() { Some(scratch()?) } else { None };
+    let kept = args.state_out.as_deref();
+    let folder = temporary.as_ref().map_or_else(|| kept.unwrap_or(Path::new("")), tempfile::TempDir::path);
     let backfill = Backfill {
         features: config.features,
         pipeline: config.pipeline,
@@ -36,16 +43,26 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let unfinished = unfinished(&args)?;
     let mut output = create(&unfinished)?;
     let bar = bar(source.total());
-    let lines = std::iter::from_fn(|| source.next())
-        .map(|line| line.map(|EventLine { key, payload }| (key, payload)).map_err(Failed));
-    let summary = backfill.run(lines, &mut output, |done| bar.set_position(done.lines))?;
+    let mut number = 0_u64;
+    let lines = std::iter::from_fn(|| {
+        let line = source.next()?;
+        number += 1;
+        let place = Stands { place: source.place(), number };
+        Some(line.map(|EventLine { key, payload }| Line { key, payload, place }).map_err(Failed))
+    });
+    let summary = backfill.run(lines, &mut output, |done| bar.set_position(done.lines)).map_err(|error| {
+        let failure = Failure::from(error);
+        if temporary.is_some() { of_scratch(failure, folder) } else { failure }
+    })?;
     bar.finish_and_clear();
     output.flush()?;
     if unfinished != args.output {
         std::fs::rename(&unfinished, &args.output)?;
     }
+    let outcome =
+        Outcome::new("events", "applied", summary.applied + summary.duplicates, &summary.rejections);
     if args.json {
-        println!("{}", serde_json::json!(summary));
+        println!("{}", serde_json::json!(Report { summary: &summary, outcome: &outcome }));
     } else {
         println!(
             "{} events applied, {} dead letters, from {} lines to {}",
@@ -54,8 +71,33 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
             summary.lines,
             args.output.display()
         );
+        outcome.warn(args.least);
     }
-    Ok(())
+    outcome.judge(args.least, "")
+}
+
+/// A folder for the state that nobody wants to keep.
+fn scratch() -> Result<tempfile::TempDir, Failure> {
+    tempfile::tempdir().map_err(|error| {
+        Failure::user(format!(
+            "no folder for the state below {} ({}): set TMPDIR, or name one with --state-out",
+            std::env::temp_dir().display(),
+            error.kind()
+        ))
+    })
+}
+
+/// Without the name of a folder that nobody has given.
+fn of_scratch(failure: Failure, folder: &Path) -> Failure {
+    failure.map(|text| {
+        let name = folder.display().to_string();
+        if !text.contains(&name) {
+            return text;
+        }
+        let text = text.replace(&name, "the temporary state");
+        let below = std::env::temp_dir();
+        format!("{text}; it is below {}: set TMPDIR, or name a folder with --state-out", below.display())
+    })
 }
 
 /// Where the lines go until all are there: a failed backfill leaves what was there before. A device or a
@@ -80,6 +122,21 @@ fn unfinished(args: &BackfillArgs) -> Result<PathBuf, Failure> {
     let mut name = args.output.as_os_str().to_owned();
     name.push(".unfinished");
     Ok(name.into())
+}
+
+/// Where an event stands: by file and line where the source keeps that, else counted.
+struct Stands {
+    place: Option<Place>,
+    number: u64,
+}
+
+impl fmt::Display for Stands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => place.fmt(f),
+            None => write!(f, "event {}", self.number),
+        }
+    }
 }
 
 /// A line that could not be read.

@@ -4,22 +4,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Args;
-use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Mapping, TopicTime};
+use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Mapping, TopicTime};
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Metrics};
 use hmisr_stream::SkipBatch;
+use serde::Serialize;
 
 use super::serve::registry;
 use super::topics::at;
 use super::train::NoState;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::outcome::{Least, Outcome};
 use crate::transport::{Kafka, Transport};
 
 /// Arguments of `hmisr bridge`.
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
-    /// Kafka brokers, host:port[,…].
+    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
     #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
     /// The topic that is read.
@@ -37,6 +39,9 @@ pub struct BridgeArgs {
     /// Address of metrics and health.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8083")]
     listen: String,
+    /// What must come of the input.
+    #[command(flatten)]
+    least: Least,
     /// Print what was copied as JSON.
     #[arg(long)]
     json: bool,
@@ -116,19 +121,35 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     server.join()?;
     let copied = copied?;
+    let refused = copied.rejections.total();
+    let used = copied.records.saturating_sub(copied.skipped + refused);
+    let outcome = Outcome::new("records", "copied", used, &copied.rejections);
     if args.json {
-        println!("{}", serde_json::to_string(&copied).map_err(|error| Failure::fault(&error))?);
-        return Ok(());
+        let report = Report { copied: &copied, outcome: &outcome };
+        println!("{}", serde_json::to_string(&report).map_err(|error| Failure::fault(&error))?);
+    } else {
+        println!(
+            "{} records: {} events, {refused} dead letters, {} skipped",
+            copied.records, copied.events, copied.skipped
+        );
+        if let Some(times) = &copied.times {
+            println!("times, read as {}: {} to {}", times.unit, times.first, times.last);
+        }
+        outcome.warn(args.least);
     }
-    let refused: u64 = copied.dead_letters.values().sum();
-    println!(
-        "{} records: {} events, {refused} dead letters, {} skipped",
-        copied.records, copied.events, copied.skipped
-    );
-    if let Some(times) = &copied.times {
-        println!("times, read as {}: {} to {}", times.unit, times.first, times.last);
-    }
-    Ok(())
+    outcome.judge(
+        args.least,
+        "; `hmisr dlq list --brokers …` shows what was rejected, docs/bridge.md how to map it",
+    )
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    copied: &'a Copied,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
 }
 
 /// What is configured, with the command line's over it.

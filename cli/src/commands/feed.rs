@@ -1,31 +1,121 @@
 //! `hmisr feed`: events of a file or of the generator, into `events` on Kafka.
 
-use hmisr_feed::{FeedIdentity, FeedMetrics, Feeder};
+use hmisr_feed::{
+    Cut, EventLine, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
+};
+use hmisr_stream::contract::{Event, Example, Rejections};
+use serde::Serialize;
 
 use super::serve::registry;
 use super::topics::at;
 use crate::args::FeedArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::outcome::Outcome;
 use crate::transport::{Kafka, Transport};
+
+/// The summary in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    events_fed: u64,
+    events_in_log_before: u64,
+    input_finished: bool,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+}
 
 pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let mut settings = config.feed;
     args.feed.apply(&mut settings, args.feed.generate.is_some())?;
-    let mut source = settings.open_source()?;
+    let source = settings.open_source()?;
     source.summary().iter().for_each(crate::reading::tell);
-    std::fs::create_dir_all(&args.data)
-        .map_err(|error| Failure::user(format!("--data {}: {error}", args.data.display())))?;
+    let mut source = Checked::new(source);
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
         .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
     let stop = crate::stop::on_signal()?;
     let mut writer = Kafka(at(config.kafka, args.brokers)).writer()?;
     let ends = writer.ends()?;
-    FeedIdentity::of(source.as_ref(), ends.len() as i32)
+    // Only here: whoever has no topic yet is left no folder.
+    std::fs::create_dir_all(&args.data)
+        .map_err(|error| Failure::user(format!("--data {}: {error}", args.data.display())))?;
+    FeedIdentity::of(&source, ends.len() as i32)
         .with_partitioner(config.topics.partitioner)
         .claim(&args.data.join("feed.json"), &ends)?;
-    let fed = feeder.run(source.as_mut(), writer.as_mut(), &mut || u64::MAX, &stop)?;
-    println!("{} events were written, {} were there before", fed.fed, fed.skipped);
-    Ok(())
+    let fed = feeder.run(&mut source, writer.as_mut(), &mut || u64::MAX, &stop)?;
+    let outcome = Outcome::new("events", "valid", source.events, &source.rejections);
+    if args.json {
+        let report = Report {
+            events_fed: fed.fed,
+            events_in_log_before: fed.skipped,
+            input_finished: fed.finished,
+            outcome: &outcome,
+        };
+        println!("{}", serde_json::to_string(&report).map_err(|error| Failure::fault(&error))?);
+    } else {
+        println!("{} events were written, {} were there before", fed.fed, fed.skipped);
+        outcome.warn(args.least);
+    }
+    outcome.judge(args.least, "; what was written becomes dead letters of the job")
+}
+
+/// A source whose lines are looked at as the job will: what is no event is fed all the same, and becomes
+/// a dead letter there, but whoever feeds it should know.
+struct Checked {
+    source: Box<dyn EventSource>,
+    lines: u64,
+    events: u64,
+    rejections: Rejections,
+}
+
+impl Checked {
+    fn new(source: Box<dyn EventSource>) -> Self {
+        Self { source, lines: 0, events: 0, rejections: Rejections::default() }
+    }
+}
+
+impl EventSource for Checked {
+    fn next(&mut self) -> Option<Result<EventLine, FeedError>> {
+        let next = self.source.next()?;
+        if let Ok(line) = &next {
+            self.lines += 1;
+            match Event::decode(&line.payload) {
+                Ok(_) => self.events += 1,
+                Err((reason, message)) => self.rejections.add(reason.as_str(), || {
+                    let counted = || format!("event {}", self.lines);
+                    let place = self.source.place().map_or_else(counted, |place| place.to_string());
+                    Example::at(place, &line.payload, &message)
+                }),
+            }
+        }
+        Some(next)
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.source.total()
+    }
+
+    fn share_read(&self) -> Option<f64> {
+        self.source.share_read()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.source.fingerprint()
+    }
+
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.source.place()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        self.source.cut()
+    }
+
+    fn truth(&self) -> Option<GroundTruth> {
+        self.source.truth()
+    }
 }

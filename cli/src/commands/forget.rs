@@ -30,7 +30,7 @@ pub struct ForgetArgs {
     /// Ids of the users, as they stand in events.
     #[arg(required = true, value_name = "USER")]
     users: Vec<String>,
-    /// Kafka brokers, host:port[,…].
+    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
     #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
     /// Print what was written as JSON.

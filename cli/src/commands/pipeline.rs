@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
-use hmisr_serving::{Api, HttpServer, Metrics};
+use hmisr_serving::{Activity, Api, HttpServer, Metrics};
 use hmisr_state::StateMetrics;
 use hmisr_stream::contract::topic;
 use prometheus::Registry;
@@ -35,22 +35,26 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     let advertised = args.advertise.unwrap_or_else(|| config.pipeline.advertised_url.clone());
     let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let own = OwnState::shared(directory.clone());
-    let router = Api::new(settings.clone(), registry.clone(), metrics.clone(), own)?
+    let lookup = OwnState::shared(directory.clone());
+    let activity = Arc::new(Activity::new(registry.clone()));
+    let router = Api::new(settings.clone(), registry.clone(), metrics.clone(), lookup.clone())?
+        .with_page(activity.clone())
         .with_check("caught_up", move || caught_up(&progress))
         .with_own_url(&advertised)
         .router();
     let server = HttpServer::start(router, settings, metrics, stop.clone())?;
+    let sampler = activity.spawn(lookup, stop.clone())?;
     let job = start(&config, &kafka, &args.state, &registry, state, stop.clone())?;
     let announcing = match url(&advertised, &server) {
         Some(url) => Some(owners::announce(kafka.0.clone(), url, directory, stop)?),
         None => None,
     };
-    println!("pipeline over {}; look-ups and metrics on {}/", kafka.describe(), server.url());
+    println!("pipeline over {}; its page, look-ups and metrics on {}/", kafka.describe(), server.url());
     let ended = job.join();
     if let Some(announcing) = announcing {
         announcing.join().map_err(|_| Failure::panic("announcing partitions"))?;
     }
+    sampler.join().map_err(|_| Failure::panic("sampling the metrics"))?;
     server.join()?;
     ended
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::{
-    Activity, Api, HttpServer, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher,
+    Activity, Api, HttpServer, Listening, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher,
 };
 use prometheus::Registry;
 
@@ -32,7 +32,8 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
         lookup = lookup.with_owners(move || owners::read(&kafka));
     }
     let stop = crate::stop::on_signal()?;
-    let serving = start(&settings, &registry()?, &args.snapshots, Arc::new(lookup), None, stop)?;
+    let listening = Listening::new(settings)?;
+    let serving = start(listening, &registry()?, &args.snapshots, Arc::new(lookup), None, stop)?;
     println!("serving on {}/ from snapshots in {}", serving.server.url(), args.snapshots.display());
     serving.join()
 }
@@ -61,16 +62,17 @@ impl Serving {
     }
 }
 
-/// Starts serving from the snapshots in `folder`. With a `job` in the same process, the server is
+/// Starts serving where it is listened, from the snapshots in `folder`. With a `job` in the same process, the server is
 /// ready when that is.
 pub fn start(
-    settings: &hmisr_serving::Settings,
+    listening: Listening,
     registry: &Registry,
     folder: &Path,
     lookup: Arc<dyn UserLookup>,
     job: Option<Arc<PipelineProgress>>,
     stop: Arc<AtomicBool>,
 ) -> Result<Serving, Failure> {
+    let settings = listening.settings().clone();
     let metrics = Arc::new(Metrics::new(registry)?);
     let slot = Arc::new(ModelSlot::new());
     let activity = Arc::new(Activity::new(registry.clone()));
@@ -80,13 +82,13 @@ pub fn start(
         .with_timeout(settings.reload_timeout())
         .with_activity(activity.clone())
         .spawn(stop.clone())?;
-    let mut api = Api::new(settings.clone(), registry.clone(), metrics.clone(), lookup.clone())?
+    let mut api = Api::new(settings, registry.clone(), metrics.clone(), lookup.clone())?
         .with_models(slot.clone())
         .with_page(activity.clone());
     if let Some(job) = job {
         api = api.with_check("caught_up", move || caught_up(&job));
     }
-    let server = HttpServer::start(api.router(), settings.clone(), metrics, stop.clone())?;
+    let server = HttpServer::start_on(listening, api.router(), metrics, stop.clone())?;
     let sampler = activity.spawn(lookup, stop)?;
     Ok(Serving { server, slot, watcher, sampler })
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hmisr_pipeline::Delivery;
-use hmisr_serving::{Api, HttpServer, LookupError, Metrics, UserLookup};
+use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
 use hmisr_trainer::online::{Progress, Summary, alone};
@@ -41,12 +41,12 @@ pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
         );
     }
     let registry = registry()?;
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
+    let listening = Listening::new(settings.clone())?;
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
-    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving };
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router =
-        Api::new(settings.clone(), registry, metrics.clone(), Arc::new(NoState("trainer")))?.router();
-    let server = HttpServer::start(router, settings, metrics, stop)?;
+    let router = Api::new(settings, registry, metrics.clone(), Arc::new(NoState("trainer")))?.router();
+    let server = HttpServer::start_on(listening, router, metrics, stop)?;
     println!(
         "training over {} into {}; metrics on {}/metrics",
         kafka.describe(),

@@ -7,6 +7,7 @@
 
 mod backlog;
 mod identity;
+mod layout;
 mod plot;
 mod report;
 mod status;
@@ -18,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hmisr_feed::{EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder};
+use hmisr_serving::Listening;
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
 
@@ -28,12 +30,17 @@ use crate::args::UpArgs;
 use crate::commands::{OwnState, pipeline, serve, topics, train};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::outcome::Least;
 use crate::transport::{Kafka, Transport};
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often the embedded log drops what nobody needs.
 const RETAIN: Duration = Duration::from_secs(5);
+/// How often it is said that most events are rejected.
+const ALARM: Duration = Duration::from_secs(60);
+/// Events after which it is said.
+const ALARM_AFTER: u64 = 100;
 /// How long the server may take to swap in the last snapshot.
 const LAST_SWAP: Duration = Duration::from_secs(30);
 
@@ -44,7 +51,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         let text = "--until-drained: the generator has no end; say how many events with --generate N, or name --events";
         return Err(Failure::user(text));
     }
-    // Whatever is wrong with the input is told before a folder is made or claimed.
+    // Whatever is wrong with input, address or brokers is told before a folder is made or claimed.
     let source = config.feed.open_source()?;
     let reading = source.summary();
     reading.iter().for_each(crate::reading::tell);
@@ -54,21 +61,26 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         config.trainer.evaluation.filter_seen = is_films;
         config.serving.filter_seen = is_films;
     }
+    let listening = Listening::new(config.serving.clone())?;
     let folder = Folder(args.data.clone());
-    std::fs::create_dir_all(&folder.0)
-        .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))?;
+    let make_folder = || {
+        std::fs::create_dir_all(&folder.0)
+            .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))
+    };
     match &args.brokers {
         Some(_) => {
             let kafka = Kafka(topics::at(config.kafka.clone(), args.brokers.clone()));
             kafka.create_topics(&config.topics)?;
+            make_folder()?;
             identity::claim(&folder.0, args.brokers.as_deref())?;
-            Up::start(&config, &args, &folder, source, kafka, None)?.run()
+            Up::start(&config, &args, &folder, source, listening, kafka, None)?.run()
         }
         None => {
+            make_folder()?;
             identity::claim(&folder.0, None)?;
             let log = Log::open(&folder.log(), config.log.clone())?;
             log.create_topics(&config.topics)?;
-            Up::start(&config, &args, &folder, source, log.clone(), Some(log))?.run()
+            Up::start(&config, &args, &folder, source, listening, log.clone(), Some(log))?.run()
         }
     }
 }
@@ -124,6 +136,9 @@ struct Up<T> {
     truth: PathBuf,
     until_drained: bool,
     json: bool,
+    least: Least,
+    /// The command that shows dead letters.
+    letters: String,
     began: Instant,
     signal: Arc<AtomicBool>,
     feeding: Feeding,
@@ -154,6 +169,7 @@ impl<T: Transport> Up<T> {
         args: &UpArgs,
         folder: &Folder,
         mut source: Box<dyn EventSource>,
+        listening: Listening,
         transport: T,
         retained: Option<Log>,
     ) -> Result<Self, Failure> {
@@ -172,7 +188,7 @@ impl<T: Transport> Up<T> {
         let stops = Stops::default();
         let state = pipeline::State::new(config);
         let serving = serve::start(
-            &config.serving,
+            listening,
             &registry,
             &folder.snapshots(),
             OwnState::shared(state.directory.clone()),
@@ -202,6 +218,10 @@ impl<T: Transport> Up<T> {
             let mut may_send = || backlog.may_send();
             Ok(feeder.run(source.as_mut(), writer.as_mut(), &mut may_send, &stop)?)
         })?;
+        let letters = match &args.brokers {
+            Some(brokers) => format!("hmisr dlq list --brokers {brokers}"),
+            None => format!("hmisr dlq list --data {}", folder.0.display()),
+        };
         Ok(Self {
             transport,
             retained,
@@ -210,6 +230,8 @@ impl<T: Transport> Up<T> {
             truth: folder.truth(),
             until_drained: args.until_drained,
             json: args.json,
+            least: args.least,
+            letters,
             began: Instant::now(),
             signal,
             feeding: Feeding { progress, thread },
@@ -229,6 +251,7 @@ impl<T: Transport> Up<T> {
         );
         let mut status = Status::start(format!("{url}/"));
         let mut retained_at = Instant::now();
+        let mut alarmed: Option<Instant> = None;
         let watched = loop {
             match self.should_end() {
                 Ok(false) => {}
@@ -242,6 +265,13 @@ impl<T: Transport> Up<T> {
                     break Err(error.into());
                 }
                 retained_at = Instant::now();
+            }
+            if alarmed.is_none_or(|at| at.elapsed() >= ALARM)
+                && job.progress.dead_letters() >= ALARM_AFTER
+                && let Some(text) = report::outcome(&job.progress).alarm(self.least)
+            {
+                alarmed = Some(Instant::now());
+                tracing::warn!("{text}\n  `{}` shows them all", self.letters);
             }
             std::thread::sleep(LOOK);
         };
@@ -312,7 +342,7 @@ impl<T: Transport> Up<T> {
         served?;
         let Some(report) = report else { return Ok(()) };
         report.write(&self.report, &trained.curve)?;
-        report.print(self.json, &self.report)
+        report.end(self.json, &self.report, self.least, &self.letters)
     }
 }
 

@@ -14,6 +14,8 @@ use serde::Serialize;
 use super::{plot, shown};
 use crate::commands::serve::Serving;
 use crate::failure::Failure;
+use crate::outcome::{Least, Outcome};
+use crate::terminal::print_after;
 
 /// Users of the generator that are asked for.
 const USERS_ASKED: usize = 500;
@@ -32,6 +34,9 @@ pub struct Report {
     feature_records: u64,
     examples_written: u64,
     dead_letters: u64,
+    duplicates: u64,
+    #[serde(flatten)]
+    outcome: Outcome,
     examples_learnt: u64,
     /// Examples in the log that the next start learns from.
     examples_waiting: Option<u64>,
@@ -80,6 +85,8 @@ impl Report {
             feature_records: job.features(),
             examples_written: job.examples(),
             dead_letters: job.dead_letters(),
+            duplicates: job.duplicates(),
+            outcome: outcome(job),
             examples_learnt: trained.examples,
             examples_waiting,
             training_steps: trained.step,
@@ -111,51 +118,76 @@ impl Report {
         plot::prequential(&folder.join("prequential.svg"), curve)
     }
 
-    /// Prints the summary.
-    pub fn print(&self, json: bool, folder: &Path) -> Result<(), Failure> {
+    /// Prints the summary, and refuses what came to too little.
+    pub fn end(&self, json: bool, folder: &Path, least: Least, letters: &str) -> Result<(), Failure> {
+        self.print(json, folder)?;
+        if !json {
+            self.outcome.warn(least);
+        }
+        self.outcome.judge(least, &format!("; `{letters}` shows what was rejected"))
+    }
+
+    fn print(&self, json: bool, folder: &Path) -> Result<(), Failure> {
         if json {
             let text = serde_json::to_string(self).map_err(|error| Failure::fault(&error))?;
             println!("{text}");
-            return Ok(());
+        } else {
+            self.rows(folder).iter().for_each(|(label, text)| {
+                print_after(&format!("{label:<10} {text}"), 11);
+            });
         }
-        let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, .. } = self.prequential_last_tenth;
-        println!(
-            "events     {} fed, {} in the log before, {} applied ({:.0}/s over {:.0} s)",
-            self.events_fed,
-            self.events_in_log_before,
-            self.events_applied,
-            self.events_per_s,
-            self.elapsed_s
-        );
-        println!(
-            "written    {} feature records, {} training examples, {} dead letters",
-            self.feature_records, self.examples_written, self.dead_letters
-        );
-        println!(
-            "trained    {} examples in {} steps, {} items",
-            self.examples_learnt, self.training_steps, self.items
-        );
-        if let Some(waiting) = self.examples_waiting.filter(|waiting| *waiting > 0) {
-            println!("waiting    {waiting} examples, for the next start on this data folder");
-        }
-        println!(
-            "last tenth HR@10 {model_hr:.4}, NDCG@10 {model_ndcg:.4}; running popularity {popularity_hr:.4}, {popularity_ndcg:.4}"
-        );
-        let served = match self.served_version {
-            Some(version) => format!("v{version}"),
-            None => "nothing".to_owned(),
-        };
-        println!("snapshot   v{} published, {served} served at the end", self.snapshot_version);
-        if let Some(Interests { users, recommended, chance }) = &self.interests {
-            println!(
-                "interests  {:.0} % of recommended items are in a true interest of their user (chance {:.0} %, {users} users)",
-                recommended * 100.0,
-                chance * 100.0
-            );
-        }
-        println!("report     {}", shown(folder));
         Ok(())
     }
+
+    fn rows(&self, folder: &Path) -> Vec<(&'static str, String)> {
+        let Self { events_fed, events_in_log_before, events_applied, events_per_s, elapsed_s, .. } = self;
+        let Self { feature_records, examples_written, dead_letters, .. } = self;
+        let Self { examples_learnt, training_steps, items, snapshot_version, .. } = self;
+        let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, .. } = self.prequential_last_tenth;
+        let mut rows = vec![
+            (
+                "events",
+                format!(
+                    "{events_fed} fed, {events_in_log_before} in the log before, {events_applied} applied ({events_per_s:.0}/s over {elapsed_s:.0} s)"
+                ),
+            ),
+            (
+                "written",
+                format!(
+                    "{feature_records} feature records, {examples_written} training examples, {dead_letters} dead letters"
+                ),
+            ),
+            ("trained", format!("{examples_learnt} examples in {training_steps} steps, {items} items")),
+        ];
+        if let Some(waiting) = self.examples_waiting.filter(|waiting| *waiting > 0) {
+            rows.push(("waiting", format!("{waiting} examples, for the next start on this data folder")));
+        }
+        rows.push((
+            "last tenth",
+            format!(
+                "HR@10 {model_hr:.4}, NDCG@10 {model_ndcg:.4}; running popularity {popularity_hr:.4}, {popularity_ndcg:.4}"
+            ),
+        ));
+        let served =
+            self.served_version.map_or_else(|| "nothing".to_owned(), |version| format!("v{version}"));
+        rows.push(("snapshot", format!("v{snapshot_version} published, {served} served at the end")));
+        if let Some(Interests { users, recommended, chance }) = &self.interests {
+            let (recommended, chance) = (recommended * 100.0, chance * 100.0);
+            rows.push((
+                "interests",
+                format!(
+                    "{recommended:.0} % of recommended items are in a true interest of their user (chance {chance:.0} %, {users} users)"
+                ),
+            ));
+        }
+        rows.push(("report", shown(folder)));
+        rows
+    }
+}
+
+/// What became of the events of this run.
+pub fn outcome(job: &PipelineProgress) -> Outcome {
+    Outcome::new("events", "applied", job.applied() + job.duplicates(), &job.rejections())
 }
 
 /// Asks the served model for the generator's users and compares with the truth.

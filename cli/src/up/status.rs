@@ -1,15 +1,14 @@
 //! The status view: one block that is redrawn on a terminal, log lines elsewhere.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hmisr_feed::FeedProgress;
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::ModelSlot;
 use hmisr_trainer::online::{Progress, View};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal;
+use super::layout::{Row, layout};
+use crate::terminal::Block;
 
 /// How often a line is logged where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
@@ -18,7 +17,7 @@ const AVERAGE: Duration = Duration::from_secs(2);
 
 /// The view, and what its rates are computed from.
 pub struct Status {
-    block: Option<ProgressBar>,
+    block: Option<Block>,
     address: String,
     logged: Instant,
     events: Rate,
@@ -28,13 +27,7 @@ pub struct Status {
 impl Status {
     /// Starts the view.
     pub fn start(address: String) -> Self {
-        let block = std::io::stderr().is_terminal().then(|| {
-            let bar = terminal::block();
-            match ProgressStyle::with_template("{msg}") {
-                Ok(style) => bar.with_style(style),
-                Err(_) => bar,
-            }
-        });
+        let block = Block::new();
         Self { block, address, logged: Instant::now(), events: Rate::default(), examples: Rate::default() }
     }
 
@@ -51,7 +44,7 @@ impl Status {
         let examples = self.examples.per_second(view.examples);
         let lines = Lines { feed, job, view: &view, serving: slot.version(), events, examples };
         match &self.block {
-            Some(block) => block.set_message(lines.block(&self.address)),
+            Some(block) => block.show(layout(&lines.rows(&self.address), block.size())),
             None if self.logged.elapsed() >= LINE => {
                 self.logged = Instant::now();
                 tracing::info!("{}", lines.line());
@@ -63,7 +56,7 @@ impl Status {
     /// Takes the block away: the summary follows.
     pub fn end(&self) {
         if let Some(block) = &self.block {
-            block.finish_and_clear();
+            block.clear();
         }
     }
 }
@@ -102,29 +95,40 @@ impl Lines<'_> {
         self.view.lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string())
     }
 
-    fn block(&self, address: &str) -> String {
+    fn rows(&self, address: &str) -> Vec<Row> {
         let Self { job, view, events, examples, .. } = self;
-        format!(
-            "  events     {events:>8.0}/s   fed {}\n  \
-             features   {:>8} written   lag {}, commit {:.1} ms, {} dead letters\n  \
-             training   {examples:>8.0}/s   lag {}, loss {:.3}, {} items\n  \
-             HR@10      {:>8.4}     popularity {:.4}, over the newest {} examples, each ranked before it is learnt\n  \
-             snapshot   {}; serving {}\n  \
-             open       {address}   Ctrl-C ends",
-            self.fed(),
-            job.features(),
-            job.lag(),
-            job.commit_time().as_secs_f64() * 1e3,
-            job.dead_letters(),
-            self.lag(),
-            view.loss,
-            view.items,
-            view.rolling.model_hr,
-            view.rolling.popularity_hr,
-            view.rolling.examples,
-            self.snapshot(),
-            self.serving(),
-        )
+        let row = |label, text| Row { label, text };
+        vec![
+            row("events", format!("{events:>8.0}/s   fed {}", self.fed())),
+            row(
+                "features",
+                format!(
+                    "{:>8} written   lag {}, commit {:.1} ms, {} dead letters",
+                    job.features(),
+                    job.lag(),
+                    job.commit_time().as_secs_f64() * 1e3,
+                    job.dead_letters(),
+                ),
+            ),
+            row(
+                "training",
+                format!(
+                    "{examples:>8.0}/s   lag {}, loss {:.3}, {} items",
+                    self.lag(),
+                    view.loss,
+                    view.items
+                ),
+            ),
+            row(
+                "HR@10",
+                format!(
+                    "{:>8.4}     popularity {:.4}, over the newest {} examples, each ranked before it is learnt",
+                    view.rolling.model_hr, view.rolling.popularity_hr, view.rolling.examples,
+                ),
+            ),
+            row("snapshot", format!("{}; serving {}", self.snapshot(), self.serving())),
+            row("open", format!("{address}   Ctrl-C ends")),
+        ]
     }
 
     fn line(&self) -> String {

@@ -1,6 +1,6 @@
 //! What holds the bridge up: batches that cannot be read, partitions that nobody has.
 
-use hmisr_stream::contract::{DeadLetter, Reason, topic};
+use hmisr_stream::contract::{DeadLetter, Example, Reason, topic};
 use hmisr_stream::{Error, ErrorKind, Record, Result, Sink, Source, Stuck};
 
 use super::Bridge;
@@ -67,7 +67,8 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         sink.commit()?;
         self.source.seek(partition, end)?;
         self.positions.insert(partition, end);
-        self.count(0, Tally::letter(Reason::Unreadable));
+        let example = Example::of(&name, &record, &message);
+        self.count(0, Tally::letter(Reason::Unreadable, example));
         self.metrics.skipped_offsets.inc_by((end - offset).unsigned_abs());
         Ok(())
     }

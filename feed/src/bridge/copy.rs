@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
-use hmisr_stream::contract::{DeadLetter, Reason, topic};
+use hmisr_stream::contract::{DeadLetter, Example, Reason, Rejections, topic};
 use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, SkipBatch, Source};
 use serde::Serialize;
 use tracing::{info, warn};
@@ -52,6 +52,9 @@ pub struct Copied {
     pub schema_prefixes: u64,
     /// Records that became dead letters, by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
+    /// The same with an example of each.
+    #[serde(skip)]
+    pub rejections: Rejections,
     /// What times were read as, and the first and last; none where there was no event.
     pub times: Option<Times>,
 }
@@ -62,14 +65,16 @@ pub(super) struct Tally {
     events: u64,
     skipped: u64,
     schema_prefixes: u64,
-    refused: BTreeMap<&'static str, u64>,
+    refused: Rejections,
     times: Vec<i64>,
 }
 
 impl Tally {
     /// A dead letter, and nothing else.
-    pub(super) fn letter(reason: Reason) -> Self {
-        Self { refused: BTreeMap::from([(reason.as_str(), 1)]), ..Self::default() }
+    pub(super) fn letter(reason: Reason, example: Example) -> Self {
+        let mut tally = Self::default();
+        tally.refused.add(reason.as_str(), || example);
+        tally
     }
 }
 
@@ -300,8 +305,8 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
                     tally.times.extend(mapped.events.iter().map(|event| event.ts));
                 }
                 Err((reason, message)) => {
-                    *tally.refused.entry(reason.as_str()).or_default() += 1;
                     let topic = &self.source.topic().name;
+                    tally.refused.add(reason.as_str(), || Example::of(topic, record, &message));
                     let letter = DeadLetter { record, topic, reason, message: &message };
                     sink.produce(&letter.outgoing(topic::DEAD_LETTERS, letters))?;
                 }
@@ -333,10 +338,11 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         metrics.skipped.inc_by(tally.skipped);
         metrics.schema_prefixes.inc_by(tally.schema_prefixes);
         tally.times.into_iter().for_each(|ts| self.range.see(ts));
-        for (reason, count) in tally.refused {
-            *copied.dead_letters.entry(reason).or_default() += count;
-            metrics.dead_letters.with_label_values(&[reason]).inc_by(count);
+        for one in tally.refused.by_frequency() {
+            *copied.dead_letters.entry(one.reason).or_default() += one.count;
+            metrics.dead_letters.with_label_values(&[one.reason]).inc_by(one.count);
         }
+        copied.rejections.merge(tally.refused);
     }
 
     /// After a transaction that failed: back to what is committed, and with a new sink unless this one

@@ -10,7 +10,7 @@ use hmisr_stream::contract::Id;
 use serde::Deserialize;
 
 use super::fingerprint::fingerprint;
-use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES};
+use crate::{Cut, EventLine, EventSource, FeedError, MAX_EVENT_BYTES, Place};
 
 /// Streams the files of a path, one after the other.
 pub(super) struct Jsonl {
@@ -27,6 +27,7 @@ pub(super) struct Jsonl {
     /// Of the line read last, which is also the one given last: `first` is the only one ahead, and
     /// is given before another is read.
     cut: Option<Cut>,
+    place: Option<Place>,
     fingerprint: String,
     /// How `ts` is written, where it is written anew.
     retime: Option<TimeForm>,
@@ -45,6 +46,7 @@ impl Jsonl {
             finished_bytes: 0,
             first: None,
             cut: None,
+            place: None,
             fingerprint,
             retime,
         };
@@ -72,8 +74,9 @@ impl Jsonl {
                     let line = rewritten.as_deref().unwrap_or(line);
                     let (key, bytes) = (user_of(line), line.len());
                     let payload = line[..bytes.min(MAX_EVENT_BYTES)].to_vec();
-                    let place = || format!("{}:{number}", self.reading.display());
-                    self.cut = (bytes > MAX_EVENT_BYTES).then(|| Cut { place: place(), bytes });
+                    let place = Place { file: self.reading.clone(), line: number };
+                    self.cut = (bytes > MAX_EVENT_BYTES).then(|| Cut { place: place.to_string(), bytes });
+                    self.place = Some(place);
                     return Ok(Some(EventLine { key, payload }));
                 }
                 self.finished_bytes += lines.bytes_read();
@@ -108,6 +111,10 @@ impl EventSource for Jsonl {
 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.place.clone()
     }
 
     fn cut(&self) -> Option<Cut> {

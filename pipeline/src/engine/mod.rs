@@ -21,8 +21,8 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hmisr_features::FeatureSettings;
@@ -327,7 +327,7 @@ where
     }
 
     fn committed(&mut self, began: Duration, written: usize) {
-        let Batch { oldest_ms, counts, .. } = std::mem::take(&mut self.outbox.batch);
+        let Batch { oldest_ms, counts, rejections, .. } = std::mem::take(&mut self.outbox.batch);
         self.outbox.population.commit();
         self.partitioning.commit();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
@@ -354,6 +354,10 @@ where
         add(&progress.features, counts.features);
         add(&progress.examples, counts.examples);
         add(&progress.dead_letters, counts.dead_letters.iter().sum());
+        add(&progress.duplicates, counts.duplicates);
+        if rejections.total() > 0 {
+            progress.rejections.lock().unwrap_or_else(PoisonError::into_inner).merge(rejections);
+        }
         add(&progress.commits, 1);
         progress.commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
         self.show_offsets();
@@ -362,8 +366,7 @@ where
     fn show_offsets(&self) {
         let offsets =
             self.partitions.iter().map(|(number, partition)| (*number, partition.store.next_offset()));
-        *self.setup.progress.next_offsets.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            offsets.collect();
+        *self.setup.progress.next_offsets.lock().unwrap_or_else(PoisonError::into_inner) = offsets.collect();
     }
 
     /// The lag, which asks the source about every partition, and what stands in the way, once in a while

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmisr_stream::contract::{DeadLetter, FeatureRecord, Id, Reason, TrainingExample, topic};
+use hmisr_stream::contract::{
+    DeadLetter, Example, FeatureRecord, Id, Reason, Rejections, TrainingExample, topic,
+};
 use hmisr_stream::{Outgoing, Record, Sink, partition_for_key};
 use prost::Message;
 
@@ -30,6 +32,8 @@ pub(super) struct Batch {
     /// Bytes produced.
     pub(super) bytes: usize,
     pub(super) counts: Counts,
+    /// The dead letters among them, with examples.
+    pub(super) rejections: Rejections,
     pub(super) newest: HashMap<(i32, Id), FeatureRecord>,
 }
 
@@ -157,6 +161,8 @@ impl<K: Sink> Outbox<K> {
             }
             Outcome::DeadLetter(reason, message) => {
                 self.batch.counts.dead_letters[reason as usize] += 1;
+                let example = || Example::of(&self.topic, record, &message);
+                self.batch.rejections.add(reason.as_str(), example);
                 let letter = DeadLetter { record, topic: &self.topic, reason, message: &message };
                 let letter = letter.outgoing(topic::DEAD_LETTERS, self.partitions.dead_letters);
                 let reused = std::mem::replace(&mut self.record, letter);

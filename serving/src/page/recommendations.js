@@ -7,6 +7,11 @@ import { byId, el, fill, name, say, share, svg } from "./dom.js";
 const PAUSE_MS = 150;
 const FIRST_K = 10;
 const MOST_K = 50;
+/** What is said instead of an error, by its kind. */
+const WHY_NONE = {
+  no_model: "No snapshot is in force yet: recommendations come with the first one.",
+  unknown_path: "This process has no model: hmisr serve recommends.",
+};
 
 /** Makes the card; `show` asks for a user's list, `clear` takes it away. */
 export function recommendations() {
@@ -63,8 +68,7 @@ export function recommendations() {
       if (!signal.aborted) draw(answer, plain);
     } catch (error) {
       if (signal.aborted) return;
-      const waiting = error instanceof Refused && error.kind === "no_model";
-      say(failed, waiting ? "No snapshot is in force yet: recommendations come with the first one." : error.message);
+      say(failed, (error instanceof Refused && WHY_NONE[error.kind]) || error.message);
       say(state, "");
       fill(lists);
       fill(table);

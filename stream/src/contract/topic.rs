@@ -12,3 +12,6 @@ pub const DEAD_LETTERS: &str = "events-dlq";
 pub const SNAPSHOTS: &str = "model-snapshots";
 /// Who answers look-ups of a partition: the newest record per partition holds.
 pub const STATE_OWNERS: &str = "state-owners";
+
+/// Those that `hmisr topics create` makes.
+pub const ALL: [&str; 6] = [EVENTS, USER_FEATURES, TRAINING_EXAMPLES, DEAD_LETTERS, SNAPSHOTS, STATE_OWNERS];

@@ -10,6 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::{errors, ffi};
+use crate::contract::topic as names;
 use crate::{Error, ErrorKind, Result};
 
 /// How long the reason of a failure may come after it.
@@ -231,10 +232,13 @@ pub(super) fn close(consumer: impl Send + 'static, group: &str) {
 
 /// The error for a topic that must exist.
 pub(super) fn missing_topic(topic: &str, brokers: &str) -> Error {
-    Error::new(
-        ErrorKind::MissingTopic,
-        format!("the topic {topic} does not exist at the brokers {brokers}: make it, or correct its name"),
-    )
+    let make = format!("hmisr topics create --brokers {brokers}");
+    let remedy = match names::ALL.contains(&topic) {
+        true => format!("make it with `{make}`"),
+        false => format!("correct its name, or make it with `{make} --also {topic}=PARTITIONS`"),
+    };
+    let text = format!("the topic {topic} does not exist at the brokers {brokers}: {remedy}");
+    Error::new(ErrorKind::MissingTopic, text)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use hmisr_model::{Architecture, ModelSettings};
 use hmisr_offline::fit::FitSettings;
 use serde_json::Value;
+use strsim::levenshtein;
 
 use crate::failure::Failure;
 
@@ -123,25 +124,10 @@ fn nearest<'a>(path: &str, known: &'a [String]) -> Vec<&'a str> {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let mut by_distance: Vec<(usize, &str)> = known
         .iter()
-        .map(|one| (edits(path, one).min(2 * edits(&last(path), &last(one))), one.as_str()))
+        .map(|one| (levenshtein(path, one).min(2 * levenshtein(&last(path), &last(one))), one.as_str()))
         .collect();
     by_distance.sort();
     by_distance.into_iter().take(3).map(|(_, path)| path).collect()
-}
-
-/// Levenshtein's distance.
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, char) in one.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], at + 1);
-        for (column, compared) in other.iter().enumerate() {
-            let replaced = before + usize::from(char != *compared);
-            before = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(before + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The configuration: defaults, a file, the environment, `--set`, each over the one before.
 
+mod known;
+mod told;
+
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::PipelineSettings;
@@ -13,6 +15,7 @@ use hmisr_stream::kafka::KafkaSettings;
 use hmisr_stream::log::LogSettings;
 use serde::{Deserialize, Serialize};
 
+use self::told::{SECRETS, told, variable};
 use crate::failure::Failure;
 
 /// The file that is read where none is named, if it is there.
@@ -20,7 +23,7 @@ const FILE: &str = "hmisr.toml";
 /// Prefix of environment variables: `HMISR__FEATURES__WINDOW=8` sets `features.window`.
 const ENVIRONMENT: &str = "HMISR__";
 /// Every setting with its default and what it means.
-pub const DEFAULTS: &str = include_str!("../default.toml");
+pub const DEFAULTS: &str = include_str!("../../default.toml");
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -97,12 +100,13 @@ impl Config {
                 path.display()
             )));
         }
+        check_environment(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         figment = figment.merge(Env::prefixed(ENVIRONMENT).split("__"));
         for pair in set {
             figment = figment.merge(Toml::string(&assignment(pair)?));
         }
         let config: Self = figment.extract().map_err(|error| {
-            let text: Vec<String> = error.into_iter().map(told).collect();
+            let text: Vec<String> = error.into_iter().map(|error| told(&error, &figment)).collect();
             let text = text.join("; ");
             Failure::user(format!("configuration: {text}; `hmisr config --defaults` lists every setting"))
         })?;
@@ -151,8 +155,20 @@ fn shorten(value: &mut toml::Value) {
     }
 }
 
-/// The table whose values may be secrets.
-const SECRETS: [&str; 2] = ["kafka", "client"];
+/// A variable that is a setting's but for its underscores would set nothing, without a word.
+fn check_environment(names: impl Iterator<Item = String>) -> Result<(), Failure> {
+    for name in names {
+        let Some(rest) = name.strip_prefix("HMISR_").filter(|rest| !rest.starts_with('_')) else { continue };
+        let rest = rest.to_lowercase().replace("__", "_");
+        if let Some(meant) = known::all().iter().find(|known| known.replace('.', "_") == rest) {
+            return Err(Failure::user(format!(
+                "configuration: the environment variable {name} sets nothing; did you mean {}?",
+                variable(meant)
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Where the file is no TOML. The parser's own text is left out: it shows the line, and so its secrets.
 fn check_syntax(path: &Path) -> Result<(), Failure> {
@@ -166,23 +182,6 @@ fn check_syntax(path: &Path) -> Result<(), Failure> {
     Err(Failure::user(format!(
         "{shown}, line {line}, column {column}: this is not TOML; text stands in quotes, a name once in its table"
     )))
-}
-
-/// What is wrong with a setting; of one that may be or hold a secret without what was found.
-fn told(mut error: figment::Error) -> String {
-    if error.path.iter().zip(SECRETS).all(|(key, secret)| key == secret) {
-        error.kind = match error.kind {
-            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                Kind::Message(format!("expected {expected}"))
-            }
-            kind @ (Kind::UnknownField(..) | Kind::MissingField(_) | Kind::DuplicateField(_)) => kind,
-            _ if error.path.len() > SECRETS.len() => {
-                Kind::Message("expected text, a whole number, true or false".to_owned())
-            }
-            _ => Kind::Message("expected another value".to_owned()),
-        };
-    }
-    error.to_string()
 }
 
 /// A `--set` pair as TOML; a value that is no TOML value is a string, and so is what may be a
@@ -252,9 +251,12 @@ mod tests {
         assert_eq!((config.features.window, config.features.recent), (8, 3));
         assert_eq!(config.pipeline.group, "my group");
         for (set, expected) in [
-            ("features.windw=8", "windw"),
-            ("feature.window=8", "feature"),
-            ("features.window=many", "window"),
+            ("features.windw=8", "unknown key features.windw in --set; did you mean features.window?"),
+            ("feature.window=8", "unknown key feature in --set; did you mean features.window?"),
+            ("features.qqq=8", "[features] has window, recent"),
+            ("qqq=8", "there are the tables features, pipeline"),
+            ("features.window=many", "features.window in --set: found \"many\", expected a whole number"),
+            ("pipeline.emit=every-event", "did you mean \"every_event\"?"),
             ("features.window=0", "features.window = 0"),
             ("features.window", "key=value"),
             ("no name=1", "no name"),
@@ -264,6 +266,36 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
         }
         assert!(Config::load(Some(Path::new("/nowhere.toml")), &[]).is_err());
+    }
+
+    #[test]
+    fn a_typo_is_told_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        for (text, expected) in [
+            ("[features]\nwindw = 9\n", "a.toml; did you mean features.window?"),
+            ("[bridge.fields]\nuser = 'x'\n", "a.toml; did you mean bridge.fields.user_id?"),
+            ("[trainer.modl]\nwidth = 8\n", "unknown key trainer.modl in"),
+            ("[trainer.modl]\nwidth = 8\n", "did you mean trainer.model.width?"),
+            ("window = 9\n", "did you mean features.window?"),
+            ("[features]\nwindow = -1\n", "a.toml: found -1, expected a whole number"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = Config::load(Some(&file), &[]).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("default."), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_would_set_nothing_is_refused() {
+        let check = |name: &str| check_environment([name.to_owned()].into_iter());
+        for name in ["HMISR_FEATURES_WINDOW", "HMISR_FEATURES__WINDOW", "HMISR_FEATURES_MAX_LATENESS_MS"] {
+            let error = check(name).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("did you mean HMISR__FEATURES__"), "{error}");
+        }
+        for name in ["HMISR__FEATURES__WINDOW", "HMISR_KAFKA_TESTS", "HMISR_PIPELINE_PORT", "PATH"] {
+            check(name).unwrap();
+        }
     }
 
     #[test]
@@ -299,7 +331,7 @@ mod tests {
         // What the environment's reader makes of a broken table.
         let env = Figment::from(Serialized::defaults(Config::default()))
             .merge(("kafka.client", "{\"sasl.password\"=\"hun,ter2"));
-        let shown = told(env.extract::<Config>().unwrap_err());
+        let shown = told(&env.extract::<Config>().unwrap_err(), &env);
         assert!(!shown.contains("ter2") && shown.contains("kafka.client"), "{shown}");
     }
 
