@@ -22,8 +22,8 @@ pub fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
     rng
 }
 
-/// The n-th record: most are events in their order, some are late, broken, too long, sent twice,
-/// of the future, of another key, of an unknown action, or ask for their user to be forgotten.
+/// The n-th record: most are events in their order, some are late, ahead, broken, too long, sent twice,
+/// of the future, of another unit of time, of another key, of an unknown action, or ask for their user to be forgotten.
 pub fn event(seed: u64, n: u64) -> Outgoing {
     let mut rng = rng(seed, n);
     let user = match rng.random_bool(0.6) {
@@ -75,6 +75,16 @@ pub fn event(seed: u64, n: u64) -> Outgoing {
         }
         45..75 => {
             event["ts"] = json!(now - rng.random_range(0..60_000));
+            outgoing(Some(key), Some(event.to_string()), n)
+        }
+        85..88 => {
+            // Seconds where milliseconds are meant.
+            event["ts"] = json!(now / 1_000);
+            outgoing(Some(key), Some(event.to_string()), n)
+        }
+        88..96 => {
+            // A clock that is ahead, by minutes or months.
+            event["ts"] = json!(now + rng.random_range(0..if n % 2 == 0 { 600_000 } else { 10_000_000_000_i64 }));
             outgoing(Some(key), Some(event.to_string()), n)
         }
         75..85 if n > 0 => self::event(seed, n - 1),

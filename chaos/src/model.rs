@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hmisr_features::{FeatureSettings, Features, ItemCount, PartitionState, UserState, Visit};
+use hmisr_features::{FeatureSettings, Features, ItemCount, PartitionState, UserState, Visit, is_expired};
 use hmisr_pipeline::PipelineSettings;
 use hmisr_stream::Record;
 use hmisr_stream::contract::{
@@ -33,7 +33,9 @@ pub struct Counts {
     pub examples: u64,
     /// Users deleted on request.
     pub forgotten: u64,
-    /// Events whose action is in no list.
+    /// Events whose action is not positive.
+    pub neutral: u64,
+    /// Of them those whose action is in no list.
     pub unknown_actions: u64,
     /// Dead letters by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
@@ -52,9 +54,9 @@ pub struct Partition {
 impl Partition {
     /// The users that have not expired.
     pub fn users(&self, settings: &FeatureSettings) -> BTreeMap<&Id, &UserState> {
-        let watermark = self.shared.watermark;
-        let expired = |user: &UserState| watermark.is_some_and(|now| user.is_expired(settings, now));
-        self.users.iter().filter(|(_, user)| !user.is_empty() && !expired(user)).collect()
+        let now = self.shared.clock.now();
+        let lives = |user: &UserState| user.newest_ts().is_some_and(|newest| !is_expired(settings, now, newest));
+        self.users.iter().filter(|(_, user)| lives(user)).collect()
     }
 }
 
@@ -78,7 +80,9 @@ impl Model {
             Ok(None) => {
                 let key = record.key.clone().unwrap_or_default();
                 if let Some(user) = std::str::from_utf8(&key).ok().and_then(|key| Id::parse(key).ok()) {
-                    self.partitions.entry(record.partition).or_default().users.remove(&user);
+                    let partition = self.partitions.entry(record.partition).or_default();
+                    partition.users.remove(&user);
+                    partition.shared.clock.forget(&user);
                     self.counts.forgotten += 1;
                     let examples = self.settings.training_examples.then_some(topic::TRAINING_EXAMPLES);
                     for topic in std::iter::once(topic::USER_FEATURES).chain(examples) {
@@ -104,6 +108,9 @@ impl Model {
         if key != Some(event.user_id.to_string().as_bytes()) {
             return Err(Reason::KeyMismatch);
         }
+        if !self.features.is_plausible(event.ts) {
+            return Err(Reason::ImplausibleTime);
+        }
         if record.timestamp_ms >= 0 && event.ts - record.timestamp_ms > self.settings.max_future_ms {
             return Err(Reason::Future);
         }
@@ -117,21 +124,24 @@ impl Model {
         if shared.admit(settings, user, event.ts).is_err() {
             return self.dead(record, Reason::Late, outputs);
         }
-        let known = user.categories().iter().any(|category| category.id == event.category);
-        if !known && user.categories().len() >= job.max_user_categories {
+        let (keep, interaction) = (job.visits_kept(), event.interaction());
+        if !job.positive_actions.contains(&event.action) {
+            counts.neutral += 1;
+            counts.unknown_actions += u64::from(!job.neutral_actions.contains(&event.action));
+            return shared.note(settings, keep, (&event.user_id, user), &interaction);
+        }
+        if !user.has_room_for(&event.category, job.max_user_categories) {
             return self.dead(record, Reason::TooManyCategories, outputs);
         }
-        let positive = job.positive_actions.contains(&event.action);
-        counts.unknown_actions += u64::from(!positive && !job.neutral_actions.contains(&event.action));
         let key = event.user_id.to_string().into_bytes();
-        if positive && job.training_examples && !user.is_empty() {
+        if job.training_examples && !user.is_empty() {
             counts.examples += 1;
             let example = example(user, &event, settings, job.history).encode_to_vec();
             outputs.add(Sequence::user(topic::TRAINING_EXAMPLES, &key), Content::Bytes(Some(example)));
         }
         let item = items.entry(event.item_id.clone()).or_default();
         let Features { tail, lifetime, window, recent_diversity } =
-            shared.update(settings, job.history, user, item, event.interaction());
+            shared.update(settings, keep, (&event.user_id, user), item, &interaction);
         counts.features += 1;
         let features = FeatureRecord {
             user_id: event.user_id,
@@ -165,7 +175,7 @@ impl Model {
 /// The example of an event: everything in it is older than the event.
 fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history: usize) -> TrainingExample {
     let features = user.features(settings);
-    let visits: Vec<Visit> = user.visits().collect();
+    let visits: Vec<Visit<'_>> = user.visits().collect();
     let before = &visits[visits.len().saturating_sub(history)..];
     let mut times: Vec<i64> = before.iter().map(|visit| visit.ts).collect();
     times.push(event.ts);
@@ -177,10 +187,10 @@ fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history:
         weight: event.weight.unwrap_or(1.0),
         ts: event.ts,
         history_items: before.iter().map(|visit| WireId::from(&visit.item)).collect(),
-        history_categories: before.iter().map(|visit| WireId::from(&visit.category)).collect(),
+        history_categories: before.iter().map(|visit| WireId::from(visit.category)).collect(),
         history_ts_deltas: times.windows(2).map(|pair| pair[0] - pair[1]).collect(),
         features: FeatureVector {
-            events: features.lifetime.events,
+            events: user.visited(),
             entropy: features.window.entropy,
             evenness: features.window.evenness,
             switch_rate: features.window.switch_rate,

@@ -111,6 +111,7 @@ impl Progress {
             features: counts.features,
             examples: counts.examples,
             forgotten: counts.forgotten,
+            neutral: counts.neutral,
             unknown_actions: counts.unknown_actions,
             dead_letters: counts
                 .dead_letters
@@ -142,6 +143,7 @@ pub struct Report {
     features: u64,
     examples: u64,
     forgotten: u64,
+    neutral: u64,
     unknown_actions: u64,
     dead_letters: BTreeMap<String, u64>,
     users: u64,

@@ -26,11 +26,11 @@ fn count(report: &Value, field: &str) -> u64 {
 
 /// The events were hostile, and came through.
 fn assert_hostile(report: &Value) {
-    for field in ["features", "examples", "forgotten", "unknown_actions", "users"] {
+    for field in ["features", "examples", "forgotten", "neutral", "unknown_actions", "users"] {
         assert!(count(report, field) > 0, "{field}: {report:#}");
     }
     let reasons: Vec<&str> = report["dead_letters"].as_object().unwrap().keys().map(String::as_str).collect();
-    for reason in ["future", "invalid", "key_mismatch", "late", "malformed", "too_large"] {
+    for reason in ["future", "implausible_time", "invalid", "key_mismatch", "late", "malformed", "too_large"] {
         assert!(reasons.contains(&reason), "{reason}: {report:#}");
     }
 }

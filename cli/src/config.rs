@@ -210,6 +210,23 @@ mod tests {
         assert_eq!(keys("", &shown), keys("", &all), "every setting stands in default.toml");
     }
 
+    #[test]
+    fn queries_over_raw_events_count_the_positive_actions() {
+        let queries = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../sql/queries");
+        let actions = Config::default().pipeline.positive_actions;
+        let quoted: Vec<String> = actions.iter().map(|action| format!("'{action}'")).collect();
+        let filter = format!("WHERE valid_ts AND action IN ({})", quoted.join(", "));
+        let mut found = 0;
+        for entry in std::fs::read_dir(queries).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            if text.contains("FROM events") {
+                assert!(text.contains(&filter), "{text}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 2);
+    }
+
     fn keys(prefix: &str, table: &toml::Table) -> Vec<String> {
         let mut keys = Vec::new();
         for (key, value) in table {

@@ -11,10 +11,9 @@ fn golden(name: &str) -> PathBuf {
     Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../udfs/tests/golden").join(name)
 }
 
-fn backfilled(settings: &[&str]) -> Vec<Value> {
+fn backfilled(settings: &[&str], input: &Path) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("features.jsonl");
-    let input = golden("events.jsonl");
     let mut arguments =
         vec!["backfill", "--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()];
     for setting in settings {
@@ -44,9 +43,9 @@ fn assert_close(given: &Value, expected: &Value, place: &str) {
     }
 }
 
-fn check(settings: &[&str], expected: &str) {
-    let (given, expected) = (backfilled(settings), lines(&golden(expected)));
-    assert_eq!(given.len(), expected.len());
+fn check(settings: &[&str], events: &str, expected: &str) {
+    let (given, expected) = (backfilled(settings, &golden(events)), lines(&golden(expected)));
+    assert_eq!((given.len(), given.len()), (expected.len(), lines(&golden(events)).len()));
     for (n, (given, expected)) in given.iter().zip(&expected).enumerate() {
         assert_close(given, expected, &format!("line {n}"));
     }
@@ -64,6 +63,7 @@ fn settings_a() {
             "features.max_lateness_ms=1000",
             "features.ttl_ms=7776000000",
         ],
+        "events.jsonl",
         "features-a.jsonl",
     );
 }
@@ -80,8 +80,71 @@ fn settings_b() {
             "features.max_lateness_ms=0",
             "features.ttl_ms=2592000000",
         ],
+        "events.jsonl",
         "features-b.jsonl",
     );
+}
+
+#[test]
+fn settings_c() {
+    check(
+        &[
+            "features.window=8",
+            "features.recent=4",
+            "features.popularity_epoch=50",
+            "features.head_share=0.8",
+            "features.half_life_events=400",
+            "features.max_lateness_ms=86400000",
+            "features.ttl_ms=2592000000",
+        ],
+        "clock-events.jsonl",
+        "features-c.jsonl",
+    );
+}
+
+/// Seconds, microseconds and what is no time at all are refused, whatever the clock on the wall says.
+#[test]
+fn an_implausible_time_is_a_dead_letter_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    let times =
+        [1_700_000_000, 631_151_999_999, 631_152_000_000, 7_258_118_399_999, 7_258_118_400_000, -1, i64::MAX];
+    let text: String = times
+        .iter()
+        .map(|ts| format!("{{\"user_id\":1,\"item_id\":2,\"category\":3,\"action\":\"click\",\"ts\":{ts}}}\n"))
+        .collect();
+    std::fs::write(&input, text).unwrap();
+    let refused = |settings: &[&str]| -> Vec<bool> {
+        let found = backfilled(settings, &input);
+        found.iter().map(|line| line["dead_letter"] == "implausible_time").collect()
+    };
+    assert_eq!(refused(&[]), [true, true, false, false, true, true, true]);
+    assert_eq!(refused(&["features.min_ts_ms=0"]), [false, false, false, false, true, true, true]);
+}
+
+/// The newest visits have any action; the features, and so the lines, only the positive ones.
+#[test]
+fn an_action_that_is_not_positive_writes_no_line_and_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("events.jsonl"), folder.path().join("features.jsonl"));
+    let text: String = ["click", "impression", "stare", "buy", "skip"]
+        .iter()
+        .enumerate()
+        .map(|(n, action)| {
+            let ts = 1_700_000_000_000_i64 + n as i64;
+            format!("{{\"user_id\":1,\"item_id\":{n},\"category\":{n},\"action\":\"{action}\",\"ts\":{ts}}}\n")
+        })
+        .collect();
+    std::fs::write(&input, text).unwrap();
+    let arguments =
+        ["backfill", "--json", "--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()];
+    let summary: Value = serde_json::from_str(&stdout(&run(&arguments))).unwrap();
+    assert_eq!((&summary["lines"], &summary["applied"], &summary["neutral"]), (&5.into(), &5.into(), &3.into()));
+    let found = lines(&output);
+    let of = |field: &str| found.iter().map(|line| line[field].clone()).collect::<Vec<_>>();
+    assert_eq!(of("offset"), [0, 3]);
+    assert_eq!(found[1]["lifetime"]["switch_rate"], 1.0);
+    assert_eq!(found[1]["lifetime"]["events"], 2);
 }
 
 /// A file renamed over a pipe or a device would be the end of it: of /dev/null too.

@@ -59,7 +59,7 @@ fn python_reads(snapshots: &Path) {
 fn input_without_a_single_example_is_drained_too() {
     let data = tempfile::tempdir().unwrap();
     let input = data.path().join("events.jsonl");
-    let event = r#"{"user_id": 1, "item_id": 2, "category": 3, "action": "click", "ts": 5}"#;
+    let event = r#"{"user_id": 1, "item_id": 2, "category": 3, "action": "click", "ts": 1700000000000}"#;
     for (lines, applied, dead_letters) in [(event, 1, 0), ("rubbish\n{}\n\n[1]\n", 0, 3)] {
         std::fs::write(&input, lines).unwrap();
         let folder = data.path().join(format!("data-{applied}"));

@@ -23,8 +23,10 @@ const CHUNK: usize = 4_096;
 pub struct Summary {
     /// Lines read.
     pub lines: u64,
-    /// Events applied: feature lines written.
+    /// Events applied.
     pub applied: u64,
+    /// Of them those whose action is not positive, for which no line is written.
+    pub neutral: u64,
     /// Dead letters written.
     pub dead_letters: u64,
     /// Events left out as duplicates.
@@ -46,8 +48,8 @@ pub struct Backfill<'a> {
 }
 
 impl Backfill<'_> {
-    /// Processes `lines` (key and payload) in their order and writes a line for each: the
-    /// feature record, or `{"dead_letter": reason, "offset": n}` in its place.
+    /// Processes `lines` (key and payload) in their order and writes a line for each event whose action is
+    /// positive: the feature record, or `{"dead_letter": reason, "offset": n}` in its place.
     ///
     /// # Errors
     /// Where a line cannot be read, the output not be written, or the store fails.
@@ -85,8 +87,10 @@ impl Backfill<'_> {
                 chunk.push(Record { partition, offset, timestamp_ms, key, payload, headers: Vec::new() });
             }
             for line in self.apply(&processor, &mut stores, &chunk, &mut summary)? {
-                output.write_all(&line)?;
-                output.write_all(b"\n")?;
+                if !line.is_empty() {
+                    output.write_all(&line)?;
+                    output.write_all(b"\n")?;
+                }
             }
             for (store, offset) in
                 stores.iter_mut().zip(&offsets).filter(|(store, end)| store.next_offset() < **end)
@@ -100,7 +104,7 @@ impl Backfill<'_> {
         Ok(summary)
     }
 
-    /// The lines of a chunk's records, in the chunk's order.
+    /// The lines of a chunk's records, in the chunk's order; empty for none.
     fn apply(
         &self,
         processor: &Processor,
@@ -133,6 +137,11 @@ impl Backfill<'_> {
                             .to_string()
                             .into_bytes()
                     }
+                    Outcome::Noted { .. } => {
+                        summary.applied += 1;
+                        summary.neutral += 1;
+                        Vec::new()
+                    }
                     Outcome::Forgotten(_) => Vec::new(),
                 };
                 if let Some(place) = next.next() {
@@ -155,8 +164,8 @@ impl Backfill<'_> {
                 group: self.pipeline.group.clone(),
                 partition,
                 partitions: self.partitions,
-                features: self.features.identity(),
-                visits_kept: self.pipeline.visits_kept(&self.features),
+                features: self.pipeline.definition(&self.features),
+                visits_kept: self.pipeline.visits_kept(),
             };
             let store = PartitionStore::open(&path, &identity, &self.features, &resources)?;
             if !store.is_new()? {

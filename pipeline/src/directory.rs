@@ -73,7 +73,15 @@ impl StateDirectory {
             visits: found
                 .user
                 .visits()
-                .map(|Visit { item, category, ts, tail }| VisitView { item_id: item, category, ts, tail })
+                .map(|Visit { item, category, more_categories, ts, tail, action, weight }| VisitView {
+                    item_id: item,
+                    category: category.clone(),
+                    more_categories: more_categories.into_iter().cloned().collect(),
+                    ts,
+                    tail,
+                    action: action.to_owned(),
+                    weight,
+                })
                 .collect(),
         }))
     }

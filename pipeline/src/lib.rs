@@ -11,6 +11,7 @@ mod directory;
 pub mod engine;
 mod error;
 mod metrics;
+mod plausible;
 mod population;
 pub mod processor;
 mod progress;

@@ -10,6 +10,7 @@ use crate::population::PopulationMetrics;
 pub struct PipelineMetrics {
     pub(crate) events: IntCounter,
     pub(crate) replayed: IntCounter,
+    pub(crate) neutral: IntCounter,
     pub(crate) unknown_actions: IntCounter,
     pub(crate) forgotten: IntCounter,
     pub(crate) duplicates: IntCounter,
@@ -61,6 +62,10 @@ impl PipelineMetrics {
         Ok(Self {
             events: counter("hmisr_pipeline_events_total", "Events applied and committed.")?,
             replayed: counter("hmisr_pipeline_replayed_total", "Records replayed with outputs muted.")?,
+            neutral: counter(
+                "hmisr_pipeline_neutral_events_total",
+                "Events applied whose action is not positive: they enter their user's visits and no feature.",
+            )?,
             unknown_actions: counter(
                 "hmisr_pipeline_unknown_actions_total",
                 "Events applied whose action is in no configured list.",

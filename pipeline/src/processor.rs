@@ -5,7 +5,7 @@ use hmisr_state::{PartitionStore, Place};
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
 
-use crate::{PipelineSettings, Result};
+use crate::{PipelineSettings, Result, plausible};
 
 /// What a record turned out to be, before any state was read.
 #[derive(Debug)]
@@ -21,12 +21,15 @@ pub enum Decoded {
 /// What became of a record.
 #[derive(Debug)]
 pub enum Outcome<'a> {
-    /// The event was applied.
+    /// The event, of a positive action, was applied.
     Applied {
         /// The user's features after it.
         features: &'a FeatureRecord,
-        /// What the model can learn from it, where it is positive and has a history.
+        /// What the model can learn from it, where it has a history.
         example: Option<&'a TrainingExample>,
+    },
+    /// The event, of another action, entered the user's visits.
+    Noted {
         /// Whether its action is configured.
         known_action: bool,
     },
@@ -63,7 +66,7 @@ impl Processor {
     ) -> Result<()> {
         let decoded: Vec<_> = records.map(|record| (record, self.decode(record))).collect();
         let mut places = store.places(decoded.iter().filter_map(|(_, decoded)| match decoded {
-            Decoded::Event(event) => Some((&event.user_id, &event.item_id)),
+            Decoded::Event(event) => Some((&event.user_id, self.is_positive(event).then_some(&event.item_id))),
             _ => None,
         }))?;
         for (record, decoded) in decoded {
@@ -118,6 +121,9 @@ impl Processor {
                 format!("the record's key is {key}, its user_id `{}`", event.user_id),
             );
         }
+        if let Some(message) = plausible::refusal(&self.features, event.ts) {
+            return Decoded::Rejected(Reason::ImplausibleTime, message);
+        }
         let latest = record.timestamp_ms.saturating_add(self.settings.max_future_ms);
         if record.timestamp_ms >= 0 && event.ts > latest {
             let message = format!(
@@ -130,6 +136,10 @@ impl Processor {
             return Decoded::Rejected(Reason::Future, message);
         }
         Decoded::Event(event)
+    }
+
+    fn is_positive(&self, event: &Event) -> bool {
+        self.settings.positive_actions.contains(&event.action)
     }
 
     fn apply(
@@ -150,23 +160,31 @@ impl Processor {
         if let Err(late) = slots.partition.admit(&self.features, slots.user, event.ts) {
             return visit(Outcome::DeadLetter(Reason::Late, late.to_string()));
         }
-        let full = slots.user.categories().len() >= self.settings.max_user_categories;
-        if full && !slots.user.has_category(&event.category) {
+        let keep = self.settings.visits_kept();
+        let interaction = event.interaction();
+        if !self.is_positive(&event) {
+            slots.partition.note(&self.features, keep, (&event.user_id, slots.user), &interaction);
+            if let Some(id) = event_id {
+                slots.user.remember_event(&self.features, id);
+            }
+            store.changed(place);
+            let known_action = self.settings.neutral_actions.contains(&event.action);
+            return visit(Outcome::Noted { known_action });
+        }
+        if !slots.user.has_room_for(&event.category, self.settings.max_user_categories) {
             let message = format!(
                 "field `category`: `{}` would be one more than the {} of pipeline.max_user_categories",
                 event.category, self.settings.max_user_categories
             );
             return visit(Outcome::DeadLetter(Reason::TooManyCategories, message));
         }
-        let positive = self.settings.positive_actions.contains(&event.action);
-        let known_action = positive || self.settings.neutral_actions.contains(&event.action);
-        let example = (positive && self.settings.training_examples && !slots.user.is_empty())
-            .then(|| self.example(slots.user, &event));
-        let keep = self.settings.history;
+        let has_example = self.settings.training_examples && slots.user.visits().len() > 0;
+        let example = has_example.then(|| self.example(slots.user, &event));
+        let user = (&event.user_id, slots.user);
         let Features { tail, lifetime, window, recent_diversity } =
-            slots.partition.update(&self.features, keep, slots.user, slots.item, event.interaction());
+            slots.partition.update(&self.features, keep, user, slots.item, &interaction);
         if let Some(id) = event_id {
-            slots.user.remember_event(&self.features, id);
+            store.slots(place).user.remember_event(&self.features, id);
         }
         store.changed(place);
         let features = FeatureRecord {
@@ -181,7 +199,7 @@ impl Processor {
             window,
             recent_diversity,
         };
-        visit(Outcome::Applied { features: &features, example: example.as_ref(), known_action })
+        visit(Outcome::Applied { features: &features, example: example.as_ref() })
     }
 
     /// The example of a positive event, from the user's state before it.
@@ -189,7 +207,7 @@ impl Processor {
         let features = user.features(&self.features);
         let visits = user.visits();
         let earlier = visits.len().saturating_sub(self.settings.history);
-        let history: Vec<Visit> = visits.skip(earlier).collect();
+        let history: Vec<Visit<'_>> = visits.skip(earlier).collect();
         let later = history.iter().skip(1).map(|visit| visit.ts).chain([event.ts]);
         TrainingExample {
             user: (&event.user_id).into(),
@@ -199,10 +217,10 @@ impl Processor {
             weight: event.weight.unwrap_or(1.0),
             ts: event.ts,
             history_items: history.iter().map(|visit| WireId::from(&visit.item)).collect(),
-            history_categories: history.iter().map(|visit| WireId::from(&visit.category)).collect(),
-            history_ts_deltas: history.iter().zip(later).map(|(Visit { ts, .. }, next)| ts - next).collect(),
+            history_categories: history.iter().map(|visit| WireId::from(visit.category)).collect(),
+            history_ts_deltas: history.iter().zip(later).map(|(visit, next)| visit.ts - next).collect(),
             features: FeatureVector {
-                events: features.lifetime.events,
+                events: user.visited(),
                 entropy: features.window.entropy,
                 evenness: features.window.evenness,
                 switch_rate: features.window.switch_rate,

@@ -1,6 +1,6 @@
 //! How the job runs. What changes a feature's value stands in `FeatureSettings`.
 
-use hmisr_features::FeatureSettings;
+use hmisr_features::{FeatureSettings, VISITS};
 use serde::{Deserialize, Serialize};
 
 /// Which feature records are written.
@@ -42,9 +42,10 @@ pub struct PipelineSettings {
     pub training_examples: bool,
     /// Events of history in a training example, at most; the model's length.
     pub history: usize,
-    /// Actions that make a training example.
+    /// Actions whose events count for the features and make a training example.
     pub positive_actions: Vec<String>,
-    /// Actions that are known and make none. An action in neither list makes none and is counted.
+    /// Actions that are known and only enter the user's visits. So does one in neither list, which is
+    /// counted.
     pub neutral_actions: Vec<String>,
     /// Records of one poll, at most.
     pub batch_records: usize,
@@ -58,7 +59,7 @@ pub struct PipelineSettings {
     pub commit_bytes: usize,
     /// A longer event is a dead letter, in bytes; at most 900,000, to which the feeder cuts.
     pub max_event_bytes: usize,
-    /// An event of a further category of a user who has this many is a dead letter: a user's
+    /// A positive event of a further category of a user who has this many is a dead letter: a user's
     /// state, which is written whole, stays bounded.
     pub max_user_categories: usize,
     /// An event this much later than its record's timestamp is a dead letter, in milliseconds.
@@ -103,9 +104,18 @@ impl Default for PipelineSettings {
 }
 
 impl PipelineSettings {
-    /// Events kept of each user: what the features and the training examples look back on.
-    pub fn visits_kept(&self, features: &FeatureSettings) -> usize {
-        features.window.max(features.recent).max(self.history)
+    /// Visits kept of each user: what models and training examples look back on.
+    pub fn visits_kept(&self) -> usize {
+        VISITS.max(self.history)
+    }
+
+    /// A text that is equal where the same events give the same features, and nowhere else: the settings of
+    /// the features, and which actions are positive. Stores carry it.
+    pub fn definition(&self, features: &FeatureSettings) -> String {
+        let mut actions: Vec<&str> = self.positive_actions.iter().map(String::as_str).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        format!("{} positive_actions={actions:?}", features.identity())
     }
 
     /// Checks every setting's range.

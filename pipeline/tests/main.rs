@@ -2,6 +2,7 @@
 
 mod bind;
 mod checkpoints;
+mod clocks;
 mod common;
 mod disk_full;
 mod exactly_once;

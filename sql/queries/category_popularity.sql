@@ -26,7 +26,8 @@ FROM (
       id63(user_id) AS user_number,
       id63(item_id) AS item_number
     FROM events
-    WHERE valid_ts
+    -- What the job counts: its pipeline.positive_actions.
+    WHERE valid_ts AND action IN ('click', 'like', 'purchase', 'rate', 'pv', 'cart', 'fav', 'buy')
   ) AS visits
   WHERE category IS NOT NULL AND user_number IS NOT NULL AND item_number IS NOT NULL
   GROUP BY 1, 2

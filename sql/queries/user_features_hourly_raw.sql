@@ -32,7 +32,8 @@ FROM (
       id63(category) AS category,
       CASE WHEN is_tail THEN 1 WHEN NOT is_tail THEN 0 END AS tail
     FROM events
-    WHERE valid_ts
+    -- What the job counts: its pipeline.positive_actions.
+    WHERE valid_ts AND action IN ('click', 'like', 'purchase', 'rate', 'pv', 'cart', 'fav', 'buy')
   ) AS visits
   WHERE user_id IS NOT NULL AND item_id IS NOT NULL
   GROUP BY 1, 2

@@ -1,8 +1,9 @@
 -- The raw events (topic events), as producers write them.
 --
 -- Nothing has checked their times. One of the far future would close every window, one before 1970 would stop
--- the engine. So event_time is ts only where that is valid: from 0 to before 2200, at most an hour after the
--- record's own time. Otherwise it is the record's own time, valid_ts is false, and queries leave the row out.
+-- the engine. So event_time is ts only where that can be: from 0 to before 2200, at most an hour after the
+-- record's own time. Otherwise it is the record's own time. valid_ts is false then, and before 1990 too, where a
+-- number is most likely of another unit; queries leave the row out, as the job does.
 CREATE TABLE events (
   user_id JSON NOT NULL,
   item_id JSON NOT NULL,
@@ -14,7 +15,7 @@ CREATE TABLE events (
   "offset" BIGINT NOT NULL METADATA FROM 'offset_id',
   record_ts BIGINT NOT NULL METADATA FROM 'timestamp',
   valid_ts BOOLEAN GENERATED ALWAYS AS (
-    ts BETWEEN 0 AND 7258118399999 AND ts <= record_ts + 3600000
+    ts BETWEEN 631152000000 AND 7258118399999 AND ts <= record_ts + 3600000
   ) STORED,
   event_time TIMESTAMP GENERATED ALWAYS AS (CAST(CAST(
     CASE WHEN ts BETWEEN 0 AND 7258118399999 AND ts <= record_ts + 3600000 THEN ts

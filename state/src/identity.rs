@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, ErrorKind, Resources, Result};
 
 /// The version of the stored form; a store of another one is refused.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What a store was built from and by which rules. A store opened under another identity would
 /// silently mix two histories, so it is refused.
@@ -23,9 +23,9 @@ pub struct Identity {
     pub partition: i32,
     /// Partitions of the input topic: users move when it changes.
     pub partitions: i32,
-    /// `FeatureSettings::identity`.
+    /// Everything that a feature's value depends on: the settings, and which actions are positive.
     pub features: String,
-    /// Events kept of each user: with fewer, later training examples would be others.
+    /// Visits kept of each user: with fewer, later training examples would be others.
     pub visits_kept: usize,
 }
 
@@ -39,20 +39,29 @@ impl Identity {
         crate::store::read_identity(path, resources)
     }
 
+    /// Refuses a store that was not written in the format `known`.
+    ///
+    /// # Errors
+    /// Kind `UnknownFormat`, with the remedy.
+    pub(crate) fn check_format(&self, known: u32, path: &str) -> Result<()> {
+        if self.format == known {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::UnknownFormat,
+            format!(
+                "state store {path}: format version {} was written by another version of this program, which reads {known}; run that version with this store and its checkpoints, or let this one rebuild the state in an empty data folder: from the log, or from history (`hmisr backfill`, `hmisr state bind`)",
+                self.format
+            ),
+        ))
+    }
+
     /// Refuses a store whose `found` identity is not this one.
     ///
     /// # Errors
     /// Kinds `UnknownFormat` or `Foreign`, naming the field, both values and the remedy.
     pub(crate) fn check(&self, found: &Self, path: &str) -> Result<()> {
-        if found.format != self.format {
-            return Err(Error::new(
-                ErrorKind::UnknownFormat,
-                format!(
-                    "state store {path}: format version {} was written by another version of this program, which reads {}; run that version, or rebuild the state in an empty data folder",
-                    found.format, self.format
-                ),
-            ));
-        }
+        found.check_format(self.format, path)?;
         let differ = |field: &str, found: &dyn ToString, expected: &dyn ToString, remedy: &str| {
             let (found, expected) = (found.to_string(), expected.to_string());
             if found == expected {

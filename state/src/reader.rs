@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hmisr_features::{FeatureSettings, Id, UserState};
+use hmisr_features::{FeatureSettings, Id, UserState, is_expired};
 use rocksdb::properties::{
     BACKGROUND_ERRORS, BLOCK_CACHE_USAGE, CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS,
     ESTIMATE_PENDING_COMPACTION_BYTES, IS_WRITE_STOPPED, LIVE_SST_FILES_SIZE,
@@ -12,8 +12,8 @@ use rocksdb::statistics::Ticker;
 use rocksdb::{DB, IteratorMode, Options};
 
 use crate::cache::{ITEMS, USERS};
-use crate::store::{corrupt, families, family, read_progress};
-use crate::{Error, Resources, Result};
+use crate::store::{corrupt, families, family, read_head, stored_identity};
+use crate::{Error, FORMAT_VERSION, Resources, Result};
 
 /// Reads what the last commit left, while the owner goes on writing.
 #[derive(Clone)]
@@ -63,12 +63,15 @@ impl StoreReader {
     /// sees what was committed at that time.
     ///
     /// # Errors
-    /// Kinds `Unavailable` or `Corrupt`.
+    /// Kinds `Unavailable`, `Corrupt`, or `UnknownFormat` where another version wrote it.
     pub fn open(path: &Path, features: &FeatureSettings, resources: &Resources) -> Result<Self> {
         let mut options = Options::clone(resources.database());
         options.create_if_missing(false);
         let db = DB::open_cf_descriptors_read_only(&options, path, families(resources, None), false)
             .map_err(|error| Error::open(path, error))?;
+        if let Some(identity) = stored_identity(&db, path)? {
+            identity.check_format(FORMAT_VERSION, &path.display().to_string())?;
+        }
         Ok(Self::new(Arc::new(db), features.clone(), resources.database().clone()))
     }
 
@@ -82,22 +85,21 @@ impl StoreReader {
     }
 
     /// The user's state; none where there is no such user, or the state has expired by the
-    /// committed watermark (whatever compaction has removed by then).
+    /// committed clock (whatever compaction has removed by then).
     ///
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn user(&self, id: &Id) -> Result<Option<UserSnapshot>> {
-        // A RocksDB snapshot, so that user and watermark are of the same commit.
+        // A RocksDB snapshot, so that user and clock are of the same commit.
         let snapshot = self.db.snapshot();
         let stored = snapshot
             .get_pinned_cf(family(&self.db, USERS)?, id.key())
             .map_err(|error| Error::disk("reading", error))?;
         let Some(stored) = stored else { return Ok(None) };
         let user = UserState::read(&self.features, &stored).ok_or_else(|| corrupt(USERS, id))?;
-        let progress = read_progress(&self.db, &snapshot)?.unwrap_or_default();
-        let expired =
-            progress.partition.watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark));
-        Ok((!expired).then_some(UserSnapshot { user, next_offset: progress.next_offset }))
+        let head = read_head(&self.db, &snapshot)?.unwrap_or_default();
+        let expired = user.newest_ts().is_some_and(|newest| is_expired(&self.features, head.clock, newest));
+        Ok((!expired).then_some(UserSnapshot { user, next_offset: head.next_offset }))
     }
 
     /// The next input offset as committed.
@@ -105,7 +107,7 @@ impl StoreReader {
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn next_offset(&self) -> Result<i64> {
-        Ok(read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default().next_offset)
+        Ok(read_head(&self.db, &self.db.snapshot())?.unwrap_or_default().next_offset)
     }
 
     /// Calls `visit` with every user that has not expired, in the order of the keys.
@@ -137,12 +139,12 @@ impl StoreReader {
         most: usize,
         mut visit: impl FnMut(Id, &UserState) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let watermark = read_progress(&self.db, &self.db.snapshot())?.unwrap_or_default().partition.watermark;
+        let clock = read_head(&self.db, &self.db.snapshot())?.unwrap_or_default().clock;
         for entry in self.db.iterator_cf(family(&self.db, USERS)?, IteratorMode::Start).take(most) {
             let (key, value) = entry.map_err(|error| Error::disk("reading", error))?;
             let id = Id::from_key(&key).ok_or_else(|| corrupt(USERS, &format!("{key:02x?}")))?;
             let user = UserState::read(&self.features, &value).ok_or_else(|| corrupt(USERS, &id))?;
-            if !watermark.is_some_and(|watermark| user.is_expired(&self.features, watermark)) {
+            if !user.newest_ts().is_some_and(|newest| is_expired(&self.features, clock, newest)) {
                 visit(id, &user)?;
             }
         }

@@ -9,9 +9,9 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 
 use crate::cache::{Cache, ITEMS, Stored, USERS};
-use crate::codec::{Progress, decode_progress, encode_progress};
+use crate::codec::{Head, Progress, decode_head, decode_progress, encode_progress};
 use crate::expiry::Expiry;
-use crate::{Error, ErrorKind, Identity, Resources, Result, StoreReader};
+use crate::{Error, ErrorKind, FORMAT_VERSION, Identity, Resources, Result, StoreReader};
 
 pub(crate) const META: &str = "meta";
 /// How often expiry moves on where commits do not wait for the disk.
@@ -37,17 +37,17 @@ const READERS: Duration = Duration::from_secs(10);
 pub struct Slots<'a> {
     /// The event's user; empty for one without state.
     pub user: &'a mut UserState,
-    /// The count of the event's item.
+    /// The count of the event's item; where none was asked for, one that is thrown away.
     pub item: &'a mut ItemCount,
     /// What the users of the partition share.
     pub partition: &'a mut PartitionState,
 }
 
-/// Where a user and an item lie in a store's cache.
+/// Where a user and an item, if one was asked for, lie in a store's cache.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     user: u32,
-    item: u32,
+    item: Option<u32>,
 }
 
 /// One partition's state: RocksDB, and a write-back cache before it.
@@ -60,6 +60,8 @@ pub struct PartitionStore {
     resources: Resources,
     users: Cache<UserState>,
     items: Cache<ItemCount>,
+    /// Lent out where no item was asked for.
+    no_item: ItemCount,
     progress: Progress,
     expiry: Expiry,
     /// When commits were last made to reach the disk, where not each of them is.
@@ -82,7 +84,7 @@ impl PartitionStore {
         let db = open_after_readers(path, resources, &expiry)?;
         claim(&db, identity, path)?;
         let progress = read_progress(&db, &db.snapshot())?.unwrap_or_default();
-        expiry.committed(progress.partition.watermark);
+        expiry.committed(progress.partition.clock.now());
         Ok(Self {
             progress,
             expiry,
@@ -91,6 +93,7 @@ impl PartitionStore {
             resources: resources.clone(),
             users: Cache::default(),
             items: Cache::default(),
+            no_item: ItemCount::default(),
             synced: None,
         })
     }
@@ -115,20 +118,21 @@ impl PartitionStore {
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn places<'a>(
         &mut self,
-        wanted: impl Iterator<Item = (&'a Id, &'a Id)> + Clone,
+        wanted: impl Iterator<Item = (&'a Id, Option<&'a Id>)> + Clone,
     ) -> Result<std::vec::IntoIter<Place>> {
         let (db, features) = (&self.db, &self.features);
         let users = self
             .users
             .places(wanted.clone().map(|(user, _)| user), |cache, ids| load(db, features, cache, ids))?;
-        let items =
-            self.items.places(wanted.map(|(_, item)| item), |cache, ids| load(db, features, cache, ids))?;
-        Ok(users
-            .into_iter()
-            .zip(items)
-            .map(|(user, item)| Place { user, item })
-            .collect::<Vec<_>>()
-            .into_iter())
+        let items = self
+            .items
+            .places(wanted.clone().filter_map(|(_, item)| item), |cache, ids| load(db, features, cache, ids))?;
+        let mut items = items.into_iter();
+        let places = users.into_iter().zip(wanted).map(|(user, (_, item))| {
+            let item = item.and_then(|_| items.next());
+            Place { user, item }
+        });
+        Ok(places.collect::<Vec<_>>().into_iter())
     }
 
     /// Where one user and one item lie.
@@ -136,7 +140,7 @@ impl PartitionStore {
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
     pub fn place(&mut self, user: &Id, item: &Id) -> Result<Place> {
-        let mut places = self.places(std::iter::once((user, item)))?;
+        let mut places = self.places(std::iter::once((user, Some(item))))?;
         places.next().ok_or_else(|| corrupt(USERS, user))
     }
 
@@ -145,7 +149,13 @@ impl PartitionStore {
     pub fn slots(&mut self, at: Place) -> Slots<'_> {
         Slots {
             user: self.users.get_mut(at.user),
-            item: self.items.get_mut(at.item),
+            item: match at.item {
+                Some(item) => self.items.get_mut(item),
+                None => {
+                    self.no_item = ItemCount::default();
+                    &mut self.no_item
+                }
+            },
             partition: &mut self.progress.partition,
         }
     }
@@ -153,7 +163,9 @@ impl PartitionStore {
     /// Marks what [`PartitionStore::slots`] lent out as changed.
     pub fn changed(&mut self, at: Place) {
         self.users.mark_dirty(at.user);
-        self.items.mark_dirty(at.item);
+        if let Some(item) = at.item {
+            self.items.mark_dirty(item);
+        }
     }
 
     /// Forgets a user; item counts keep what the user contributed.
@@ -167,6 +179,7 @@ impl PartitionStore {
             *self.users.get_mut(place) = UserState::default();
             self.users.mark_dirty(place);
         }
+        self.progress.partition.clock.forget(user);
         Ok(())
     }
 
@@ -224,7 +237,7 @@ impl PartitionStore {
             self.db.flush_wal(true).map_err(|error| Error::disk("committing", error))?;
             self.synced = Some(Instant::now());
         }
-        self.expiry.committed(self.progress.partition.watermark);
+        self.expiry.committed(self.progress.partition.clock.now());
         Ok(())
     }
 
@@ -369,17 +382,28 @@ fn open_after_readers(path: &Path, resources: &Resources, expiry: &Expiry) -> Re
 }
 
 pub(crate) fn read_identity(path: &Path, resources: &Resources) -> Result<Identity> {
-    stored_identity(&open(path, resources, false, None)?, path)?.ok_or_else(|| {
+    let identity = stored_identity(&open(path, resources, false, None)?, path)?.ok_or_else(|| {
         let text = format!("state store {}: has no identity: no job has used it", path.display());
         Error::new(ErrorKind::UnknownFormat, text)
-    })
+    })?;
+    identity.check_format(FORMAT_VERSION, &path.display().to_string())?;
+    Ok(identity)
 }
 
 pub(crate) fn read_progress(db: &DB, at: &rocksdb::Snapshot<'_>) -> Result<Option<Progress>> {
+    progress(db, at, decode_progress)
+}
+
+/// The beginning of [`read_progress`], which costs as little as a look-up needs of it.
+pub(crate) fn read_head(db: &DB, at: &rocksdb::Snapshot<'_>) -> Result<Option<Head>> {
+    progress(db, at, decode_head)
+}
+
+fn progress<T>(db: &DB, at: &rocksdb::Snapshot<'_>, decode: fn(&[u8]) -> Option<T>) -> Result<Option<T>> {
     let stored = at
         .get_pinned_cf(family(db, META)?, PROGRESS)
         .map_err(|error| Error::disk("reading progress", error))?;
-    stored.map(|bytes| decode_progress(&bytes).ok_or_else(|| corrupt(META, &"progress"))).transpose()
+    stored.map(|bytes| decode(&bytes).ok_or_else(|| corrupt(META, &"progress"))).transpose()
 }
 
 pub(crate) fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily> {

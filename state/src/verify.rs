@@ -1,6 +1,6 @@
 //! What a store holds, and whether its parts agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use hmisr_features::{FeatureSettings, Id, PartitionState, Totals, UserState};
@@ -25,8 +25,8 @@ pub struct Inspection {
     pub identity: Identity,
     /// The next input offset; none where nothing was committed.
     pub next_offset: Option<i64>,
-    /// The greatest event time applied, epoch milliseconds.
-    pub watermark: Option<i64>,
+    /// The partition's clock, epoch milliseconds of event time; none while it is undefined.
+    pub clock: Option<i64>,
     /// Events applied.
     pub events: u64,
     /// An item counted fewer times is long-tail.
@@ -70,12 +70,12 @@ pub fn inspect(path: &Path, resources: &Resources) -> Result<Inspection> {
     let reader = StoreReader::open(path, &FeatureSettings::default(), resources)?;
     let progress = read_progress(reader.db(), &reader.db().snapshot())?;
     let figures = reader.figures()?;
-    let Progress { next_offset, partition: PartitionState { watermark, popularity } } =
+    let Progress { next_offset, partition: PartitionState { clock, popularity } } =
         progress.clone().unwrap_or_default();
     Ok(Inspection {
         identity,
         next_offset: progress.map(|_| next_offset),
-        watermark,
+        clock: clock.now(),
         events: popularity.applied,
         tail_threshold: popularity.threshold,
         users: figures.users,
@@ -86,7 +86,7 @@ pub fn inspect(path: &Path, resources: &Resources) -> Result<Inspection> {
 
 /// Reads every entry of the store in `path`, which was written under `features` and must not be
 /// in use: whether each can be read and is what its own parts say, whether the items' counts add
-/// up to the histogram, and whether no user is newer than the watermark. RocksDB checks the
+/// up to the histogram, and whether the clock's slots have the users' newest times. RocksDB checks the
 /// checksum of every block on the way.
 ///
 /// # Errors
@@ -94,16 +94,17 @@ pub fn inspect(path: &Path, resources: &Resources) -> Result<Inspection> {
 pub fn verify(path: &Path, features: &FeatureSettings, resources: &Resources) -> Result<Verified> {
     let reader = StoreReader::open(path, features, resources)?;
     let db = reader.db();
-    let PartitionState { watermark, popularity } =
+    let PartitionState { clock, popularity } =
         read_progress(db, &db.snapshot())?.unwrap_or_default().partition;
+    let slots: HashMap<&Id, i64> = clock.slots().collect();
     let mut verified = Verified::default();
     for entry in db.iterator_cf(family(db, USERS)?, IteratorMode::Start) {
         let (key, value) = entry.map_err(|error| Error::disk("reading users", error))?;
         verified.users += 1;
         match (Id::from_key(&key), UserState::read(features, &value)) {
             (Some(id), Some(user)) => {
-                if user.newest_ts() > watermark {
-                    verified.fault(format!("user {id}: newer than the watermark"));
+                if slots.get(&id).is_some_and(|slot| user.newest_ts() != Some(*slot)) {
+                    verified.fault(format!("user {id}: the partition's clock has another newest time"));
                 } else if let Some(what) = disagreement(&user, &value) {
                     verified.fault(format!("user {id}: {what}"));
                 }
@@ -147,16 +148,16 @@ fn disagreement(user: &UserState, value: &[u8]) -> Option<&'static str> {
     [
         (categories.iter().any(|it| it.window > it.lifetime), "the window holds more than the lifetime"),
         (lifetime.switches.max(lifetime.tails) > lifetime.events, "more switches or tails than events"),
+        (lifetime.events > user.visited(), "more positive events than events"),
         (
             !settled(lifetime, categories.iter().map(|it| it.lifetime).collect()),
             "the lifetime's sum does not follow from its counts",
         ),
         (
             !settled(window, categories.iter().map(|it| it.window).collect()),
-            "the window's sum does not follow from its visits",
+            "the window's sum does not follow from its events",
         ),
-        (user.visits().any(|visit| Some(visit.ts) > user.newest_ts()), "a visit is newer than the newest"),
-        (user.visits().count() != user.visits().len(), "a visit cannot be read"),
+        (!user.has_whole_visits(), "a visit cannot be read, or the visits are not those counted"),
         (written != value, "it would be written as other bytes"),
     ]
     .into_iter()

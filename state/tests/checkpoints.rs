@@ -33,11 +33,11 @@ fn open(path: &Path) -> PartitionStore {
 fn write(store: &mut PartitionStore, users: std::ops::Range<u32>, next_offset: i64) {
     let settings = FeatureSettings::default();
     for user in users.map(Id::from) {
-        let item = Id::from(7);
-        let event = Interaction { item: item.clone(), category: Id::from(1), ts: next_offset, is_tail: None };
+        let (item, category) = (Id::from(7), Id::from(1));
+        let event = Interaction::new(&item, &category, next_offset);
         let place = store.place(&user, &item).unwrap();
         let slots = store.slots(place);
-        slots.partition.update(&settings, 0, slots.user, slots.item, event);
+        slots.partition.update(&settings, 0, (&user, slots.user), slots.item, &event);
         store.changed(place);
     }
     store.commit(next_offset, 1 << 20).unwrap();

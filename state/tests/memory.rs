@@ -29,16 +29,13 @@ fn write(store: &mut PartitionStore, round: u32, users: u32) {
     for n in 0..users {
         let (user, item) = (Id::from(round * users + n), Id::from(n % 100));
         for visit in 0..20 {
-            let event = Interaction {
-                // Spread, so that compression leaves a load.
-                item: Id::from((round * users * 31 + n * 20 + visit).wrapping_mul(2_654_435_761)),
-                category: Id::from(visit % 7),
-                ts: i64::from(round * 1_000 + visit),
-                is_tail: None,
-            };
+            // Spread, so that compression leaves a load.
+            let visited = Id::from((round * users * 31 + n * 20 + visit).wrapping_mul(2_654_435_761));
+            let category = Id::from(visit % 7);
+            let event = Interaction::new(&visited, &category, i64::from(round * 1_000 + visit));
             let place = store.place(&user, &item).unwrap();
             let slots = store.slots(place);
-            slots.partition.update(&settings, 0, slots.user, slots.item, event);
+            slots.partition.update(&settings, 20, (&user, slots.user), slots.item, &event);
             store.changed(place);
         }
     }

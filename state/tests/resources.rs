@@ -24,10 +24,11 @@ fn open(path: &Path, partition: i32, resources: &Resources) -> hmisr_state::Resu
 
 fn commit_one(store: &mut PartitionStore, user: u32) {
     let (user, item, settings) = (Id::from(user), Id::from(7), FeatureSettings::default());
-    let event = Interaction { item: item.clone(), category: Id::from(1), ts: 10, is_tail: None };
+    let category = Id::from(1);
+    let event = Interaction::new(&item, &category, 10);
     let place = store.place(&user, &item).unwrap();
     let slots = store.slots(place);
-    slots.partition.update(&settings, 0, slots.user, slots.item, event);
+    slots.partition.update(&settings, 0, (&user, slots.user), slots.item, &event);
     store.changed(place);
     store.commit(1, 1 << 20).unwrap();
 }

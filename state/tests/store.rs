@@ -28,11 +28,12 @@ fn open_as(path: &Path, identity: &Identity) -> hmisr_state::Result<PartitionSto
 fn apply(store: &mut PartitionStore, user: u32, ts: i64) {
     let settings = FeatureSettings::default();
     let (user, item) = (Id::from(user), Id::from(7));
-    let event = Interaction { item: item.clone(), category: Id::from(1), ts, is_tail: None };
+    let category = Id::from(1);
+    let event = Interaction::new(&item, &category, ts);
     let place = store.place(&user, &item).unwrap();
     let slots = store.slots(place);
     slots.partition.admit(&settings, slots.user, ts).unwrap();
-    slots.partition.update(&settings, 0, slots.user, slots.item, event);
+    slots.partition.update(&settings, 4, (&user, slots.user), slots.item, &event);
     store.changed(place);
 }
 
@@ -105,12 +106,18 @@ fn an_expired_user_is_not_found() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open_as(folder.path(), &identity()).unwrap();
     let ttl = FeatureSettings::default().ttl_ms;
+    // The clock goes by many users: twenty send what takes it to `ts`.
+    let others = |store: &mut PartitionStore, ts: i64| (0..64).for_each(|n| apply(store, 100 + n % 20, ts));
+    others(&mut store, 20);
     apply(&mut store, 1, 10);
-    apply(&mut store, 2, 10 + ttl);
+    apply(&mut store, 2, 15 + ttl);
     store.commit(2, CACHE).unwrap();
-    assert_eq!(events(&store, 1), Some(1), "exactly the TTL is not beyond it");
-    apply(&mut store, 2, 11 + ttl);
+    assert_eq!(events(&store, 1), Some(1), "one user's clock expires nobody");
+    others(&mut store, 10 + ttl);
     store.commit(3, CACHE).unwrap();
+    assert_eq!(events(&store, 1), Some(1), "exactly the TTL is not beyond it");
+    others(&mut store, 11 + ttl);
+    store.commit(4, CACHE).unwrap();
     assert_eq!(events(&store, 1), None);
     let mut users = Vec::new();
     store
@@ -120,9 +127,59 @@ fn an_expired_user_is_not_found() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(users, [Id::from(2)]);
-    assert_eq!(store.reader().first_users(2).unwrap(), [(Id::from(2), 11 + ttl)]);
+    assert_eq!((users.len(), &users[0]), (21, &Id::from(2)));
+    assert_eq!(store.reader().first_users(2).unwrap(), [(Id::from(2), 15 + ttl)]);
     assert_eq!(store.reader().first_users(1).unwrap(), [], "the expired one is looked at too");
+    apply(&mut store, 1, 10);
+    store.commit(5, CACHE).unwrap();
+    assert_eq!(events(&store, 1), None, "an event of its own time moves no clock");
+    apply(&mut store, 1, 11 + ttl);
+    store.commit(6, CACHE).unwrap();
+    assert_eq!(events(&store, 1), Some(1), "and starts afresh after a gap of its own");
+}
+
+#[test]
+fn an_event_that_is_not_positive_touches_no_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    let (user, item, category) = (Id::from(1), Id::from(7), Id::from(2));
+    let place = store.places([(&user, None)].into_iter()).unwrap().next().unwrap();
+    let slots = store.slots(place);
+    let event = Interaction { action: "impression", ..Interaction::new(&item, &category, 5) };
+    slots.partition.note(&FeatureSettings::default(), 200, (&user, slots.user), &event);
+    store.changed(place);
+    let committed = store.commit(1, CACHE).unwrap();
+    assert_eq!((committed.users, committed.items), (1, 0));
+    let found = store.reader().user(&user).unwrap().unwrap().user;
+    assert_eq!((found.lifetime().events, found.visited(), found.newest_ts()), (0, 1, Some(5)));
+    assert_eq!(found.visits().map(|visit| visit.action.to_owned()).collect::<Vec<_>>(), ["impression"]);
+}
+
+#[test]
+fn the_clock_comes_back_with_the_store_and_goes_back_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = |store: &mut PartitionStore| {
+        let place = store.place(&Id::from(0), &Id::from(0)).unwrap();
+        store.slots(place).partition.clock.clone()
+    };
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    (0..300).for_each(|n| apply(&mut store, n, i64::from(n)));
+    store.commit(300, CACHE).unwrap();
+    let committed = clock(&mut store);
+    assert_eq!((committed.now(), committed.len()), (Some(128), 255));
+    (0..64).for_each(|n| apply(&mut store, n, 1_000));
+    assert_ne!(clock(&mut store), committed);
+    store.rollback().unwrap();
+    assert_eq!(clock(&mut store), committed);
+    drop(store);
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    assert_eq!(clock(&mut store), committed);
+    store.forget(&Id::from(299)).unwrap();
+    store.commit(301, CACHE).unwrap();
+    drop(store);
+    let mut store = open_as(folder.path(), &identity()).unwrap();
+    let forgotten = clock(&mut store);
+    assert!(forgotten.len() == 254 && forgotten.slots().all(|(user, _)| *user != Id::from(299)));
 }
 
 #[test]

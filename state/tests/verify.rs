@@ -35,10 +35,10 @@ fn written(path: &Path) {
     for n in 0..200_u32 {
         let (user, item) = (Id::from(n * n % 8), Id::from(n * 7 % 30));
         let category = Id::from(n % 5);
-        let event = Interaction { item: item.clone(), category, ts: i64::from(n), is_tail: None };
+        let event = Interaction::new(&item, &category, i64::from(n));
         let place = store.place(&user, &item).unwrap();
         let slots = store.slots(place);
-        slots.partition.update(&settings(), 20, slots.user, slots.item, event);
+        slots.partition.update(&settings(), 20, (&user, slots.user), slots.item, &event);
         store.changed(place);
     }
     store.commit(200, 1 << 20).unwrap();
@@ -63,7 +63,7 @@ fn a_whole_store_is_found_whole() {
     assert_eq!((found.faults, found.first_faults.len()), (0, 0), "{found:?}");
     assert_eq!(found.items, 30);
     let seen = inspect(folder.path(), &resources()).unwrap();
-    assert_eq!((seen.identity, seen.next_offset, seen.watermark), (identity(), Some(200), Some(199)));
+    assert_eq!((seen.identity, seen.next_offset, seen.clock), (identity(), Some(200), None));
     assert_eq!((seen.events, seen.users, seen.items), (200, found.users, found.items));
     assert!(seen.bytes > 0);
 }
@@ -87,18 +87,27 @@ fn what_is_broken_is_named() {
         let found = verify(folder.path(), &settings(), &resources()).unwrap();
         assert!(found.faults > 0 && found.first_faults[0].contains(expected), "{expected}: {found:?}");
     }
-    // A user from the future, with a window's sum that is not its visits'.
+    // Another newest time than the partition's clock has of the user, a sum that is not its counts', and a
+    // visit less than there are.
     let folder = tempfile::tempdir().unwrap();
     written(folder.path());
     let store = PartitionStore::open(folder.path(), &identity(), &settings(), &resources()).unwrap();
     let whole = store.reader().user(&Id::from(1)).unwrap().unwrap().user;
     drop(store);
     whole.write(&mut short);
-    // Newest time (two bytes for 100 and more), then the lifetime's sum.
-    short[2 + 6] ^= 0x55;
-    break_in(folder.path(), "users", &user, Some(&short));
-    let found = verify(folder.path(), &settings(), &resources()).unwrap();
-    assert!(found.first_faults[0].contains("sum does not follow from its counts"), "{found:?}");
+    // Newest time (two bytes for 100 and more), then the lifetime's sum; the last visit comes last.
+    let last = short.len() - 1;
+    for (at, bits, expected) in [
+        (0, 2, "the partition's clock has another newest time"),
+        (2 + 6, 0x55, "sum does not follow from its counts"),
+        (last, 0x40, "a visit cannot be read"),
+    ] {
+        let mut broken = short.clone();
+        broken[at] ^= bits;
+        break_in(folder.path(), "users", &user, Some(&broken));
+        let found = verify(folder.path(), &settings(), &resources()).unwrap();
+        assert!(found.first_faults[0].contains(expected), "{expected}: {found:?}");
+    }
 }
 
 #[test]

@@ -167,12 +167,14 @@ proptest! {
     fn a_good_event_with_any_ids_reads_back(
         ids in prop::collection::vec(prop_oneof!["[^\u{0}]{1,30}", "[0-9]{1,20}"].prop_filter("somebody", |id| !is_missing(id)), 3),
         action in ".{0,60}",
-        ts in 0..7_258_118_400_000i64,
+        ts in any::<i64>(),
+        categories in 0..3usize,
         weight in prop::option::of(any::<f32>().prop_filter("finite", |weight| weight.is_finite())),
     ) {
         let ids: Vec<Id> = ids.iter().map(|text| Id::parse(text).unwrap()).collect();
         let event = Event {
-            user_id: ids[0].clone(), item_id: ids[1].clone(), category: ids[2].clone(), action, ts, weight,
+            user_id: ids[0].clone(), item_id: ids[1].clone(), category: ids[2].clone(),
+            categories: ids[..categories].to_vec(), action, ts, weight,
             request_id: None, event_id: None, is_tail: None,
         };
         prop_assert_eq!(Event::decode(&event.encode()), Ok(event));

@@ -6,7 +6,7 @@
 //! same events give the same numbers everywhere.
 //!
 //! An event is applied in a fixed order (see [`PartitionState`]): expiry, lateness, tail mark,
-//! update of the user, count of the item, halving of the counts, new tail threshold.
+//! update of the user, count of the item, halving of the counts, new tail threshold, new clock.
 //!
 //! ```
 //! use hmisr_features::{FeatureSettings, Id, Interaction, ItemCount, PartitionState, UserState};
@@ -15,13 +15,15 @@
 //! let mut partition = PartitionState::default();
 //! let mut user = UserState::default();
 //! let mut item = ItemCount::default();
-//! let event = Interaction { item: Id::from(7), category: Id::from(1), ts: 1_000, is_tail: None };
+//! let (id, film, genre) = (Id::from(42), Id::from(7), Id::from(1));
+//! let event = Interaction::new(&film, &genre, 1_000);
 //! partition.admit(&settings, &mut user, event.ts).unwrap();
-//! let features = partition.update(&settings, 0, &mut user, &mut item, event);
+//! let features = partition.update(&settings, 0, (&id, &mut user), &mut item, &event);
 //! assert_eq!(features.lifetime.events, 1);
 //! assert_eq!(features.recent_diversity, 1.0);
 //! ```
 
+mod clock;
 mod diversity;
 mod id;
 mod id63;
@@ -33,12 +35,13 @@ mod user;
 pub mod varint;
 mod window;
 
+pub use clock::Clock;
 pub use diversity::{Diversity, Totals};
 pub use id::{Id, IdError, MAX_INT_ID};
 pub use id63::{MAX_ID_BYTES, id63, json_id};
 pub use missing::is_missing;
-pub use partition::{Late, PartitionState};
+pub use partition::{Late, PartitionState, is_expired, is_removable};
 pub use popularity::{ItemCount, Popularity};
-pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};
-pub use user::{Category, Features, Interaction, UserState, Visit};
+pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION, MAX_TS};
+pub use user::{Category, Features, Interaction, MAX_CATEGORIES, UserState, VISITS, Visit};
 pub use window::{RECENT, WindowFeatures, WindowRow};

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::RECENT;
 
 /// Changes whenever the same events and settings would give other numbers.
-pub const MATHS_VERSION: u32 = 2;
+pub const MATHS_VERSION: u32 = 3;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The first event time that is implausible: 2200-01-01T00:00:00Z, epoch milliseconds.
+pub const MAX_TS: i64 = 7_258_118_400_000;
 
 /// Every setting that changes a feature's value. State is bound to them (and to
 /// [`MATHS_VERSION`]): a store written under other settings is refused.
@@ -24,9 +27,11 @@ pub struct FeatureSettings {
     pub head_share: f64,
     /// L: all item counts are halved after this many applied events of a partition.
     pub half_life_events: u64,
+    /// An event before this time is implausible, epoch milliseconds; so is one from [`MAX_TS`] on.
+    pub min_ts_ms: i64,
     /// How much older than its user's newest event an event may be, in milliseconds.
     pub max_lateness_ms: i64,
-    /// A user without events for longer than this, in event time, starts afresh (milliseconds).
+    /// A user without events for longer than this, in its own event time, starts afresh (milliseconds).
     pub ttl_ms: i64,
     /// An event whose `event_id` is that of one of its user's last so many events that had one is
     /// a duplicate; 0: nothing is.
@@ -41,7 +46,9 @@ impl Default for FeatureSettings {
             popularity_epoch: 10_000,
             head_share: 0.8,
             half_life_events: 10_000_000,
-            max_lateness_ms: 0,
+            // 1990-01-01T00:00:00Z.
+            min_ts_ms: 631_152_000_000,
+            max_lateness_ms: DAY_MS,
             ttl_ms: 90 * DAY_MS,
             dedup_events: 0,
         }
@@ -79,21 +86,34 @@ impl FeatureSettings {
             "expected a share above 0 and at most 1",
         )?;
         check(self.half_life_events > 0, "half_life_events", &self.half_life_events, AT_LEAST_ONE)?;
+        check(
+            (0..MAX_TS).contains(&self.min_ts_ms),
+            "min_ts_ms",
+            &self.min_ts_ms,
+            "expected epoch milliseconds from 0 to before 2200-01-01 (7258118400000)",
+        )?;
         check(self.max_lateness_ms >= 0, "max_lateness_ms", &self.max_lateness_ms, MILLIS)?;
         check(self.ttl_ms >= 0, "ttl_ms", &self.ttl_ms, MILLIS)?;
         check(self.dedup_events <= 10_000, "dedup_events", &self.dedup_events, "expected 0 to 10000 events")
+    }
+
+    /// Whether an event may have been at `ts`, epoch milliseconds; most of those that may not come from
+    /// another unit.
+    pub fn is_plausible(&self, ts: i64) -> bool {
+        (self.min_ts_ms..MAX_TS).contains(&ts)
     }
 
     /// A text that is equal for equal settings and maths, and for no others; stores carry it.
     pub fn identity(&self) -> String {
         format!(
             "maths={MATHS_VERSION} window={} recent={} popularity_epoch={} head_share={} \
-             half_life_events={} max_lateness_ms={} ttl_ms={} dedup_events={}",
+             half_life_events={} min_ts_ms={} max_lateness_ms={} ttl_ms={} dedup_events={}",
             self.window,
             self.recent,
             self.popularity_epoch,
             self.head_share,
             self.half_life_events,
+            self.min_ts_ms,
             self.max_lateness_ms,
             self.ttl_ms,
             self.dedup_events

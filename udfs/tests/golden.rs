@@ -1,4 +1,4 @@
-//! The checked-in events give the checked-in features to 1e-9, under two sets of settings.
+//! The checked-in events give the checked-in features to 1e-9, under three sets of settings.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use hmisr_features::{FeatureSettings, Id, Interaction, ItemCount, PartitionState
 use serde_json::{Value, json};
 
 const DAY_MS: i64 = 86_400_000;
+const EVENTS: &str = include_str!("golden/events.jsonl");
 
 #[test]
 fn settings_a() {
@@ -20,7 +21,7 @@ fn settings_a() {
         ttl_ms: 90 * DAY_MS,
         ..FeatureSettings::default()
     };
-    check(&settings, include_str!("golden/features-a.jsonl"));
+    check(&settings, EVENTS, include_str!("golden/features-a.jsonl"), 244);
 }
 
 #[test]
@@ -35,43 +36,56 @@ fn settings_b() {
         ttl_ms: 30 * DAY_MS,
         ..FeatureSettings::default()
     };
-    check(&settings, include_str!("golden/features-b.jsonl"));
+    check(&settings, EVENTS, include_str!("golden/features-b.jsonl"), 244);
 }
 
-fn check(settings: &FeatureSettings, expected: &str) {
+/// Users whose clocks are wrong, now and then or always, for a while or for ever.
+#[test]
+fn settings_c() {
+    let settings = FeatureSettings {
+        window: 8,
+        recent: 4,
+        popularity_epoch: 50,
+        head_share: 0.8,
+        half_life_events: 400,
+        max_lateness_ms: DAY_MS,
+        ttl_ms: 30 * DAY_MS,
+        ..FeatureSettings::default()
+    };
+    let events = include_str!("golden/clock-events.jsonl");
+    check(&settings, events, include_str!("golden/features-c.jsonl"), 900);
+}
+
+fn check(settings: &FeatureSettings, events: &str, expected: &str, count: usize) {
     let mut partition = PartitionState::default();
     let mut users: HashMap<Id, UserState> = HashMap::new();
     let mut items: HashMap<Id, ItemCount> = HashMap::new();
-    let events = include_str!("golden/events.jsonl").lines();
     let mut checked = 0;
-    for (offset, (event, expected)) in events.zip(expected.lines()).enumerate() {
+    for (offset, (event, wanted)) in events.lines().zip(expected.lines()).enumerate() {
         let event: Value = serde_json::from_str(event).unwrap();
-        let expected: Value = serde_json::from_str(expected).unwrap();
+        let wanted: Value = serde_json::from_str(wanted).unwrap();
         let id = |field: &str| -> Id { serde_json::from_value(event[field].clone()).unwrap() };
         let ts = event["ts"].as_i64().unwrap();
         let user = users.entry(id("user_id")).or_default();
         let given = if partition.admit(settings, user, ts).is_err() {
             json!({"dead_letter": "late", "offset": offset})
         } else {
-            let event = Interaction {
-                item: id("item_id"),
-                category: id("category"),
-                ts,
-                is_tail: event.get("is_tail").and_then(Value::as_bool),
-            };
-            let item = items.entry(event.item.clone()).or_default();
-            let features = partition.update(settings, 0, user, item, event.clone());
+            let (item_id, category) = (id("item_id"), id("category"));
+            let is_tail = event.get("is_tail").and_then(Value::as_bool);
+            let interaction = Interaction { is_tail, ..Interaction::new(&item_id, &category, ts) };
+            let item = items.entry(item_id.clone()).or_default();
+            let features = partition.update(settings, 0, (&id("user_id"), user), item, &interaction);
             json!({
-                "user_id": id("user_id"), "item_id": event.item, "category": event.category,
+                "user_id": id("user_id"), "item_id": item_id, "category": category,
                 "tail": features.tail, "ts": ts, "partition": 0, "offset": offset,
                 "lifetime": features.lifetime, "window": features.window,
                 "recent_diversity": features.recent_diversity,
             })
         };
-        assert_close(&given, &expected, &format!("offset {offset}"));
+        assert_close(&given, &wanted, &format!("offset {offset}"));
         checked += 1;
     }
-    assert_eq!(checked, 244);
+    assert_eq!((checked, expected.lines().count()), (count, count));
 }
 
 fn assert_close(given: &Value, expected: &Value, place: &str) {

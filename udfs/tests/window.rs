@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use hmisr_features::{
-    Diversity, FeatureSettings, Id, RECENT, UserState, Visit, WindowFeatures, WindowRow, id63, json_id,
+    Diversity, FeatureSettings, Id, Interaction, RECENT, UserState, WindowFeatures, WindowRow, id63, json_id,
 };
 use proptest::prelude::*;
 
@@ -18,11 +18,11 @@ fn row() -> impl Strategy<Value = WindowRow> {
 /// The events one after another, through the state that the streaming job keeps.
 fn one_by_one(rows: &[WindowRow], recent: usize) -> (Diversity, f64) {
     let settings = FeatureSettings { window: rows.len().max(1), recent, ..FeatureSettings::default() };
-    let mut user = UserState::default();
+    let (item, mut user) = (Id::from(1), UserState::default());
     for row in rows {
         let category = Id::text(&format!("category {}", row.category)).unwrap();
-        let visit = Visit { item: Id::from(1), category, ts: 0, tail: row.tail == Some(true) };
-        user.push(&settings, 0, &visit);
+        let event = Interaction::new(&item, &category, 0);
+        user.push(&settings, 0, &event, row.tail == Some(true));
     }
     let features = user.features(&settings);
     (features.window, features.recent_diversity)

@@ -67,7 +67,7 @@ impl Memory {
         let item = self.items.entry(event.item_id.clone()).or_default();
         self.partition.admit(settings, user, event.ts).ok()?;
         let Features { tail, lifetime, window, recent_diversity } =
-            self.partition.update(settings, 0, user, item, event.interaction());
+            self.partition.update(settings, 0, (&event.user_id, user), item, &event.interaction());
         Some(FeatureRecord {
             user_id: event.user_id,
             item_id: event.item_id,

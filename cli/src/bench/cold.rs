@@ -39,8 +39,8 @@ pub fn fill(config: &Config, folder: &Path, topic: &TopicInfo) -> Result<u64, Fa
                 group: config.pipeline.group.clone(),
                 partition,
                 partitions: topic.partitions,
-                features: config.features.identity(),
-                visits_kept: config.pipeline.visits_kept(&config.features),
+                features: config.pipeline.definition(&config.features),
+                visits_kept: config.pipeline.visits_kept(),
             };
             Ok(PartitionStore::open(&path, &identity, &config.features, &resources)?)
         })
@@ -75,9 +75,9 @@ fn visits(
         let place = store.place(user, &item)?;
         let slots = store.slots(place);
         let ts = START_MS - VISITS + visit;
-        let event = Interaction { item: item.clone(), category, ts, is_tail: None };
-        let kept = config.pipeline.visits_kept(&config.features);
-        slots.partition.update(&config.features, kept, slots.user, slots.item, event);
+        let event = Interaction { action: "click", ..Interaction::new(&item, &category, ts) };
+        let kept = config.pipeline.visits_kept();
+        slots.partition.update(&config.features, kept, (user, slots.user), slots.item, &event);
         store.changed(place);
     }
     Ok(())

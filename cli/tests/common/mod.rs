@@ -125,7 +125,8 @@ pub fn events(count: usize) -> String {
     let mut lines = String::new();
     for n in 0..count {
         let (user, item) = (random(40), random(120));
-        let late = if random(50) == 0 { 100_000 } else { 0 };
+        // More than a day.
+        let late = if random(50) == 0 { 100_000_000 } else { 0 };
         let ts = 1_600_000_000_000 + n as u64 * 1_000 - late;
         lines.push_str(&match random(200) {
             0 => "{\"user_id\": 1, nonsense\n".to_owned(),

@@ -58,9 +58,10 @@ fn flow() -> Row {
                 .query("hmisr_pipeline_lag_records{$s}", "{{instance}}"),
             stack("Dead letters by reason", "cps", "`hmisr dlq list` shows them; docs/dead-letters.md tells the reasons.")
                 .query("sum by (reason) (rate(hmisr_pipeline_dead_letters_total{$s}[$i]))", "{{reason}}"),
-            lines("Events that ended otherwise", "cps", "Duplicates left out, users forgotten, and events applied whose action is in no configured list.")
+            lines("Events that ended otherwise", "cps", "Duplicates left out, users forgotten, and events applied that are not positive, or whose action is in no configured list.")
                 .query("sum(rate(hmisr_pipeline_duplicates_total{$s}[$i]))", "duplicates")
                 .query("sum(rate(hmisr_pipeline_forgotten_total{$s}[$i]))", "users forgotten")
+                .query("sum(rate(hmisr_pipeline_neutral_events_total{$s}[$i]))", "not positive")
                 .query("sum(rate(hmisr_pipeline_unknown_actions_total{$s}[$i]))", "unknown actions"),
             lines("Feeder", "cps", "Of `hmisr up` alone: events that the log took from the feeder.")
                 .query("sum(rate(hmisr_feed_events_total{$s}[$i]))", "events fed")

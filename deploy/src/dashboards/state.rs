@@ -55,7 +55,7 @@ fn size() -> Row {
             lines(
                 "Users expired",
                 "cps",
-                "Users that compactions removed, features.ttl_ms after their last event.",
+                "Users that compactions removed, twice features.ttl_ms after their last event by the partition's clock.",
             )
             .query("sum(rate(hmisr_state_expired_users_total{$s}[$i]))", "expired"),
             lines("Memory", "bytes", "Block cache and memtables share state.memory_bytes.")

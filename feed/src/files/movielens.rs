@@ -81,6 +81,7 @@ fn rating_event(user_id: Id, item_id: Id, category: Id, rating: f32, ts: i64) ->
         user_id,
         item_id,
         category,
+        categories: Vec::new(),
         action: "rate".to_owned(),
         ts,
         weight: Some(rating),

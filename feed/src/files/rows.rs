@@ -92,6 +92,7 @@ impl EventSource for RowSource {
             user_id: self.users[row.user as usize].clone(),
             item_id: self.items[row.item as usize].clone(),
             category: self.categories[row.category as usize].clone(),
+            categories: Vec::new(),
             action: self.actions[row.action as usize].clone(),
             ts: row.ts,
             weight: (!row.weight.is_nan()).then_some(row.weight),

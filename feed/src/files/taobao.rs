@@ -40,6 +40,7 @@ fn event(line: &[u8]) -> Result<Event, (&'static str, &[u8], &'static str)> {
         user_id: id("user", user)?,
         item_id: id("item", item)?,
         category: id("category", category)?,
+        categories: Vec::new(),
         action: text(behaviour),
         ts: millis(seconds, false).ok_or(("unix_seconds", seconds, "a whole number of seconds"))?,
         weight: None,

@@ -149,6 +149,7 @@ impl Generator {
             user_id: id(session.user),
             item_id: id(item as usize),
             category: id(self.catalogue.category(item)),
+            categories: Vec::new(),
             action: self.settings.action.clone(),
             ts: self.ts,
             weight: None,

@@ -327,6 +327,7 @@ where
         metrics.examples.inc_by(counts.examples);
         metrics.forgotten.inc_by(counts.forgotten);
         metrics.duplicates.inc_by(counts.duplicates);
+        metrics.neutral.inc_by(counts.neutral);
         metrics.unknown_actions.inc_by(counts.unknown_actions);
         for (reason, count) in Reason::ALL.into_iter().zip(counts.dead_letters) {
             metrics.dead_letter(reason).inc_by(count);

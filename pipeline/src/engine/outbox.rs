@@ -42,6 +42,7 @@ pub(super) struct Counts {
     pub(super) examples: u64,
     pub(super) forgotten: u64,
     pub(super) duplicates: u64,
+    pub(super) neutral: u64,
     pub(super) unknown_actions: u64,
     pub(super) dead_letters: [u64; Reason::ALL.len()],
 }
@@ -125,9 +126,14 @@ impl<K: Sink> Outbox<K> {
             *oldest = (*oldest).min(record.timestamp_ms);
         }
         match outcome {
-            Outcome::Applied { features, example, known_action } => {
+            Outcome::Noted { known_action } => {
                 self.batch.counts.applied += 1;
+                self.batch.counts.neutral += 1;
                 self.batch.counts.unknown_actions += u64::from(!known_action);
+                Ok(())
+            }
+            Outcome::Applied { features, example } => {
+                self.batch.counts.applied += 1;
                 if let Some(example) = example {
                     self.example(&features.user_id, example)?;
                 }

@@ -128,8 +128,8 @@ where
             group: self.source.group_id().to_owned(),
             partition: number,
             partitions: self.source.topic().partitions,
-            features: self.setup.features.identity(),
-            visits_kept: self.setup.pipeline.visits_kept(&self.setup.features),
+            features: self.setup.pipeline.definition(&self.setup.features),
+            visits_kept: self.setup.pipeline.visits_kept(),
         };
         let range = log_start..=newest.unwrap_or(log_start);
         let fits = |store: &PartitionStore| {

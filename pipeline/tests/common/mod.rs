@@ -46,7 +46,10 @@ impl Bench {
             retry_pause_ms: 1,
             ..Default::default()
         };
-        Self { log, folder, features: FeatureSettings { window: 8, ..Default::default() }, pipeline }
+        // Times in tests are small numbers.
+        let features =
+            FeatureSettings { window: 8, min_ts_ms: 0, max_lateness_ms: 0, ..Default::default() };
+        Self { log, folder, features, pipeline }
     }
 
     pub fn state_folder(&self) -> std::path::PathBuf {
@@ -264,6 +267,7 @@ pub fn event(user: u32, item: u32, ts: i64) -> Event {
         user_id: Id::from(user),
         item_id: Id::from(item),
         category: Id::from(item % 5),
+        categories: Vec::new(),
         action: if item.is_multiple_of(7) { "skip".into() } else { "click".into() },
         ts,
         weight: None,

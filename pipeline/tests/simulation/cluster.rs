@@ -108,7 +108,7 @@ impl Cluster {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             slots: (0..plan.instances).map(|_| Mutex::new(Slot::Down)).collect(),
-            feed: Mutex::new(Feed::new(&broker, plan.partitions)),
+            feed: Mutex::new(Feed::new(&broker, plan.partitions, plan.users)),
             plan,
             broker,
             random,

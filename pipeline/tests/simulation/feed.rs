@@ -10,18 +10,19 @@ use crate::random::Random;
 pub struct Feed {
     broker: Broker,
     partitions: i32,
+    users: u64,
     sink: Option<MemorySink>,
     sent: u64,
 }
 
 impl Feed {
-    pub fn new(broker: &Broker, partitions: i32) -> Self {
-        Self { broker: broker.clone(), partitions, sink: None, sent: 0 }
+    pub fn new(broker: &Broker, partitions: i32, users: u64) -> Self {
+        Self { broker: broker.clone(), partitions, users, sink: None, sent: 0 }
     }
 
     fn record(&mut self, random: &mut Random) -> Outgoing {
         self.sent += 1;
-        let user = Id::from(random.below(6) as u32);
+        let user = Id::from(random.below(self.users) as u32);
         let item = random.below(12) as u32;
         let ts = 1_000_000 + self.sent as i64 * 10 - random.one_of(&[0, 0, 0, 15]);
         let action = if random.chance(200) { "skip" } else { "click" };
@@ -29,6 +30,7 @@ impl Feed {
             user_id: user.clone(),
             item_id: Id::from(item),
             category: Id::from(item % 7),
+            categories: Vec::new(),
             action: action.into(),
             ts,
             weight: random.chance(300).then(|| random.one_of(&[0.25, 2.0])),
@@ -43,6 +45,14 @@ impl Feed {
             1 => None,
             2 => {
                 event.ts = 1 << 41;
+                Some(event.encode())
+            }
+            4 => {
+                event.ts = random.one_of(&[-1, 999, 1_000, event.ts / 1_000]);
+                Some(event.encode())
+            }
+            5 => {
+                event.ts += random.one_of(&[-600_000, -1_000, 1_000, 900_000]);
                 Some(event.encode())
             }
             3 => {

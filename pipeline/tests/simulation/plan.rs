@@ -27,6 +27,8 @@ pub struct Plan {
     pub seed: u64,
     pub instances: usize,
     pub partitions: i32,
+    /// The partition's clock goes by 16 users or more.
+    pub users: u64,
     /// Two instances were given the same transactional id.
     pub same_id: bool,
     /// What happens before the storm is over.
@@ -48,8 +50,9 @@ impl Plan {
             recent: random.one_of(&[1, 3, 20]),
             popularity_epoch: random.one_of(&[3, 20]),
             half_life_events: random.one_of(&[10, 1000]),
-            ttl_ms: random.one_of(&[300, 1 << 40]),
-            max_lateness_ms: random.one_of(&[0, 10]),
+            min_ts_ms: 1_000,
+            ttl_ms: random.one_of(&[300, 2_000, 1 << 40]),
+            max_lateness_ms: random.one_of(&[0, 10, 500]),
             dedup_events: random.one_of(&[0, 3]),
             ..FeatureSettings::default()
         };
@@ -68,6 +71,7 @@ impl Plan {
             seed,
             instances: random.one_of(&[1, 2, 2, 3]),
             partitions: random.one_of(&[1, 2, 3]),
+            users: random.one_of(&[6, 6, 60]),
             same_id: random.chance(150),
             actions: 100 + random.below(250),
             faults: random.one_of(&[0, 10, 40, 100]),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState, Visit};
+use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState, Visit, is_expired};
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Reason, TrainingExample, WireId, topic};
 use hmisr_stream::memory::Broker;
@@ -60,9 +60,9 @@ impl Reference {
             }
         }
         for partition in partitions.into_values() {
-            let watermark = partition.shared.watermark.unwrap_or(0);
+            let now = partition.shared.clock.now();
             for (id, user) in partition.users {
-                if !user.is_empty() && !user.is_expired(&plan.features, watermark) {
+                if user.newest_ts().is_some_and(|newest| !is_expired(&plan.features, now, newest)) {
                     reference.users.insert(id, stored(&user));
                 }
             }
@@ -73,7 +73,9 @@ impl Reference {
     fn apply(&mut self, partition: &mut Partition, record: &Record, plan: &Plan) -> Result<(), Reason> {
         let key = record.key.clone().unwrap();
         let Some(payload) = &record.payload else {
-            partition.users.remove(&Id::parse(std::str::from_utf8(&key).unwrap()).unwrap());
+            let user = Id::parse(std::str::from_utf8(&key).unwrap()).unwrap();
+            partition.users.remove(&user);
+            partition.shared.clock.forget(&user);
             self.outputs.features.entry(key.clone()).or_default().push(None);
             self.outputs.examples.entry(key).or_default().push(None);
             return Ok(());
@@ -81,6 +83,9 @@ impl Reference {
         let event = Event::decode(payload).map_err(|(reason, _)| reason)?;
         if event.user_id.to_string().into_bytes() != key {
             return Err(Reason::KeyMismatch);
+        }
+        if !plan.features.is_plausible(event.ts) {
+            return Err(Reason::ImplausibleTime);
         }
         if event.ts > record.timestamp_ms + plan.pipeline.max_future_ms {
             return Err(Reason::Future);
@@ -92,17 +97,24 @@ impl Reference {
             return Ok(());
         }
         shared.admit(&plan.features, user, event.ts).map_err(|_| Reason::Late)?;
-        let known = user.categories().iter().any(|category| category.id == event.category);
-        if !known && user.categories().len() >= plan.pipeline.max_user_categories {
+        let (keep, interaction) = (plan.pipeline.visits_kept(), event.interaction());
+        if event.action != "click" {
+            shared.note(&plan.features, keep, (&event.user_id, user), &interaction);
+            if let Some(id) = event_id {
+                user.remember_event(&plan.features, id);
+            }
+            return Ok(());
+        }
+        if !user.has_room_for(&event.category, plan.pipeline.max_user_categories) {
             return Err(Reason::TooManyCategories);
         }
-        if event.action == "click" && !user.is_empty() {
+        if !user.is_empty() {
             let example = example(user, &event, &plan.features, plan.pipeline.history);
             let example = Example(example.encode_to_vec());
             self.outputs.examples.entry(key.clone()).or_default().push(Some(example));
         }
         let item = items.entry(event.item_id.clone()).or_default();
-        let features = shared.update(&plan.features, plan.pipeline.history, user, item, event.interaction());
+        let features = shared.update(&plan.features, keep, (&event.user_id, user), item, &interaction);
         if let Some(id) = event_id {
             user.remember_event(&plan.features, id);
         }
@@ -127,7 +139,7 @@ impl Reference {
 /// The example of an event: what the user was before it, and what it adds.
 fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history: usize) -> TrainingExample {
     let features = user.features(settings);
-    let visits: Vec<Visit> = user.visits().collect();
+    let visits: Vec<Visit<'_>> = user.visits().collect();
     let before = &visits[visits.len().saturating_sub(history)..];
     let mut times: Vec<i64> = before.iter().map(|visit| visit.ts).collect();
     times.push(event.ts);
@@ -139,10 +151,10 @@ fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history:
         weight: event.weight.unwrap_or(1.0),
         ts: event.ts,
         history_items: before.iter().map(|visit| WireId::from(&visit.item)).collect(),
-        history_categories: before.iter().map(|visit| WireId::from(&visit.category)).collect(),
+        history_categories: before.iter().map(|visit| WireId::from(visit.category)).collect(),
         history_ts_deltas: times.windows(2).map(|pair| pair[0] - pair[1]).collect(),
         features: FeatureVector {
-            events: features.lifetime.events,
+            events: user.visited(),
             entropy: features.window.entropy,
             evenness: features.window.evenness,
             switch_rate: features.window.switch_rate,

@@ -161,6 +161,9 @@ fn view(user_id: Id, items: &[Id]) -> UserView {
         category: Id::from(7),
         ts: 1_000 * at as i64,
         tail: false,
+        action: "click".to_owned(),
+        weight: None,
+        more_categories: Vec::new(),
     };
     UserView {
         user_id,

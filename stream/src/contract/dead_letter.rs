@@ -19,6 +19,8 @@ pub enum Reason {
     Late,
     /// Later than the record's own timestamp by more than `max_future_ms`.
     Future,
+    /// Before `features.min_ts_ms` or from 2200 on: most likely of another unit.
+    ImplausibleTime,
     /// The payload is longer than the configured limit.
     TooLarge,
     /// The user already has as many categories as `pipeline.max_user_categories` allows.
@@ -27,13 +29,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::Invalid,
         Self::MissingId,
         Self::KeyMismatch,
         Self::Late,
         Self::Future,
+        Self::ImplausibleTime,
         Self::TooLarge,
         Self::TooManyCategories,
     ];
@@ -47,6 +50,7 @@ impl Reason {
             Self::KeyMismatch => "key_mismatch",
             Self::Late => "late",
             Self::Future => "future",
+            Self::ImplausibleTime => "implausible_time",
             Self::TooLarge => "too_large",
             Self::TooManyCategories => "too_many_categories",
         }

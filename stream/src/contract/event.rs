@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use hmisr_features::{Id, Interaction, is_missing};
+use hmisr_features::{Id, Interaction, MAX_CATEGORIES, is_missing};
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Reason;
-
-/// The first event time that is refused: 2200-01-01T00:00:00Z, epoch milliseconds.
-pub const MAX_TS: i64 = 7_258_118_400_000;
 
 /// The longest `action`, `request_id` or `event_id`, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
@@ -32,11 +29,14 @@ pub struct Event {
     pub user_id: Id,
     /// The item.
     pub item_id: Id,
-    /// The item's category.
+    /// The item's category; where it has several, the first.
     pub category: Id,
+    /// All categories of an item that has several, at most 8, for the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Id>,
     /// What the user did, free text; the configuration says which actions are positive.
     pub action: String,
-    /// Event time, epoch milliseconds, from 0 to before 2200.
+    /// Event time, epoch milliseconds; the job refuses what `FeatureSettings::is_plausible` does.
     pub ts: i64,
     /// How strong the interaction is, finite; a rating, for example.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,13 +82,19 @@ impl Event {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What the features read of the event.
-    pub fn interaction(&self) -> Interaction {
+    /// What is read of the event.
+    pub fn interaction(&self) -> Interaction<'_> {
         Interaction {
-            item: self.item_id.clone(),
-            category: self.category.clone(),
+            item: &self.item_id,
+            category: &self.category,
+            more_categories: match self.categories.as_slice() {
+                [first, more @ ..] if *first == self.category => more,
+                all => all,
+            },
             ts: self.ts,
             is_tail: self.is_tail,
+            action: &self.action,
+            weight: self.weight,
         }
     }
 }
@@ -110,6 +116,7 @@ enum Field {
     UserId,
     ItemId,
     Category,
+    Categories,
     Action,
     Ts,
     Weight,
@@ -134,11 +141,13 @@ impl<'de> Visitor<'de> for EventVisitor {
         let (mut user_id, mut item_id, mut category) = (None, None, None);
         let (mut action, mut ts, mut weight) = (None, None, None);
         let (mut request_id, mut event_id, mut is_tail) = (None, None, None);
+        let mut categories: Option<Option<Vec<Id>>> = None;
         while let Some(field) = map.next_key::<Field>()? {
             match field {
                 Field::UserId => read(&mut map, &mut user_id, "user_id")?,
                 Field::ItemId => read(&mut map, &mut item_id, "item_id")?,
                 Field::Category => read(&mut map, &mut category, "category")?,
+                Field::Categories => read(&mut map, &mut categories, "categories")?,
                 Field::Action => read(&mut map, &mut action, "action")?,
                 Field::Ts => read(&mut map, &mut ts, "ts")?,
                 Field::Weight => read(&mut map, &mut weight, "weight")?,
@@ -148,10 +157,11 @@ impl<'de> Visitor<'de> for EventVisitor {
                 Field::Unknown => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        let ts: i64 = require(ts, "ts")?;
-        if !(0..MAX_TS).contains(&ts) {
+        let categories = categories.flatten().unwrap_or_default();
+        if categories.len() > MAX_CATEGORIES {
             return Err(de::Error::custom(format!(
-                "field `ts`: {ts} is not epoch milliseconds from 0 to before 2200-01-01 ({MAX_TS})"
+                "field `categories`: {} of them, at most {MAX_CATEGORIES} are read",
+                categories.len()
             )));
         }
         let weight: Option<f32> = weight.flatten();
@@ -162,8 +172,9 @@ impl<'de> Visitor<'de> for EventVisitor {
             user_id: require(user_id, "user_id")?,
             item_id: require(item_id, "item_id")?,
             category: require(category, "category")?,
+            categories,
             action: bounded(require(action, "action")?, "action")?,
-            ts,
+            ts: require(ts, "ts")?,
             weight,
             request_id: request_id.flatten().map(|text| bounded(text, "request_id")).transpose()?,
             event_id: event_id.flatten().map(|text| bounded(text, "event_id")).transpose()?,
@@ -240,13 +251,14 @@ mod tests {
             ("category", "[1]"),
             ("action", "7"),
             ("ts", "\"now\""),
-            ("ts", "-5"),
             ("ts", "9223372036854775808"),
-            ("ts", "7258118400000"),
             ("ts", "1.5"),
             ("weight", "\"5\""),
             ("weight", "1e300"),
             ("is_tail", "1"),
+            ("categories", "[1,2,3,4,5,6,7,8,9]"),
+            ("categories", "[-1]"),
+            ("categories", "3"),
             ("event_id", "3"),
         ] {
             let (reason, message) = refused(&with(field, value));
@@ -279,5 +291,22 @@ mod tests {
         .unwrap();
         assert_eq!(event.is_tail, None);
         assert_eq!(Event::decode(&event.encode()).unwrap(), event);
+    }
+
+    #[test]
+    fn further_categories_are_those_beside_the_first() {
+        let more = |categories: &str| {
+            let text = format!(
+                r#"{{"user_id":1,"item_id":2,"category":"a","action":"x","ts":-7,"categories":{categories}}}"#
+            );
+            let event = Event::decode(text.as_bytes()).unwrap();
+            assert_eq!(Event::decode(&event.encode()).unwrap(), event);
+            event.interaction().more_categories.iter().map(Id::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(more(r#"["a","b",3]"#), ["b", "3"]);
+        assert_eq!(more(r#"["b"]"#), ["b"]);
+        assert_eq!(more("[]"), Vec::<String>::new());
+        assert_eq!(more("null"), Vec::<String>::new());
+        assert_eq!(more("[1,2,3,4,5,6,7,8]").len(), 8);
     }
 }

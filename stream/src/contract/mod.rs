@@ -13,7 +13,8 @@ mod windowed;
 
 pub use announcement::SnapshotAnnouncement;
 pub use dead_letter::{DeadLetter, Reason};
-pub use event::{Event, MAX_TS};
+pub use event::Event;
+pub use hmisr_features::MAX_TS;
 pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
 pub use features::FeatureRecord;
 pub use hmisr_features::{Diversity, Id};

@@ -14,18 +14,18 @@ pub struct UserView {
     pub next_offset: i64,
     /// The user's greatest event time, epoch milliseconds.
     pub newest_ts: i64,
-    /// Over all the user's events since the state began.
+    /// Over all the user's positive events since the state began.
     pub lifetime: Diversity,
-    /// Over the last W events.
+    /// Over the last W of them.
     pub window: Diversity,
-    /// Distinct categories among the last N events, divided by min(N, n).
+    /// Distinct categories among the last N of them, divided by min(N, n).
     pub recent_diversity: f64,
-    /// The newest events kept, oldest first: at least the window, and as many as a training
-    /// example's history holds.
+    /// The newest events of any action, oldest first: 200, or as many as a training example's history
+    /// holds where that is more.
     pub visits: Vec<VisitView>,
 }
 
-/// One event of a sequence window.
+/// One event of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VisitView {
     /// The item.
@@ -34,6 +34,15 @@ pub struct VisitView {
     pub category: Id,
     /// Event time, epoch milliseconds.
     pub ts: i64,
-    /// Whether the item was long-tail when the event arrived.
+    /// Whether the item was long-tail when the event arrived; false of an action that is not positive.
     pub tail: bool,
+    /// What the user did; empty where the answer is of an older job.
+    #[serde(default)]
+    pub action: String,
+    /// How strong the interaction was, where the event told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f32>,
+    /// The item's further categories, where it has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_categories: Vec<Id>,
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use arroyo_udf_plugin::arrow::array::ArrayData;
-use hmisr_features::{FeatureSettings, Id, RECENT, UserState, Visit, WindowFeatures, WindowRow};
+use hmisr_features::{FeatureSettings, Id, Interaction, RECENT, UserState, WindowFeatures, WindowRow};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{aggregate, diversity, integers};
@@ -39,14 +39,10 @@ fn assert_streaming(rows: &[Row], json: &str) {
     events.sort();
     events.dedup_by_key(|row| (row.partition, row.offset));
     let settings = FeatureSettings { window: events.len().max(1), ..FeatureSettings::default() };
-    let mut user = UserState::default();
+    let (item, mut user) = (Id::from(1), UserState::default());
     for event in &events {
         let category = Id::text(&format!("category {}", event.category)).unwrap();
-        user.push(
-            &settings,
-            0,
-            &Visit { item: Id::from(1), category, ts: 0, tail: event.tail == Some(true) },
-        );
+        user.push(&settings, 0, &Interaction::new(&item, &category, 0), event.tail == Some(true));
     }
     let features = user.features(&settings);
     let given: Value = serde_json::from_str(json).unwrap();

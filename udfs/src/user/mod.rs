@@ -1,29 +1,52 @@
-//! One user's state: counts per category and the sequence of the newest events.
+//! One user's state: counts per category, and the newest events.
 
 mod codec;
+mod names;
+mod positives;
 mod visits;
 
 use std::collections::VecDeque;
 
 use crate::{Diversity, FeatureSettings, Id, Totals};
-pub use visits::Visit;
-use visits::Visits;
+pub use names::Category;
+use names::{Actions, Categories};
+use positives::{Positive, Positives};
+use visits::{Entry, Visits};
+pub use visits::{MAX_CATEGORIES, VISITS, Visit};
 
 /// Accumulated sums are computed anew whenever a user's event count is a multiple of this, which
 /// keeps their drift far below 1e-9.
 const SETTLE_EVERY: u64 = 256;
 
-/// What the features read of an event.
-#[derive(Debug, Clone)]
-pub struct Interaction {
+/// What is read of an event: the features read item, first category, `ts` and `is_tail` of those whose
+/// action is positive; a model reads all.
+#[derive(Debug, Clone, Copy)]
+pub struct Interaction<'a> {
     /// The item.
-    pub item: Id,
-    /// The item's category.
-    pub category: Id,
+    pub item: &'a Id,
+    /// The item's first category.
+    pub category: &'a Id,
+    /// Its further categories; what is beyond [`MAX_CATEGORIES`] in all is not read.
+    pub more_categories: &'a [Id],
     /// Event time, epoch milliseconds.
     pub ts: i64,
     /// The producer's own long-tail mark, which overrides the computed one.
     pub is_tail: Option<bool>,
+    /// What the user did.
+    pub action: &'a str,
+    /// How strong the interaction was, where the event told.
+    pub weight: Option<f32>,
+}
+
+impl<'a> Interaction<'a> {
+    /// An event of which no more is known.
+    pub fn new(item: &'a Id, category: &'a Id, ts: i64) -> Self {
+        Self { item, category, more_categories: &[], ts, is_tail: None, action: "", weight: None }
+    }
+
+    fn more(&self) -> &'a [Id] {
+        &self.more_categories[..self.more_categories.len().min(MAX_CATEGORIES - 1)]
+    }
 }
 
 /// A user's features after an event.
@@ -39,19 +62,6 @@ pub struct Features {
     pub recent_diversity: f64,
 }
 
-/// One of a user's categories, with how many of the user's events fell into it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Category {
-    /// The category.
-    pub id: Id,
-    /// Of all events.
-    pub lifetime: u32,
-    /// Of the last W.
-    pub window: u32,
-    /// Of the last N.
-    recent: u32,
-}
-
 /// One user's state.
 ///
 /// An event costs O(1) besides finding its category, which takes O(k) comparisons over the k
@@ -59,45 +69,66 @@ pub struct Category {
 #[derive(Debug, Clone, Default)]
 pub struct UserState {
     newest_ts: Option<i64>,
-    /// In the order in which they first came; a visit names its category by the place here.
-    categories: Vec<Category>,
+    /// An event names its category by the place here.
+    categories: Categories,
     lifetime: Totals,
     window: Totals,
     /// Categories with an event among the last N.
     recent_distinct: u32,
-    /// The last event's category, and whether its item was long-tail.
-    last: Option<(usize, bool)>,
+    /// The last positive event.
+    last: Option<Positive>,
+    /// The newest positive events, as many as the features look at.
+    positives: Positives,
+    /// Events of any action since the state began.
+    visited: u64,
+    /// The actions of the visits.
+    actions: Actions,
+    /// The newest events of any action.
     visits: Visits,
     /// Ids of the newest events that had one, oldest first, where duplicates are looked for.
     event_ids: VecDeque<Box<str>>,
-    /// Memory of the categories' and event ids' texts, in bytes.
-    text_bytes: usize,
+    /// Memory of the event ids, in bytes.
+    id_bytes: usize,
 }
 
 impl UserState {
-    /// The greatest event time applied; none for a user without events.
+    /// The greatest event time; none for a user without events.
     pub fn newest_ts(&self) -> Option<i64> {
         self.newest_ts
     }
 
-    /// Of all events since the state began.
+    pub(crate) fn set_newest_ts(&mut self, newest_ts: i64) {
+        self.newest_ts = Some(newest_ts);
+    }
+
+    /// Of all positive events since the state began.
     pub fn lifetime(&self) -> &Totals {
         &self.lifetime
     }
 
-    /// Of the last W events.
+    /// Of the last W positive events.
     pub fn window(&self) -> &Totals {
         &self.window
     }
 
-    /// The user's categories, in the order in which they first came.
-    pub fn categories(&self) -> &[Category] {
-        &self.categories
+    /// Events of any action since the state began.
+    pub fn visited(&self) -> u64 {
+        self.visited
     }
 
-    /// Whether the user has had an event of this category.
-    pub fn has_category(&self, id: &Id) -> bool {
-        self.find(id).is_some()
+    /// The user's categories, in the order in which they first came; one that no event names any more may
+    /// still stand there, until another takes its place.
+    pub fn categories(&self) -> &[Category] {
+        &self.categories.list
+    }
+
+    /// Whether a positive event of this category leaves the user with at most `most` categories of positive
+    /// events. All others are bounded by the visits that have them.
+    pub fn has_room_for(&self, id: &Id, most: usize) -> bool {
+        let of_positive = || self.categories().iter().filter(|category| category.lifetime > 0);
+        self.categories().len() < most
+            || of_positive().count() < most
+            || of_positive().any(|category| category.id == *id)
     }
 
     /// Whether one of the newest events had this id.
@@ -108,16 +139,16 @@ impl UserState {
     /// Keeps the id of the event that was just added, for [`UserState::has_event`].
     pub fn remember_event(&mut self, settings: &FeatureSettings, id: &str) {
         self.event_ids.push_back(id.into());
-        self.text_bytes += id.len() + size_of::<Box<str>>();
+        self.id_bytes += id.len() + size_of::<Box<str>>();
         while self.event_ids.len() > settings.dedup_events {
             let gone = self.event_ids.pop_front();
-            self.text_bytes -= gone.map_or(0, |id| id.len() + size_of::<Box<str>>());
+            self.id_bytes -= gone.map_or(0, |id| id.len() + size_of::<Box<str>>());
         }
     }
 
-    /// The newest events, oldest first: as many as the features and `keep` need.
-    pub fn visits(&self) -> impl ExactSizeIterator<Item = Visit> + Clone {
-        self.visits.iter().map(|placed| placed.visit(&self.categories))
+    /// The newest events of any action, oldest first.
+    pub fn visits(&self) -> impl ExactSizeIterator<Item = Visit<'_>> + Clone {
+        self.visits.iter(&self.categories, &self.actions)
     }
 
     /// Whether the user has no events.
@@ -125,60 +156,84 @@ impl UserState {
         self.newest_ts.is_none()
     }
 
-    /// Whether the user's newest event is more than the TTL before `now` (event time).
-    pub fn is_expired(&self, settings: &FeatureSettings, now: i64) -> bool {
-        self.newest_ts.is_some_and(|newest| now.saturating_sub(newest) > settings.ttl_ms)
-    }
-
     /// Memory taken, in bytes, about.
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
+            + self.positives.capacity()
             + self.visits.capacity()
-            + self.categories.capacity() * size_of::<Category>()
-            + self.text_bytes
+            + self.categories.list.capacity() * size_of::<Category>()
+            + self.categories.text_bytes
+            + self.actions.bytes()
+            + self.id_bytes
     }
 
-    /// Adds an event. At least `keep` events are kept where there are as many.
-    pub fn push(&mut self, settings: &FeatureSettings, keep: usize, visit: &Visit) {
-        let at = self.find(&visit.category).unwrap_or_else(|| {
-            self.text_bytes += visit.category.heap_bytes();
-            self.categories.push(Category { id: visit.category.clone(), lifetime: 0, window: 0, recent: 0 });
-            self.categories.len() - 1
-        });
-        let switched = self.last.is_some_and(|(category, _)| category != at);
-        let category = &mut self.categories[at];
-        self.lifetime.push(category.lifetime, visit.tail, switched);
-        self.window.push(category.window, visit.tail, switched);
+    /// Adds a positive event, and keeps the newest `keep` visits.
+    pub fn push(&mut self, settings: &FeatureSettings, keep: usize, event: &Interaction<'_>, tail: bool) {
+        let last = self.last.map(|last| last.category);
+        let at = self.categories.place(event.category, last);
+        let switched = last.is_some_and(|last| last != at);
+        let category = &mut self.categories.list[at];
+        self.lifetime.push(category.lifetime, tail, switched);
+        self.window.push(category.window, tail, switched);
         self.recent_distinct += u32::from(category.recent == 0);
         category.lifetime = category.lifetime.saturating_add(1);
         category.window += 1;
         category.recent += 1;
-        self.newest_ts = Some(self.newest_ts.map_or(visit.ts, |newest| newest.max(visit.ts)));
-        self.visits.push(&visit.item, at, visit.ts, visit.tail);
-        self.last = Some((at, visit.tail));
+        let positive = Positive { category: at, tail };
+        self.positives.push(positive);
+        self.last = Some(positive);
+        self.visit(keep, event, at, tail);
 
-        if let Some((oldest, next)) = self.visits.window.beyond(&self.visits.bytes, settings.window) {
-            let category = &mut self.categories[oldest.category];
+        let Positives { bytes, window, recent } = &mut self.positives;
+        if let Some((oldest, next)) = window.beyond(bytes, settings.window) {
+            let category = &mut self.categories.list[oldest.category];
             self.window.evict(category.window, oldest.tail, oldest.category != next.category);
             category.window -= 1;
         }
-        if let Some((oldest, _)) = self.visits.recent.beyond(&self.visits.bytes, settings.recent) {
-            let category = &mut self.categories[oldest.category];
+        if let Some((oldest, _)) = recent.beyond(bytes, settings.recent) {
+            let category = &mut self.categories.list[oldest.category];
             category.recent -= 1;
             self.recent_distinct -= u32::from(category.recent == 0);
         }
-        self.visits.keep(settings.window.max(settings.recent).max(keep));
+        self.positives.trim();
         if self.lifetime.events.is_multiple_of(SETTLE_EVERY) {
-            self.lifetime.settle(self.categories.iter().map(|category| category.lifetime));
-            self.window.settle(self.categories.iter().map(|category| category.window));
+            self.lifetime.settle(self.categories.list.iter().map(|category| category.lifetime));
+            self.window.settle(self.categories.list.iter().map(|category| category.window));
         }
     }
 
-    /// The features as they stand; `tail` is the newest event's mark.
+    /// Adds an event whose action is not positive to the newest `keep` visits.
+    pub fn note(&mut self, keep: usize, event: &Interaction<'_>) {
+        let at = self.categories.place(event.category, self.last.map(|last| last.category));
+        self.visit(keep, event, at, false);
+    }
+
+    fn visit(&mut self, keep: usize, event: &Interaction<'_>, category: usize, tail: bool) {
+        self.newest_ts = self.newest_ts.max(Some(event.ts));
+        self.visited += 1;
+        self.categories.list[category].visits += 1;
+        let mut more = [0; MAX_CATEGORIES - 1];
+        for (place, id) in more.iter_mut().zip(event.more()) {
+            *place = self.categories.place(id, None);
+            self.categories.list[*place].visits += 1;
+        }
+        let Interaction { item, ts, weight, .. } = *event;
+        let action = self.actions.place(event.action);
+        let more = &more[..event.more().len()];
+        self.visits.push(&Entry { item, category, more, ts, tail, action, weight });
+        let Self { visits, categories, actions, .. } = self;
+        visits.keep(keep, |gone| {
+            categories.gone(gone.category);
+            gone.more().for_each(|place| categories.gone(place));
+            actions.gone(gone.action);
+        });
+    }
+
+    /// The features as they stand; `tail` is the newest positive event's mark.
     pub fn features(&self, settings: &FeatureSettings) -> Features {
-        let looked_at = self.visits.len().min(settings.recent);
+        let looked_at = self.positives.recent.len.min(settings.recent);
         Features {
-            tail: self.last.is_some_and(|(_, tail)| tail),
+            tail: self.last.is_some_and(|last| last.tail),
             lifetime: self.lifetime.diversity(),
             window: self.window.diversity(),
             recent_diversity: if looked_at == 0 {
@@ -189,10 +244,21 @@ impl UserState {
         }
     }
 
-    fn find(&self, id: &Id) -> Option<usize> {
-        match self.last {
-            Some((last, _)) if self.categories[last].id == *id => Some(last),
-            _ => self.categories.iter().position(|category| category.id == *id),
+    /// Whether the visits can be read to their end, and are as many of each category and action as is said.
+    pub fn has_whole_visits(&self) -> bool {
+        let mut categories = vec![0_u32; self.categories().len()];
+        let mut actions = vec![0_u32; self.actions.visits().count()];
+        for placed in self.visits.placed() {
+            for place in std::iter::once(placed.category).chain(placed.more()) {
+                let Some(count) = categories.get_mut(place) else { return false };
+                *count += 1;
+            }
+            let Some(count) = actions.get_mut(placed.action) else { return false };
+            *count += 1;
         }
+        self.visits.are_whole()
+            && self.visits().count() == self.visits.len()
+            && categories.into_iter().eq(self.categories().iter().map(|category| category.visits))
+            && actions.into_iter().eq(self.actions.visits())
     }
 }

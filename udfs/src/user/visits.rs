@@ -1,192 +1,268 @@
-//! A user's newest events as compact bytes, about 8 each: the form in which they are stored is
-//! the form in which they are kept, so that reading and writing a user copies them as a whole.
+//! A user's newest events of any action as compact bytes, about 8 each: the form in which they are stored
+//! is the form in which they are kept, so that reading and writing a user copies them as a whole.
 //!
-//! A visit is a byte of flags, the item, the place of its category among the user's, and the
-//! difference of its time from the visit before.
+//! A visit is a byte of flags, the item, the place of its category among the user's, the difference of its
+//! time from the visit before, and, where they are not in the flags, the place of its action among the
+//! user's, its weight, and further categories.
 
-use super::Category;
+use super::names::{Actions, Categories};
 use crate::Id;
 use crate::id::{put_id, skip_id, take_id};
 use crate::varint::{Reader, put, put_signed};
 
-/// One event in a user's sequence window.
+/// Visits of each user that are kept at least, in a job.
+pub const VISITS: usize = 200;
+/// Categories of one visit, at most; the features read the first alone.
+pub const MAX_CATEGORIES: usize = 8;
+
+/// One event of a user's, of whatever action.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Visit {
+pub struct Visit<'a> {
     /// The item.
     pub item: Id,
-    /// The item's category.
-    pub category: Id,
+    /// The item's first category.
+    pub category: &'a Id,
+    /// Its further categories, at most seven.
+    pub more_categories: Vec<&'a Id>,
     /// Event time, epoch milliseconds.
     pub ts: i64,
-    /// Whether the item was long-tail when the event arrived.
+    /// Whether the item was long-tail when the event arrived; false of an action that is not positive.
     pub tail: bool,
+    /// What the user did.
+    pub action: &'a str,
+    /// How strong the interaction was, where the event told.
+    pub weight: Option<f32>,
 }
 
-/// The flag of a long-tail item, beside those of an id.
-const TAIL: u8 = 4;
+// The flags beside those of an id.
+const TAIL: u8 = 1 << 2;
+/// How the weight is written.
+const WEIGHT: u8 = 3 << 3;
+/// One byte, in sixteenths: ratings and most other weights.
+const SIXTEENTHS: u8 = 1 << 3;
+/// Four bytes.
+const FLOAT: u8 = 2 << 3;
+/// Whether there are further categories.
+const MORE: u8 = 1 << 5;
+/// The action's place; the largest stands for one that follows.
+const ACTION: u8 = 6;
+const ACTION_FOLLOWS: usize = 3;
 
-/// A visit as it lies among the bytes.
-pub(super) struct Placed {
-    item: Id,
-    /// Its place among the user's categories.
-    category: usize,
-    ts: i64,
-    tail: bool,
-}
-
-impl Placed {
-    pub(super) fn visit(self, categories: &[Category]) -> Visit {
-        let category = categories[self.category].id.clone();
-        Visit { item: self.item, category, ts: self.ts, tail: self.tail }
-    }
-}
-
-/// Where a run of the newest visits begins.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Run {
-    at: usize,
-    pub(super) len: usize,
-    /// The time of the visit before the first.
-    ts: i64,
-}
-
-impl Run {
-    /// Shortens the run by its first visit where it has more than `most`; that visit, and its
-    /// successor.
-    pub(super) fn beyond(&mut self, bytes: &[u8], most: usize) -> Option<(Step, Step)> {
-        if self.len <= most {
-            return None;
-        }
-        let mut reader = Reader::new(bytes.get(self.at..)?);
-        let first = step(&mut reader)?;
-        self.at = bytes.len() - reader.left();
-        self.len -= 1;
-        self.ts = self.ts.wrapping_add(first.delta);
-        Some((first, step(&mut reader)?))
-    }
-}
-
-/// What the sums need of a visit.
-pub(super) struct Step {
+/// What is written of a visit.
+pub(super) struct Entry<'a> {
+    pub(super) item: &'a Id,
+    /// The category's place among the user's.
     pub(super) category: usize,
+    pub(super) more: &'a [usize],
+    pub(super) ts: i64,
     pub(super) tail: bool,
+    pub(super) action: usize,
+    pub(super) weight: Option<f32>,
+}
+
+/// A visit as it lies among the bytes, its item and further categories unread.
+pub(super) struct Placed<'a> {
+    item: Reader<'a>,
+    pub(super) category: usize,
+    more: (u64, Reader<'a>),
+    pub(super) action: usize,
     delta: i64,
+    tail: bool,
+    weight: Option<f32>,
 }
 
-fn step(reader: &mut Reader<'_>) -> Option<Step> {
-    let flags = skip_id(reader)?;
-    let category = usize::try_from(reader.unsigned()?).ok()?;
-    Some(Step { category, tail: flags & TAIL != 0, delta: reader.signed()? })
+fn place(reader: &mut Reader<'_>) -> Option<usize> {
+    usize::try_from(reader.unsigned()?).ok()
 }
 
-fn placed(reader: &mut Reader<'_>, last_ts: i64) -> Option<Placed> {
-    let (item, flags) = take_id(reader)?;
-    let category = usize::try_from(reader.unsigned()?).ok()?;
-    Some(Placed { item, category, ts: last_ts.wrapping_add(reader.signed()?), tail: flags & TAIL != 0 })
+impl<'a> Placed<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let item = reader.clone();
+        let flags = skip_id(reader)?;
+        let (category, delta) = (place(reader)?, reader.signed()?);
+        let action = match usize::from(flags >> ACTION) {
+            ACTION_FOLLOWS => place(reader)?,
+            inline => inline,
+        };
+        let weight = match flags & WEIGHT {
+            0 => None,
+            SIXTEENTHS => Some(f32::from(reader.byte()?) / 16.0),
+            FLOAT => Some(f32::from_le_bytes(reader.bytes(4)?.try_into().ok()?)),
+            _ => return None,
+        };
+        let count = if flags & MORE == 0 { 0 } else { reader.unsigned()? };
+        let more = (count, reader.clone());
+        for _ in 0..count {
+            reader.unsigned()?;
+        }
+        Some(Self { item, category, more, action, delta, tail: flags & TAIL != 0, weight })
+    }
+
+    /// The places of the further categories.
+    pub(super) fn more(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (mut left, mut reader) = (self.more.0, self.more.1.clone());
+        std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            place(&mut reader)
+        })
+    }
+
+    fn visit<'n>(mut self, ts: i64, categories: &'n Categories, actions: &'n Actions) -> Option<Visit<'n>> {
+        let more: Option<Vec<&Id>> = self.more().map(|place| categories.id(place)).collect();
+        Some(Visit {
+            item: take_id(&mut self.item)?.0,
+            category: categories.id(self.category)?,
+            more_categories: more?,
+            ts,
+            tail: self.tail,
+            action: actions.text(self.action)?,
+            weight: self.weight,
+        })
+    }
 }
 
-/// The sequence, with the runs of its newest visits that the features look at.
+/// The newest visits, in the order in which they came.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Visits {
-    /// From `kept.at` on; what lies before is dropped from time to time.
-    pub(super) bytes: Vec<u8>,
-    pub(super) kept: Run,
-    pub(super) window: Run,
-    pub(super) recent: Run,
-    last_ts: i64,
+    bytes: Vec<u8>,
+    /// What lies before is dropped from time to time.
+    at: usize,
+    len: usize,
+    /// The time that the first visit's is a difference from.
+    before: i64,
+    /// The last visit's time.
+    last: i64,
 }
 
 impl Visits {
     pub(super) fn len(&self) -> usize {
-        self.kept.len
+        self.len
     }
 
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Appends a visit.
-    pub(super) fn push(&mut self, item: &Id, category: usize, ts: i64, tail: bool) {
-        put_id(&mut self.bytes, item, if tail { TAIL } else { 0 });
-        put(&mut self.bytes, category as u64);
-        put_signed(&mut self.bytes, ts.wrapping_sub(self.last_ts));
-        self.last_ts = ts;
-        for run in [&mut self.kept, &mut self.window, &mut self.recent] {
-            run.len += 1;
+    pub(super) fn push(&mut self, entry: &Entry<'_>) {
+        let sixteenths = entry.weight.map(|weight| (weight, (weight * 16.0) as u8));
+        let sixteenths = sixteenths.filter(|(weight, n)| (f32::from(*n) / 16.0).to_bits() == weight.to_bits());
+        let mut flags = (entry.action.min(ACTION_FOLLOWS) as u8) << ACTION;
+        flags |= match (entry.weight, sixteenths) {
+            (None, _) => 0,
+            (_, Some(_)) => SIXTEENTHS,
+            (_, None) => FLOAT,
+        };
+        flags |= if entry.tail { TAIL } else { 0 };
+        flags |= if entry.more.is_empty() { 0 } else { MORE };
+        let out = &mut self.bytes;
+        put_id(out, entry.item, flags);
+        put(out, entry.category as u64);
+        put_signed(out, entry.ts.wrapping_sub(self.last));
+        if entry.action >= ACTION_FOLLOWS {
+            put(out, entry.action as u64);
         }
+        match (entry.weight, sixteenths) {
+            (None, _) => {}
+            (_, Some((_, sixteenths))) => out.push(sixteenths),
+            (Some(weight), None) => out.extend_from_slice(&weight.to_le_bytes()),
+        }
+        if !entry.more.is_empty() {
+            put(out, entry.more.len() as u64);
+            entry.more.iter().for_each(|place| put(out, *place as u64));
+        }
+        self.last = entry.ts;
+        self.len += 1;
     }
 
-    /// Drops the oldest beyond `most`.
-    pub(super) fn keep(&mut self, most: usize) {
-        while self.kept.len > most {
-            let mut reader = Reader::new(&self.bytes[self.kept.at..]);
-            let Some(first) = step(&mut reader) else { return };
-            self.kept.at = self.bytes.len() - reader.left();
-            self.kept.len -= 1;
-            self.kept.ts = self.kept.ts.wrapping_add(first.delta);
+    /// Drops the oldest beyond `most`, and tells of each.
+    pub(super) fn keep(&mut self, most: usize, mut gone: impl FnMut(&Placed<'_>)) {
+        while self.len > most {
+            let mut reader = Reader::new(&self.bytes[self.at..]);
+            let Some(first) = Placed::read(&mut reader) else { return };
+            gone(&first);
+            self.before = self.before.wrapping_add(first.delta);
+            self.at = self.bytes.len() - reader.left();
+            self.len -= 1;
         }
         // Moving half of the bytes every so often costs each visit one move.
-        if self.kept.at > self.bytes.len() / 2 {
-            let gone = self.kept.at;
-            self.bytes.drain(..gone);
-            for run in [&mut self.kept, &mut self.window, &mut self.recent] {
-                run.at -= gone;
-            }
+        if self.at > self.bytes.len() / 2 {
+            self.bytes.drain(..self.at);
+            self.at = 0;
         }
     }
 
-    /// The time before the first visit, how many there are, and their bytes.
-    pub(super) fn parts(&self) -> (i64, usize, &[u8]) {
-        (self.kept.ts, self.kept.len, &self.bytes[self.kept.at..])
+    /// Appends the stored form.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        put_signed(out, self.before);
+        put_signed(out, self.last.wrapping_sub(self.before));
+        put(out, self.len as u64);
+        let bytes = &self.bytes[self.at..];
+        put(out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
     }
 
-    /// Reads what [`Visits::parts`] gave, and calls `each` for every visit, oldest first, with
-    /// whether it is in the window and among the recent.
-    pub(super) fn read(
-        (ts, len, bytes): (i64, usize, &[u8]),
-        (window, recent): (usize, usize),
-        mut each: impl FnMut(&Step, bool, bool) -> Option<()>,
-    ) -> Option<Self> {
-        let first = Run { at: 0, len, ts };
-        let mut visits = Self { bytes: Vec::new(), kept: first, window: first, recent: first, last_ts: ts };
-        let mut reader = Reader::new(bytes);
-        for at in 0..len {
-            let left = len - at;
-            for (run, most) in [(&mut visits.window, window), (&mut visits.recent, recent)] {
-                if left == most {
-                    *run = Run { at: bytes.len() - reader.left(), len: left, ts: visits.last_ts };
-                }
-            }
-            let step = step(&mut reader)?;
-            each(&step, left <= window, left <= recent)?;
-            visits.last_ts = visits.last_ts.wrapping_add(step.delta);
-        }
-        visits.bytes.extend_from_slice(bytes);
-        reader.is_empty().then_some(visits)
+    /// Reads what [`Visits::write`] wrote: a copy, whatever is in it.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let before = reader.signed()?;
+        let last = before.wrapping_add(reader.signed()?);
+        let len = reader.count()?;
+        let length = reader.count()?;
+        let bytes = reader.bytes(length)?.to_vec();
+        Some(Self { bytes, at: 0, len, before, last })
     }
 
     /// The visits, oldest first.
-    pub(super) fn iter(&self) -> Iter<'_> {
-        Iter { reader: Reader::new(&self.bytes[self.kept.at..]), left: self.kept.len, ts: self.kept.ts }
+    pub(super) fn iter<'a>(&'a self, categories: &'a Categories, actions: &'a Actions) -> Iter<'a> {
+        let reader = Reader::new(&self.bytes[self.at..]);
+        Iter { reader, left: self.len, ts: self.before, categories, actions }
+    }
+
+    /// Whether the visits are as many as is said, and end with the last one's time.
+    pub(super) fn are_whole(&self) -> bool {
+        let ts = self.placed().fold(self.before, |ts, placed| ts.wrapping_add(placed.delta));
+        self.placed().count() == self.len && ts == self.last
+    }
+
+    /// Every visit as it lies, oldest first.
+    pub(super) fn placed(&self) -> impl Iterator<Item = Placed<'_>> {
+        let mut reader = Reader::new(&self.bytes[self.at..]);
+        std::iter::from_fn(move || if reader.is_empty() { None } else { Placed::read(&mut reader) })
     }
 }
 
-/// Reads the visits one after another.
+/// Reads the visits one after another. One that cannot be read is the last.
 #[derive(Clone)]
 pub(super) struct Iter<'a> {
     reader: Reader<'a>,
     left: usize,
     ts: i64,
+    categories: &'a Categories,
+    actions: &'a Actions,
 }
 
-impl Iterator for Iter<'_> {
-    type Item = Placed;
-
-    fn next(&mut self) -> Option<Placed> {
+impl<'a> Iter<'a> {
+    fn step(&mut self) -> Option<Placed<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let placed = placed(&mut self.reader, self.ts)?;
-        self.ts = placed.ts;
+        let placed = Placed::read(&mut self.reader)?;
+        self.ts = self.ts.wrapping_add(placed.delta);
         Some(placed)
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Visit<'a>;
+
+    fn next(&mut self) -> Option<Visit<'a>> {
+        let placed = self.step()?;
+        placed.visit(self.ts, self.categories, self.actions)
+    }
+
+    /// Without reading the items of what is passed over.
+    fn nth(&mut self, n: usize) -> Option<Visit<'a>> {
+        for _ in 0..n {
+            self.step()?;
+        }
+        self.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

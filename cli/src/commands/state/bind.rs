@@ -52,7 +52,7 @@ pub fn run(
             topic: source.topic().id.clone(),
             group: group.clone(),
             partitions,
-            visits_kept: config.pipeline.visits_kept(&config.features),
+            visits_kept: config.pipeline.visits_kept(),
             ..found
         };
         can_bind(&path, topic::EVENTS, &identity, &resources)?;

@@ -30,8 +30,10 @@ struct Line<'a> {
     lifetime: Diversity,
     window: Diversity,
     recent_diversity: f64,
-    /// The newest events, oldest first: item, category, time, tail mark.
-    visits: Vec<(Id, Id, i64, bool)>,
+    /// Events of any action since the state began.
+    visited: u64,
+    /// The newest of them, oldest first: item, category, time, tail mark, action, weight.
+    visits: Vec<(Id, &'a Id, i64, bool, &'a str, Option<f32>)>,
 }
 
 fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Failure> {
@@ -41,7 +43,6 @@ fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Fai
         let store = StoreReader::open(&path, &config.features, &resources)?;
         store.for_each_user::<Failure>(|user_id, user| {
             let features = user.features(&config.features);
-            let newest = user.visits().len().saturating_sub(config.features.window);
             let line = Line {
                 partition: identity.partition,
                 user_id: &user_id,
@@ -49,7 +50,11 @@ fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Fai
                 lifetime: features.lifetime,
                 window: features.window,
                 recent_diversity: features.recent_diversity,
-                visits: user.visits().skip(newest).map(|v| (v.item, v.category, v.ts, v.tail)).collect(),
+                visited: user.visited(),
+                visits: user
+                    .visits()
+                    .map(|it| (it.item, it.category, it.ts, it.tail, it.action, it.weight))
+                    .collect(),
             };
             serde_json::to_writer(&mut *out, &line).map_err(|error| Failure::fault(&error))?;
             Ok(out.write_all(b"\n")?)

@@ -28,14 +28,14 @@ fn folder(config: &Config, place: &StatePlace, json: bool) -> Result<(), Failure
         head(
             &mut shown,
             &store.identity,
-            "partition  next offset         events   watermark ms        users        items        bytes",
+            "partition  next offset         events       clock ms        users        items        bytes",
         );
         println!(
             "{:>9} {:>12} {:>14} {:>14} {:>12} {:>12} {:>12}",
             store.identity.partition,
             or_none(store.next_offset),
             store.events,
-            or_none(store.watermark),
+            or_none(store.clock),
             store.users,
             store.items,
             store.bytes

@@ -55,12 +55,12 @@ fn stores(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// The store's identity, where it was written under the settings in force.
 fn written_under(config: &Config, path: &Path, resources: &Resources) -> Result<Identity, Failure> {
     let identity = Identity::of(path, resources)?;
-    if identity.features != config.features.identity() {
+    let definition = config.pipeline.definition(&config.features);
+    if identity.features != definition {
         return Err(Failure::user(format!(
-            "{}: written with `{}`, the settings in force are `{}`; set the former with --set or --config",
+            "{}: written with `{}`, the settings in force are `{definition}`; set the former with --set or --config",
             path.display(),
             identity.features,
-            config.features.identity()
         )));
     }
     Ok(identity)

@@ -78,7 +78,7 @@ fn choose(
     all: Vec<PartitionCheckpoints>,
     wanted: &Wanted,
 ) -> Result<Vec<(PartitionCheckpoints, i64)>, Failure> {
-    let (group, features) = (&config.pipeline.group, config.features.identity());
+    let (group, features) = (&config.pipeline.group, config.pipeline.definition(&config.features));
     let limit = |partition: i32| match &wanted.offsets[..] {
         [] => Some(i64::MAX),
         offsets => offsets.iter().find(|wanted| wanted.partition == partition).map(|wanted| wanted.offset),

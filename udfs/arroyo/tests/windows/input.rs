@@ -111,8 +111,8 @@ pub fn half_marked(visits: &[Visit]) -> Vec<Visit> {
     visits.iter().map(|visit| Visit { tail: unmarked(visit), ..visit.clone() }).collect()
 }
 
-/// Rows of `events`, every other one without a mark, among them some that no engine applies: times
-/// that cannot be, and users that are no ids.
+/// Rows of `events`, every other one without a mark, among them some that no engine counts: times
+/// that cannot be, actions that are not positive, and users that are no ids.
 pub fn raw(visits: &[Visit]) -> Vec<Map<String, Value>> {
     let mut rows: Vec<_> = half_marked(visits).iter().map(row).collect();
     let with = |field: &str, value: Value| {
@@ -121,11 +121,12 @@ pub fn raw(visits: &[Visit]) -> Vec<Map<String, Value>> {
         row.insert("offset".to_owned(), json!(1_000_000));
         row
     };
-    for ts in [i64::MIN, -1, visits[0].ts + 7_200_000, 7_258_118_400_000, i64::MAX] {
+    for ts in [i64::MIN, -1, visits[0].ts / 1_000, visits[0].ts + 7_200_000, 7_258_118_400_000, i64::MAX] {
         rows.push(with("ts", json!(ts)));
     }
     let mut without_times = with("ts", json!(i64::MAX));
     without_times.insert("record_ts".to_owned(), json!(i64::MIN));
+    rows.extend(["impression", "stare", "Click"].map(|action| with("action", json!(action))));
     rows.extend([without_times, with("user_id", json!("-1")), with("user_id", json!("\"\""))]);
     rows
 }
