@@ -55,7 +55,8 @@ impl Partition {
     /// The users that have not expired.
     pub fn users(&self, settings: &FeatureSettings) -> BTreeMap<&Id, &UserState> {
         let now = self.shared.clock.now();
-        let lives = |user: &UserState| user.newest_ts().is_some_and(|newest| !is_expired(settings, now, newest));
+        let lives =
+            |user: &UserState| user.newest_ts().is_some_and(|newest| !is_expired(settings, now, newest));
         self.users.iter().filter(|(_, user)| lives(user)).collect()
     }
 }

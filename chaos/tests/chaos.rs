@@ -30,7 +30,8 @@ fn assert_hostile(report: &Value) {
         assert!(count(report, field) > 0, "{field}: {report:#}");
     }
     let reasons: Vec<&str> = report["dead_letters"].as_object().unwrap().keys().map(String::as_str).collect();
-    for reason in ["future", "implausible_time", "invalid", "key_mismatch", "late", "malformed", "too_large"] {
+    for reason in ["future", "implausible_time", "invalid", "key_mismatch", "late", "malformed", "too_large"]
+    {
         assert!(reasons.contains(&reason), "{reason}: {report:#}");
     }
 }

@@ -111,7 +111,9 @@ fn an_implausible_time_is_a_dead_letter_in_its_place() {
         [1_700_000_000, 631_151_999_999, 631_152_000_000, 7_258_118_399_999, 7_258_118_400_000, -1, i64::MAX];
     let text: String = times
         .iter()
-        .map(|ts| format!("{{\"user_id\":1,\"item_id\":2,\"category\":3,\"action\":\"click\",\"ts\":{ts}}}\n"))
+        .map(|ts| {
+            format!("{{\"user_id\":1,\"item_id\":2,\"category\":3,\"action\":\"click\",\"ts\":{ts}}}\n")
+        })
         .collect();
     std::fs::write(&input, text).unwrap();
     let refused = |settings: &[&str]| -> Vec<bool> {
@@ -132,14 +134,19 @@ fn an_action_that_is_not_positive_writes_no_line_and_is_counted() {
         .enumerate()
         .map(|(n, action)| {
             let ts = 1_700_000_000_000_i64 + n as i64;
-            format!("{{\"user_id\":1,\"item_id\":{n},\"category\":{n},\"action\":\"{action}\",\"ts\":{ts}}}\n")
+            format!(
+                "{{\"user_id\":1,\"item_id\":{n},\"category\":{n},\"action\":\"{action}\",\"ts\":{ts}}}\n"
+            )
         })
         .collect();
     std::fs::write(&input, text).unwrap();
     let arguments =
         ["backfill", "--json", "--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()];
     let summary: Value = serde_json::from_str(&stdout(&run(&arguments))).unwrap();
-    assert_eq!((&summary["lines"], &summary["applied"], &summary["neutral"]), (&5.into(), &5.into(), &3.into()));
+    assert_eq!(
+        (&summary["lines"], &summary["applied"], &summary["neutral"]),
+        (&5.into(), &5.into(), &3.into())
+    );
     let found = lines(&output);
     let of = |field: &str| found.iter().map(|line| line[field].clone()).collect::<Vec<_>>();
     assert_eq!(of("offset"), [0, 3]);

@@ -66,7 +66,9 @@ impl Processor {
     ) -> Result<()> {
         let decoded: Vec<_> = records.map(|record| (record, self.decode(record))).collect();
         let mut places = store.places(decoded.iter().filter_map(|(_, decoded)| match decoded {
-            Decoded::Event(event) => Some((&event.user_id, self.is_positive(event).then_some(&event.item_id))),
+            Decoded::Event(event) => {
+                Some((&event.user_id, self.is_positive(event).then_some(&event.item_id)))
+            }
             _ => None,
         }))?;
         for (record, decoded) in decoded {

@@ -51,7 +51,9 @@ fn one_device_far_ahead_changes_no_record_and_no_look_up() {
     assert_eq!(records(&first).len(), 600);
     assert_eq!(records(&second), records(&first));
     for user in 0..12 {
-        let view = |directory: &StateDirectory| directory.user(&Id::from(user)).unwrap().map(|it| (it.lifetime, it.visits));
+        let view = |directory: &StateDirectory| {
+            directory.user(&Id::from(user)).unwrap().map(|it| (it.lifetime, it.visits))
+        };
         assert!(view(&answers).is_some_and(|(lifetime, _)| lifetime.events > 1));
         assert_eq!(view(&answers), view(&spoilt_answers), "user {user}");
     }

@@ -124,9 +124,9 @@ impl PartitionStore {
         let users = self
             .users
             .places(wanted.clone().map(|(user, _)| user), |cache, ids| load(db, features, cache, ids))?;
-        let items = self
-            .items
-            .places(wanted.clone().filter_map(|(_, item)| item), |cache, ids| load(db, features, cache, ids))?;
+        let items = self.items.places(wanted.clone().filter_map(|(_, item)| item), |cache, ids| {
+            load(db, features, cache, ids)
+        })?;
         let mut items = items.into_iter();
         let places = users.into_iter().zip(wanted).map(|(user, (_, item))| {
             let item = item.and_then(|_| items.next());

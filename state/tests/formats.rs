@@ -70,10 +70,7 @@ fn content(path: &Path) -> Value {
     let mut users = Vec::new();
     let each = |id: Id, user: &hmisr_features::UserState| {
         let features = user.features(&settings());
-        let visits: Vec<_> = user
-            .visits()
-            .map(|visit| format!("{visit:?}"))
-            .collect();
+        let visits: Vec<_> = user.visits().map(|visit| format!("{visit:?}")).collect();
         let user = json!({"id": id.to_string(), "features": format!("{features:?}"), "visits": visits});
         users.push(user);
         Ok::<_, hmisr_state::Error>(())

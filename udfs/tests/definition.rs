@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hmisr_features::{
-    Diversity, FeatureSettings, Id, Interaction, ItemCount, PartitionState, UserState, is_expired, is_removable,
+    Diversity, FeatureSettings, Id, Interaction, ItemCount, PartitionState, UserState, is_expired,
+    is_removable,
 };
 use proptest::prelude::*;
 
@@ -92,7 +93,8 @@ impl Reference {
             }
         }
         let own_gap = taken.is_some_and(|taken| ts - taken > s.ttl_ms);
-        let long_gone = matches!((user.newest, clock), (Some(newest), Some(clock)) if clock - newest > 2 * s.ttl_ms);
+        let long_gone =
+            matches!((user.newest, clock), (Some(newest), Some(clock)) if clock - newest > 2 * s.ttl_ms);
         if own_gap || long_gone {
             *user = User::default();
             taken = None;

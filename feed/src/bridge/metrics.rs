@@ -45,7 +45,9 @@ impl BridgeMetrics {
             )?,
             lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
         };
-        for reason in [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::TooLarge] {
+        for reason in
+            [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::ImplausibleTime, Reason::TooLarge]
+        {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
         registry.register(Box::new(metrics.events.clone()))?;

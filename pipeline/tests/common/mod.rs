@@ -47,8 +47,7 @@ impl Bench {
             ..Default::default()
         };
         // Times in tests are small numbers.
-        let features =
-            FeatureSettings { window: 8, min_ts_ms: 0, max_lateness_ms: 0, ..Default::default() };
+        let features = FeatureSettings { window: 8, min_ts_ms: 0, max_lateness_ms: 0, ..Default::default() };
         Self { log, folder, features, pipeline }
     }
 

@@ -6,10 +6,10 @@
 //! was written, the rounding of the running sums included, so that eviction from a cache never
 //! changes a result.
 
+use super::UserState;
 use super::names::{Actions, Categories};
 use super::positives::Positives;
 use super::visits::Visits;
-use super::UserState;
 use crate::varint::{Reader, put, put_signed};
 use crate::{FeatureSettings, Totals};
 

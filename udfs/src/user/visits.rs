@@ -145,7 +145,8 @@ impl Visits {
 
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
         let sixteenths = entry.weight.map(|weight| (weight, (weight * 16.0) as u8));
-        let sixteenths = sixteenths.filter(|(weight, n)| (f32::from(*n) / 16.0).to_bits() == weight.to_bits());
+        let sixteenths =
+            sixteenths.filter(|(weight, n)| (f32::from(*n) / 16.0).to_bits() == weight.to_bits());
         let mut flags = (entry.action.min(ACTION_FOLLOWS) as u8) << ACTION;
         flags |= match (entry.weight, sixteenths) {
             (None, _) => 0,
