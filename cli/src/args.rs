@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hmisr_feed::Format;
 use hmisr_model::backend::Precision;
+use hmisr_stream::Partitioner;
 use hmisr_stream::contract::Reason;
 
 use crate::bench::Phase;
@@ -62,9 +63,9 @@ pub enum Command {
     /// hmisr bridge --brokers kafka:9092 --from clicks --field user_id=/user/id --field item_id=sku
     /// --field ts=event_time --time-unit s --default action=click
     Bridge(BridgeArgs),
-    /// Ask for users to be forgotten: a tombstone for each goes to `events`.
+    /// Ask for users to be forgotten: a tombstone for each goes to every partition of `events`.
     ///
-    /// The job then deletes the user's state, and writes tombstones to `user-features` and
+    /// Those of a user are one transaction, so a run that is cut off is simply given again. The job then deletes the user's state, and writes tombstones to `user-features` and
     /// `training-examples`. Events that come later begin the user anew. docs/runbooks.md says what is
     /// left where, and for how long.
     Forget(ForgetArgs),
@@ -265,6 +266,10 @@ pub struct BackfillArgs {
     /// Partitions over which the events are spread as a producer would.
     #[arg(long, default_value_t = 1, value_name = "P")]
     pub partitions: i32,
+    /// How they are spread: murmur2 (Java), crc32 (librdkafka), fnv1a (Sarama), fnv1a_masked; without it
+    /// topics.partitioner.
+    #[arg(long, value_name = "NAME")]
+    pub partitioner: Option<Partitioner>,
     /// Keep the state in this folder, which must be empty or absent.
     #[arg(long, value_name = "DIR")]
     pub state_out: Option<PathBuf>,

@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::PipelineSettings;
 use hmisr_state::StateSettings;
+use hmisr_stream::Partitioner;
 use hmisr_stream::kafka::KafkaSettings;
 use hmisr_stream::log::LogSettings;
 use serde::{Deserialize, Serialize};
@@ -57,11 +58,13 @@ pub struct TopicSettings {
     pub partitions: i32,
     /// Copies of each partition on Kafka; -1: the brokers' default.
     pub replication: i32,
+    /// How the producers of `events` choose a record's partition.
+    pub partitioner: Partitioner,
 }
 
 impl Default for TopicSettings {
     fn default() -> Self {
-        Self { partitions: 4, replication: -1 }
+        Self { partitions: 4, replication: -1, partitioner: Partitioner::default() }
     }
 }
 

@@ -17,8 +17,11 @@ mod fit;
 mod guides;
 mod kafka;
 mod kafka_faults;
+mod missing_words;
 mod owners;
 mod page;
+mod partitioner;
+mod partitioner_kafka;
 mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]

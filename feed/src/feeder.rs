@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hmisr_stream::Result as LogResult;
+use hmisr_stream::{Partitioner, Result as LogResult};
 
 use crate::pace::Pace;
 use crate::settings::BatchSettings;
@@ -70,6 +70,7 @@ pub struct Fed {
 pub struct Feeder {
     rate_per_second: f64,
     batch: BatchSettings,
+    partitioner: Partitioner,
     truth_file: Option<PathBuf>,
     progress: Arc<FeedProgress>,
     metrics: FeedMetrics,
@@ -83,7 +84,14 @@ impl Feeder {
     pub fn new(settings: &Settings, metrics: FeedMetrics) -> Result<Self, FeedError> {
         settings.validate()?;
         let (rate_per_second, batch) = (settings.rate_per_second, settings.batch);
-        Ok(Self { rate_per_second, batch, truth_file: None, progress: Arc::default(), metrics })
+        let partitioner = Partitioner::default();
+        Ok(Self { rate_per_second, batch, partitioner, truth_file: None, progress: Arc::default(), metrics })
+    }
+
+    /// Writes to a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
     }
 
     /// Also writes the source's ground truth, where it has one, to this file: at the start, every
@@ -127,7 +135,7 @@ impl Feeder {
         self.progress.start(source.total());
         self.metrics.done.set(0);
         let mut finished = false;
-        let mut lines = Numbered::new(source, partitions);
+        let mut lines = Numbered::new(source, partitions, self.partitioner);
         let mut run = Run {
             feeder: self,
             writer,

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use hmisr_stream::Partitioner;
 use serde::{Deserialize, Serialize};
 
 use crate::{EventSource, FeedError};
@@ -11,7 +12,7 @@ use crate::{EventSource, FeedError};
 const VERSION: u32 = 1;
 
 /// The content of `feed.json`: a restart goes by the index of each line within its partition, so
-/// source and partitions must be those of the first start.
+/// source, partitions and partitioner must be those of the first start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedIdentity {
     version: u32,
@@ -19,6 +20,9 @@ pub struct FeedIdentity {
     pub source: String,
     /// Partitions of the topic.
     pub partitions: i32,
+    /// How the topic is partitioned.
+    #[serde(default)]
+    pub partitioner: Partitioner,
     /// The source in words, as it was at the first start; not compared.
     pub described: String,
 }
@@ -27,7 +31,20 @@ impl FeedIdentity {
     /// The identity of a source over so many partitions.
     pub fn of(source: &dyn EventSource, partitions: i32) -> Self {
         let (described, source) = (source.describe(), source.fingerprint());
-        Self { version: VERSION, source, partitions, described }
+        Self { version: VERSION, source, partitions, partitioner: Partitioner::default(), described }
+    }
+
+    /// The same, over a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        // With `any`, lines are written by murmur2.
+        let partitioner = if partitioner == Partitioner::Any { Partitioner::Murmur2 } else { partitioner };
+        Self { partitioner, ..self }
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        let place = |identity: &Self| (identity.partitions, identity.partitioner);
+        self.source == other.source && place(self) == place(other)
     }
 
     /// Reads an identity file; none where there is no file.
@@ -53,12 +70,13 @@ impl FeedIdentity {
     /// log and file are new. `ends`: the log's end offset per partition.
     ///
     /// # Errors
-    /// [`FeedError::OtherSource`] where the file names another source or other partitions,
+    /// [`FeedError::OtherSource`] where the file names another source, other partitions or another
+    /// partitioner,
     /// [`FeedError::Unclaimed`] where the log has records and the file is missing, and those of
     /// [`FeedIdentity::read`].
     pub fn claim(&self, path: &Path, ends: &[i64]) -> Result<(), FeedError> {
         match Self::read(path)? {
-            Some(found) if (&found.source, found.partitions) == (&self.source, self.partitions) => Ok(()),
+            Some(found) if found.is_of(self) => Ok(()),
             Some(found) => Err(FeedError::OtherSource {
                 path: path.to_owned(),
                 found: found.in_words(),
@@ -77,7 +95,8 @@ impl FeedIdentity {
     }
 
     fn in_words(&self) -> String {
-        format!("{} over {} partitions [{}]", self.described, self.partitions, self.source)
+        let Self { source, partitions, partitioner, described, .. } = self;
+        format!("{described} over {partitions} partitions by {partitioner} [{source}]")
     }
 }
 

@@ -1,6 +1,6 @@
 //! One event on its way to the log, and where it will lie there.
 
-use hmisr_stream::partition_for_key;
+use hmisr_stream::Partitioner;
 
 use crate::{FeedError, GroundTruth};
 
@@ -55,10 +55,10 @@ pub trait EventSource: Send {
     }
 }
 
-/// The partition of a line: by its key as Kafka's Java client decides it; a line without a key
+/// The partition of a line: by its key, as the topic's partitioner decides it; a line without a key
 /// goes by its payload, so that it lies in the same place each time.
-pub fn partition_of(line: &EventLine, partitions: i32) -> i32 {
-    partition_for_key(line.key.as_ref().unwrap_or(&line.payload), partitions)
+pub fn partition_of(line: &EventLine, partitions: i32, partitioner: Partitioner) -> i32 {
+    partitioner.choose(line.key.as_ref().unwrap_or(&line.payload), partitions)
 }
 
 /// A line with the place that it has in the log.
@@ -77,13 +77,14 @@ pub struct NumberedLine {
 pub struct Numbered<'a> {
     source: &'a mut dyn EventSource,
     next_offsets: Vec<i64>,
+    partitioner: Partitioner,
 }
 
 impl<'a> Numbered<'a> {
     /// Numbers a source that was not read from yet, over `partitions` (at least one is taken).
-    pub fn new(source: &'a mut dyn EventSource, partitions: i32) -> Self {
+    pub fn new(source: &'a mut dyn EventSource, partitions: i32, partitioner: Partitioner) -> Self {
         let partitions = usize::try_from(partitions).unwrap_or(0).max(1);
-        Self { source, next_offsets: vec![0; partitions] }
+        Self { source, next_offsets: vec![0; partitions], partitioner }
     }
 
     /// Lines seen so far, per partition.
@@ -106,8 +107,8 @@ impl Iterator for Numbered<'_> {
             Err(error) => return Some(Err(error)),
         };
         let partitions = i32::try_from(self.next_offsets.len()).unwrap_or(i32::MAX);
-        let partition = partition_of(&line, partitions);
-        // partition_for_key answers within 0..partitions.
+        // Within 0..partitions.
+        let partition = partition_of(&line, partitions, self.partitioner);
         let next = &mut self.next_offsets[usize::try_from(partition).unwrap_or(0)];
         let offset = *next;
         *next += 1;
@@ -146,17 +147,20 @@ mod tests {
     #[test]
     fn offsets_count_within_each_partition() {
         let partitions = 1_000;
-        let (keyed, plain) =
-            (partition_for_key(b"42", partitions), partition_for_key(b"nonsense", partitions));
-        assert_ne!(keyed, plain);
+        for partitioner in Partitioner::KNOWN.into_iter().chain([Partitioner::Any]) {
+            let place = |key: &[u8]| partitioner.choose(key, partitions);
+            let (keyed, plain) = (place(b"42"), place(b"nonsense"));
+            assert_ne!(keyed, plain);
+            let mut source = Three(0);
+            let places: Vec<_> = Numbered::new(&mut source, partitions, partitioner)
+                .map(|line| line.unwrap())
+                .map(|line| (line.partition, line.offset))
+                .collect();
+            assert_eq!(places, [(keyed, 0), (plain, 0), (keyed, 1)]);
+        }
         let mut source = Three(0);
-        let places: Vec<_> = Numbered::new(&mut source, partitions)
-            .map(|line| line.unwrap())
-            .map(|line| (line.partition, line.offset))
-            .collect();
-        assert_eq!(places, [(keyed, 0), (plain, 0), (keyed, 1)]);
-        let mut source = Three(0);
-        let offsets: Vec<_> = Numbered::new(&mut source, 1).map(|line| line.unwrap().offset).collect();
+        let numbered = Numbered::new(&mut source, 1, Partitioner::Murmur2);
+        let offsets: Vec<_> = numbered.map(|line| line.unwrap().offset).collect();
         assert_eq!(offsets, [0, 1, 2]);
     }
 }

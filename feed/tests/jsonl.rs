@@ -24,7 +24,8 @@ fn lines_pass_untouched_and_blank_ones_not_at_all() {
     let keys: Vec<_> = lines.iter().map(|line| line.key.as_deref()).collect();
     assert_eq!(keys, [Some(&b"2"[..]), Some(b"a"), None, Some(b"2")]);
     let mut source = open(&path, Format::Jsonl).unwrap();
-    let offsets: Vec<_> = Numbered::new(&mut *source, 1).map(|line| line.unwrap().offset).collect();
+    let offsets: Vec<_> =
+        Numbered::new(&mut *source, 1, Default::default()).map(|line| line.unwrap().offset).collect();
     assert_eq!(offsets, [0, 1, 2, 3]);
     assert_eq!(source.share_read(), Some(1.0));
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
 use hmisr_stream::contract::{Reason, topic};
-use hmisr_stream::{Record, partition_for_key};
+use hmisr_stream::{Partitioner, Record};
 
 use crate::processor::{Outcome, Processor};
 use crate::{Error, PipelineSettings, Result};
@@ -43,6 +43,8 @@ pub struct Backfill<'a> {
     pub state: StateSettings,
     /// Partitions.
     pub partitions: i32,
+    /// How events are spread over them.
+    pub partitioner: Partitioner,
     /// Folder of the stores, empty or absent at the start.
     pub folder: &'a Path,
 }
@@ -78,7 +80,7 @@ impl Backfill<'_> {
         while lines.peek().is_some() {
             for line in lines.by_ref().take(CHUNK) {
                 let (key, payload) = line?;
-                let partition = partition_for_key(key.as_deref().unwrap_or(&payload), self.partitions);
+                let partition = self.partitioner.choose(key.as_deref().unwrap_or(&payload), self.partitions);
                 let offset = offsets[partition as usize];
                 offsets[partition as usize] += 1;
                 // A file's events have no timestamp but their own.

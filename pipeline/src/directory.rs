@@ -4,19 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hmisr_features::{FeatureSettings, Visit};
-use hmisr_state::StoreReader;
+use hmisr_state::{StoreReader, UserSnapshot};
+use hmisr_stream::Partitioner;
 use hmisr_stream::contract::{Id, UserView, VisitView};
-use hmisr_stream::partition_for_key;
 
 /// Why a user cannot be looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// The user's partition is another process's, or nobody's yet: whether the user is known can
-    /// only be said by its owner.
-    #[error("partition {partition} is not owned by this process: ask its owner, or again in a moment")]
-    NotOwned {
-        /// The partition.
-        partition: i32,
+    /// The user is in no partition that this process owns: whether the user is known can only be said by
+    /// all owners together.
+    #[error(
+        "the user has no state in the {} of {partitions} partitions that this process owns: ask the owners of the others, or again in a moment",
+        looked_in.len()
+    )]
+    NotHere {
+        /// The partitions that were looked in.
+        looked_in: Vec<i32>,
+        /// How many there are.
+        partitions: i32,
     },
     /// No partition was assigned to this process yet.
     #[error("no partition is owned by this process yet: ask again in a moment")]
@@ -26,10 +31,11 @@ pub enum DirectoryError {
     Store(#[from] hmisr_state::Error),
 }
 
-/// Finds a user's committed state by the partition that the user belongs to. Clones share it.
+/// Finds a user's committed state in the partitions that this process owns. Clones share it.
 #[derive(Clone)]
 pub struct StateDirectory {
     features: FeatureSettings,
+    partitioner: Partitioner,
     inner: Arc<RwLock<Inner>>,
 }
 
@@ -40,29 +46,73 @@ struct Inner {
 }
 
 impl StateDirectory {
-    /// An empty directory.
+    /// An empty directory of a topic that is partitioned by murmur2.
     pub fn new(features: FeatureSettings) -> Self {
-        Self { features, inner: Arc::default() }
+        Self { features, partitioner: Partitioner::default(), inner: Arc::default() }
     }
 
-    /// The user's committed features and every visit that is kept; none where the user is
-    /// unknown or expired.
+    /// The same, of a topic that is partitioned otherwise.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
+    }
+
+    /// How the topic is partitioned, as the settings say.
+    pub fn partitioner(&self) -> Partitioner {
+        self.partitioner
+    }
+
+    /// The user's committed features and every visit that is kept; none where this process owns every
+    /// partition and the user is in none of them, or has expired.
+    ///
+    /// The partition where the setting puts the user is looked in first, then all others that are owned:
+    /// a producer may partition otherwise. Of a user in several of those, the newest state is told.
     ///
     /// # Errors
-    /// Where the store fails, or this process does not own the user's partition.
+    /// Where a store fails, or the user is in no owned partition and some are not owned.
     pub fn user(&self, id: &Id) -> Result<Option<UserView>, DirectoryError> {
-        let (partition, store) = {
+        let key = id.to_string().into_bytes();
+        let (first, partitions) = {
             let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
             if inner.stores.is_empty() {
                 return Err(DirectoryError::Unassigned);
             }
-            let partition = partition_for_key(id.to_string().as_bytes(), inner.partitions);
-            let store = inner.stores.get(&partition).ok_or(DirectoryError::NotOwned { partition })?;
-            (partition, store.clone())
+            let expected = self.partitioner.of(&key, inner.partitions);
+            let store = |partition| Some((partition, inner.stores.get(&partition)?.clone()));
+            (expected.and_then(store), inner.partitions)
         };
-        let Some(found) = store.user(id)? else { return Ok(None) };
+        let mut looked_in = Vec::new();
+        if let Some((partition, store)) = &first {
+            if let Some(found) = store.user(id)? {
+                return Ok(Some(self.view(id, *partition, &found)));
+            }
+            looked_in.push(*partition);
+        }
+        let mut newest: Option<(i32, UserSnapshot)> = None;
+        for (partition, store) in self.stores() {
+            if looked_in.contains(&partition) {
+                continue;
+            }
+            looked_in.push(partition);
+            let Some(found) = store.user(id)? else { continue };
+            let is_newer = |(_, known): &(i32, UserSnapshot)| known.user.newest_ts() < found.user.newest_ts();
+            if newest.as_ref().is_none_or(is_newer) {
+                newest = Some((partition, found));
+            }
+        }
+        match newest {
+            Some((partition, found)) => Ok(Some(self.view(id, partition, &found))),
+            None if i32::try_from(looked_in.len()) == Ok(partitions) => Ok(None),
+            None => {
+                looked_in.sort_unstable();
+                Err(DirectoryError::NotHere { looked_in, partitions })
+            }
+        }
+    }
+
+    fn view(&self, id: &Id, partition: i32, found: &UserSnapshot) -> UserView {
         let features = found.user.features(&self.features);
-        Ok(Some(UserView {
+        UserView {
             user_id: id.clone(),
             partition,
             next_offset: found.next_offset,
@@ -83,7 +133,7 @@ impl StateDirectory {
                     weight,
                 })
                 .collect(),
-        }))
+        }
     }
 
     /// Some users, at most `most`, the most recently active first: only those at the beginning of each
@@ -114,6 +164,12 @@ impl StateDirectory {
         (inner.stores.keys().copied().collect(), inner.partitions)
     }
 
+    /// All owned partitions with their readers.
+    fn stores(&self) -> Vec<(i32, StoreReader)> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.stores.iter().map(|(partition, store)| (*partition, store.clone())).collect()
+    }
+
     /// The readers of all owned stores.
     pub fn readers(&self) -> Vec<StoreReader> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).stores.values().cloned().collect()
@@ -141,30 +197,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_owned_partition_says_that_a_user_is_unknown() {
+    fn only_who_owns_all_partitions_says_that_a_user_is_unknown() {
         let (folder, features) = (tempfile::tempdir().unwrap(), FeatureSettings::default());
         let directory = StateDirectory::new(features.clone());
-        let on = |wanted: i32| {
-            (0..100u32).map(Id::from).find(|id| partition_for_key(id.to_string().as_bytes(), 2) == wanted)
-        };
-        let [first, second] = [on(0).unwrap(), on(1).unwrap()];
-        assert!(matches!(directory.user(&first), Err(DirectoryError::Unassigned)));
-        let identity = Identity {
-            format: FORMAT_VERSION,
-            topic: "events".to_owned(),
-            group: "job".to_owned(),
-            partition: 1,
-            partitions: 2,
-            features: features.identity(),
-            visits_kept: 200,
-        };
+        let user = Id::from(42);
+        assert!(matches!(directory.user(&user), Err(DirectoryError::Unassigned)));
         let resources = Resources::new(StateSettings::default());
-        let store = PartitionStore::open(folder.path(), &identity, &features, &resources).unwrap();
-        directory.insert(2, 1, store.reader());
-        assert!(matches!(directory.user(&second), Ok(None)));
+        let stores: Vec<PartitionStore> = (0..2)
+            .map(|partition| {
+                let identity = Identity {
+                    format: FORMAT_VERSION,
+                    topic: "events".to_owned(),
+                    group: "job".to_owned(),
+                    partition,
+                    partitions: 2,
+                    features: features.identity(),
+                    visits_kept: 200,
+                };
+                let path = folder.path().join(partition.to_string());
+                std::fs::create_dir_all(&path).unwrap();
+                PartitionStore::open(&path, &identity, &features, &resources).unwrap()
+            })
+            .collect();
+        directory.insert(2, 1, stores[1].reader());
+        let elsewhere = directory.user(&user).unwrap_err();
+        assert!(elsewhere.to_string().contains("1 of 2 partitions"), "{elsewhere}");
+        let DirectoryError::NotHere { looked_in, partitions } = elsewhere else { panic!("{elsewhere}") };
+        assert_eq!((looked_in, partitions), (vec![1], 2));
+        directory.insert(2, 0, stores[0].reader());
+        assert!(matches!(directory.user(&user), Ok(None)));
         assert!(directory.active(5).unwrap().is_empty());
-        assert!(matches!(directory.user(&first), Err(DirectoryError::NotOwned { partition: 0 })));
+        directory.remove(0);
         directory.remove(1);
-        assert!(matches!(directory.user(&second), Err(DirectoryError::Unassigned)));
+        assert!(matches!(directory.user(&user), Err(DirectoryError::Unassigned)));
     }
 }

@@ -11,6 +11,7 @@ mod directory;
 pub mod engine;
 mod error;
 mod metrics;
+mod partitioning;
 mod plausible;
 mod population;
 pub mod processor;

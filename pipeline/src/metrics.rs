@@ -4,6 +4,7 @@ use hmisr_stream::contract::Reason;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::checkpoints::CheckpointMetrics;
+use crate::partitioning::PartitioningMetrics;
 use crate::population::PopulationMetrics;
 
 /// Counters, gauges and histograms of the job, labels resolved once.
@@ -28,6 +29,7 @@ pub struct PipelineMetrics {
     pub(crate) cache_bytes: IntGauge,
     pub(crate) ready: IntGauge,
     pub(crate) checkpoints: CheckpointMetrics,
+    pub(crate) partitioning: PartitioningMetrics,
     pub(crate) population: PopulationMetrics,
 }
 
@@ -74,7 +76,7 @@ impl PipelineMetrics {
                 "hmisr_pipeline_duplicates_total",
                 "Events left out because their user had had one of the same event_id.",
             )?,
-            forgotten: counter("hmisr_pipeline_forgotten_total", "Users deleted on request.")?,
+            forgotten: counter("hmisr_pipeline_forgotten_total", "Tombstones applied.")?,
             features: counter("hmisr_pipeline_features_total", "Feature records committed.")?,
             examples: counter("hmisr_pipeline_examples_total", "Training examples committed.")?,
             dead_letters: Reason::ALL
@@ -108,6 +110,7 @@ impl PipelineMetrics {
             partitions: gauge("hmisr_pipeline_partitions", "Input partitions owned.")?,
             cache_bytes: gauge("hmisr_pipeline_cache_bytes", "Bytes of the write-back caches.")?,
             checkpoints: CheckpointMetrics::new(registry)?,
+            partitioning: PartitioningMetrics::new(registry)?,
             population: PopulationMetrics::new(registry)?,
             ready: gauge(
                 "hmisr_pipeline_ready",

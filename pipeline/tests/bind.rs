@@ -36,6 +36,7 @@ fn a_job_goes_on_from_a_backfill() {
     });
     let state = StateSettings::default();
     let backfill = Backfill {
+        partitioner: Default::default(),
         features: bench.features.clone(),
         pipeline: bench.pipeline.clone(),
         state: state.clone(),

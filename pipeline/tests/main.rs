@@ -7,5 +7,6 @@ mod common;
 mod disk_full;
 mod exactly_once;
 mod outputs;
+mod partitions;
 mod refusals;
 mod simulation;

@@ -16,6 +16,7 @@ fn features_and_state_equal_the_backfill() {
 
     let folder = tempfile::tempdir().unwrap();
     let backfill = Backfill {
+        partitioner: Default::default(),
         features: bench.features.clone(),
         pipeline: bench.pipeline.clone(),
         state: StateSettings::default(),

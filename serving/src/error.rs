@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::InvalidSetting;
+use crate::{InvalidSetting, LookedIn};
 
 /// What the client can do about an [`ApiError`]; the label of the counter of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum ErrorKind {
     NoModel,
     /// The user's state cannot be asked for now: 503, come again.
     LookupUnavailable,
-    /// The user belongs to a partition that this process does not own: 503, ask the owner, or
-    /// come again while partitions move.
+    /// The user is in no partition that this process owns, and it does not own all: 503, ask the other
+    /// owners, or come again while partitions move.
     NotOwned,
     /// More requests wait than are let wait: 503, come again.
     Overloaded,
@@ -105,12 +105,19 @@ impl ErrorKind {
 pub struct ApiError {
     kind: ErrorKind,
     message: String,
+    looked_in: Option<LookedIn>,
 }
 
 impl ApiError {
     /// An error with a text that names field, value and remedy.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), looked_in: None }
+    }
+
+    /// The same, with the partitions in which the user is not.
+    #[must_use]
+    pub fn having_looked_in(self, looked_in: Option<LookedIn>) -> Self {
+        Self { looked_in, ..self }
     }
 
     /// What the client can do.
@@ -121,6 +128,10 @@ impl ApiError {
     /// The answer, with further fields beside `error`.
     pub(crate) fn response_with(self, mut fields: serde_json::Map<String, serde_json::Value>) -> Response {
         fields.insert("error".to_owned(), json!({"kind": self.kind.as_str(), "message": self.message}));
+        if let Some(LookedIn { looked_in, partitions }) = self.looked_in {
+            fields.insert("looked_in".to_owned(), json!(looked_in));
+            fields.insert("partitions".to_owned(), json!(partitions));
+        }
         let mut response = (self.kind.status(), axum::Json(fields)).into_response();
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

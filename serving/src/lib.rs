@@ -16,6 +16,7 @@
 mod activity;
 mod api;
 mod connection;
+mod coverage;
 mod error;
 mod gate;
 mod lookup;
@@ -31,12 +32,13 @@ mod snapshots;
 mod tls;
 mod token;
 mod trust;
+mod unknown;
 mod watcher;
 
 pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
-pub use lookup::{LookupError, UserLookup};
+pub use lookup::{LookedIn, LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;
 pub use model::{

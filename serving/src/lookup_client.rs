@@ -4,28 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hmisr_stream::Partitioner;
 use hmisr_stream::contract::{Id, Owners, UserView};
 use serde::Deserialize;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use crate::coverage::Coverage;
 use crate::owners::KnownOwners;
 use crate::percent::encode_segment;
 use crate::token::Token;
 use crate::trust::Trust;
-use crate::{ErrorKind, InvalidSetting, LookupError, Settings, UserLookup};
+use crate::unknown::UnknownUsers;
+use crate::{ErrorKind, InvalidSetting, LookedIn, LookupError, Settings, UserLookup};
 
 /// How long a pipeline that did not answer is asked after the others.
 const LAST_FOR: Duration = Duration::from_secs(5);
 
 /// Looks users up at one or several pipelines, each of which knows the users of its partitions.
 ///
-/// The owner of the user's partition has the last word: a user is unknown when it says so. Where
-/// no pipeline that answers owns the partition, that is an error.
+/// The owner of the partition in which the topic's partitioner puts the user is asked first, then every
+/// other one once: a producer may partition otherwise. A user is unknown when all partitions were looked in,
+/// and for a second after that nobody is asked again. Where partitions are left, that is an error.
 pub struct LookupClient {
     agent: ureq::Agent,
     /// Base URLs without a slash at their end.
     pipelines: Vec<String>,
     owners: Option<KnownOwners>,
+    partitioner: Partitioner,
+    unknown: UnknownUsers,
     authorization: Option<String>,
     trust: Trust,
     timeout: Duration,
@@ -33,9 +39,18 @@ pub struct LookupClient {
     silent: Mutex<BTreeMap<String, Instant>>,
 }
 
+/// What a pipeline said.
+enum Answer {
+    Found(Box<UserView>),
+    /// Nobody has the user: it owns all partitions.
+    Unknown,
+    /// The user is not in these partitions; the text says so.
+    Elsewhere(LookedIn, String),
+}
+
 /// Why a pipeline did not say whether there is the user; the text names it.
 enum Unanswered {
-    /// The partition is elsewhere, or nobody is there: what is known of the owners is old.
+    /// It owns nothing yet, or nobody is there: what is known of the owners is old.
     Moved(String),
     /// It did not let this client in, which was not to show its token; others may.
     NotLetIn(String),
@@ -47,6 +62,8 @@ enum Unanswered {
 #[derive(Deserialize)]
 struct ErrorAnswer {
     error: ErrorBody,
+    #[serde(flatten)]
+    looked_in: Option<LookedIn>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +102,8 @@ impl LookupClient {
             agent,
             pipelines,
             owners: None,
+            partitioner: Partitioner::default(),
+            unknown: UnknownUsers::default(),
             authorization: token.map(|token| token.authorization()),
             trust: Trust::new(settings)?,
             timeout: Duration::from_millis(settings.lookup_timeout_ms),
@@ -101,14 +120,27 @@ impl LookupClient {
         self
     }
 
-    /// All pipelines, those that did not answer lately at the end.
-    fn in_order(&self, owners: &Owners) -> Vec<String> {
-        let mut order = self.pipelines.clone();
-        let announced = owners.urls().into_iter().filter_map(base_url);
-        order.extend(announced.filter(|url| !self.pipelines.contains(url)));
+    /// The same, of a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
+    }
+
+    /// All pipelines, each once: `first`, then those that have announced partitions, then the others;
+    /// those that did not answer lately at the end.
+    fn in_order(&self, owners: &Owners, first: Option<&str>) -> Vec<String> {
+        let mut order: Vec<String> = Vec::new();
+        for url in owners.urls().into_iter().filter_map(base_url).chain(self.pipelines.iter().cloned()) {
+            if first != Some(url.as_str()) && !order.contains(&url) {
+                order.push(url);
+            }
+        }
         let now = Instant::now();
         let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         order.sort_by_key(|url| silent.get(url).is_some_and(|until| *until > now));
+        if let Some(first) = first {
+            order.insert(0, first.to_owned());
+        }
         order
     }
 
@@ -119,6 +151,13 @@ impl LookupClient {
 
     fn owners(&self) -> Arc<Owners> {
         self.owners.as_ref().map_or_else(Arc::default, KnownOwners::get)
+    }
+
+    /// Has the owners read anew, where what is known of them is old.
+    fn refresh(&self, outdated: bool) {
+        if let Some(owners) = self.owners.as_ref().filter(|_| outdated) {
+            owners.refresh();
+        }
     }
 
     /// Asks one pipeline; the text of an error names it.
@@ -158,13 +197,13 @@ impl LookupClient {
         answered.map_err(|error| format!("{url}: {error}"))
     }
 
-    fn ask(&self, base: &str, path: &str, deadline: Instant) -> Result<Option<UserView>, Unanswered> {
+    fn ask(&self, base: &str, path: &str, deadline: Instant) -> Result<Answer, Unanswered> {
         let mut answer = self.get(base, path, deadline).map_err(Unanswered::Moved)?;
         let status = answer.status().as_u16();
         let place = format!("{base}{path}");
         if status == 200 {
             return match answer.body_mut().read_json() {
-                Ok(view) => Ok(Some(view)),
+                Ok(view) => Ok(Answer::Found(Box::new(view))),
                 Err(error) => Err(Unanswered::Moved(format!("{place}: the answer is no user: {error}"))),
             };
         }
@@ -174,11 +213,17 @@ impl LookupClient {
             )));
         }
         match answer.body_mut().read_json::<ErrorAnswer>() {
-            Ok(told) if status == 404 && told.error.kind == ErrorKind::UnknownUser.as_str() => Ok(None),
+            Ok(told) if status == 404 && told.error.kind == ErrorKind::UnknownUser.as_str() => {
+                Ok(Answer::Unknown)
+            }
             Ok(told) => {
                 let text = format!("{place}: status {status}, {}", told.error.message);
-                let moved = told.error.kind == ErrorKind::NotOwned.as_str();
-                Err(if moved { Unanswered::Moved(text) } else { Unanswered::Refused(text) })
+                let not_owned = told.error.kind == ErrorKind::NotOwned.as_str();
+                match told.looked_in {
+                    Some(looked_in) if not_owned => Ok(Answer::Elsewhere(looked_in, text)),
+                    _ if not_owned => Err(Unanswered::Moved(text)),
+                    _ => Err(Unanswered::Refused(text)),
+                }
             }
             // Also a 404: some other server's says nothing about the user.
             Err(_) => Err(Unanswered::Moved(format!("{place}: status {status}, not from a pipeline"))),
@@ -188,37 +233,52 @@ impl LookupClient {
 
 impl UserLookup for LookupClient {
     fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
+        if self.unknown.holds(id, Instant::now()) {
+            return Ok(None);
+        }
         let path = format!("/v1/users/{}", encode_segment(&id.to_string()));
         let deadline = Instant::now() + self.timeout;
         let owners = self.owners();
-        let mut problems = Vec::new();
-        let owner = owners.of(id).and_then(base_url);
-        // Also where nobody has announced the partition.
-        let mut outdated = true;
-        if let Some(owner) = &owner {
-            match self.ask(owner, &path, deadline) {
-                Ok(answer) => return Ok(answer),
+        let first = owners.of(id, self.partitioner).and_then(base_url);
+        // Also where nobody has announced the user's partition.
+        let mut outdated =
+            first.is_none() && (self.partitioner != Partitioner::Any || owners.partitions() == 0);
+        let (mut coverage, mut problems) = (Coverage::new(&owners), Vec::new());
+        for pipeline in self.in_order(&owners, first.as_deref()) {
+            match self.ask(&pipeline, &path, deadline) {
+                Ok(Answer::Found(view)) => {
+                    self.refresh(outdated);
+                    return Ok(Some(*view));
+                }
+                // The announced owner's word is enough, also of a version that looked in one partition alone.
+                Ok(Answer::Unknown) if first.as_ref() == Some(&pipeline) => {
+                    self.unknown.insert(id, Instant::now());
+                    return Ok(None);
+                }
+                Ok(Answer::Unknown) => outdated |= !coverage.add_all(&pipeline),
+                Ok(Answer::Elsewhere(looked_in, text)) => {
+                    outdated |= !coverage.add(&pipeline, &looked_in);
+                    problems.push(text);
+                }
                 // The others would not know more: an owner that has too much to do is not helped by
                 // asking everybody.
-                Err(Unanswered::Refused(problem)) => return Err(unanswered(&[problem])),
-                Err(Unanswered::NotLetIn(problem)) => {
-                    outdated = false;
+                Err(Unanswered::Refused(problem)) if first.as_ref() == Some(&pipeline) => {
+                    return Err(unanswered(&[problem]));
+                }
+                Err(Unanswered::Moved(problem)) => {
+                    outdated = true;
                     problems.push(problem);
                 }
-                Err(Unanswered::Moved(problem)) => problems.push(problem),
+                Err(Unanswered::NotLetIn(problem) | Unanswered::Refused(problem)) => problems.push(problem),
+            }
+            if coverage.is_whole() {
+                self.refresh(outdated);
+                self.unknown.insert(id, Instant::now());
+                return Ok(None);
             }
         }
-        if let Some(owners) = self.owners.as_ref().filter(|_| outdated) {
-            owners.refresh();
-        }
-        for pipeline in self.in_order(&owners).into_iter().filter(|url| Some(url) != owner.as_ref()) {
-            match self.ask(&pipeline, &path, deadline) {
-                Ok(answer) => return Ok(answer),
-                Err(
-                    Unanswered::Moved(problem) | Unanswered::NotLetIn(problem) | Unanswered::Refused(problem),
-                ) => problems.push(problem),
-            }
-        }
+        self.refresh(outdated || coverage.missing().is_some());
+        problems.extend(coverage.missing());
         Err(unanswered(&problems))
     }
 
@@ -227,7 +287,7 @@ impl UserLookup for LookupClient {
     fn ready(&self) -> Result<(), LookupError> {
         let deadline = Instant::now() + self.timeout;
         let mut problems = Vec::new();
-        for pipeline in self.in_order(&self.owners()) {
+        for pipeline in self.in_order(&self.owners(), None) {
             match self.get(&pipeline, "/readyz", deadline) {
                 Ok(answer) if answer.status().as_u16() == 200 => return Ok(()),
                 Ok(answer) => problems.push(format!("{pipeline}/readyz: status {}", answer.status())),

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::common::{Running, Users, item, settings, until};
-use hmisr_serving::{LookupClient, Settings, UserLookup};
+use hmisr_serving::{LookedIn, LookupClient, Settings, UserLookup};
+use hmisr_stream::Partitioner;
 use hmisr_stream::contract::{Id, Owners, PartitionOwner};
 
 fn lookup(urls: &[&str]) -> LookupClient {
@@ -200,4 +201,84 @@ fn an_owner_with_too_much_to_do_has_the_last_word() {
     let error = client.user(&id("1")).unwrap_err().to_string();
     assert!(error.contains(&url) && error.contains("queued"), "{error}");
     assert_eq!((others.lock().unwrap().len(), reads.load(Ordering::SeqCst)), (asked, read));
+}
+
+/// Each URL owns one of the partitions, in their order.
+fn in_order(urls: &[&str]) -> Owners {
+    let mut owners = Owners::default();
+    for (partition, url) in (0..).zip(urls) {
+        let partitions = urls.len() as i32;
+        owners.apply(PartitionOwner { partition, partitions, url: Some((*url).to_owned()), generation: 1 });
+    }
+    owners
+}
+
+/// A pipeline that looks in one of three partitions, and has these users there.
+fn owner_of(partition: i32, users: &[(&str, &[Id])]) -> Running {
+    let looked_in = Some(LookedIn { looked_in: vec![partition], partitions: 3 });
+    Running::pipeline(Arc::new(Users { others_not_owned: true, looked_in, ..Users::new(users) }))
+}
+
+fn asked(pipelines: &[&Running]) -> f64 {
+    let of = |pipeline: &&Running, outcome: &str| {
+        let text = pipeline.get("/metrics").text;
+        let name = format!("hmisr_serving_lookup_seconds_count{{outcome=\"{outcome}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0.0, |count| count.parse().unwrap())
+    };
+    pipelines.iter().map(|it| of(it, "found") + of(it, "unknown") + of(it, "failed")).sum()
+}
+
+#[test]
+fn a_user_in_any_partition_is_found_and_each_owner_asked_once() {
+    // Every user is with the last owner, wherever a partitioner expects them.
+    let users: Vec<(String, Vec<Id>)> = (0..20).map(|user| (user.to_string(), Vec::new())).collect();
+    let users: Vec<(&str, &[Id])> = users.iter().map(|(user, items)| (user.as_str(), &items[..])).collect();
+    let owners = [owner_of(0, &[]), owner_of(1, &[]), owner_of(2, &users)];
+    let all: Vec<&Running> = owners.iter().collect();
+    let urls: Vec<String> = owners.iter().map(|owner| owner.base.clone()).collect();
+    for partitioner in Partitioner::KNOWN.into_iter().chain([Partitioner::Any]) {
+        let known = in_order(&urls.iter().map(String::as_str).collect::<Vec<_>>());
+        // The owners' own URLs again, and one where nobody is: neither is asked.
+        let gone = dead();
+        let client = lookup(&[&format!("{}/", urls[0]), &gone])
+            .with_owners(move || Ok(known.clone()))
+            .with_partitioner(partitioner);
+        until("the owners are known", || client.user(&id("0")).is_ok_and(|found| found.is_some()));
+        let before = asked(&all);
+        for (user, _) in &users {
+            assert!(client.user(&id(user)).unwrap().is_some(), "{partitioner} {user}");
+        }
+        assert!(asked(&all) - before <= (owners.len() * users.len()) as f64);
+
+        // Nobody has that one: all owners are asked, once each, and then for a moment nobody.
+        let nobody = id(&format!("nobody-{partitioner}"));
+        let before = asked(&all);
+        assert_eq!(client.user(&nobody).unwrap(), None);
+        assert_eq!(asked(&all) - before, owners.len() as f64);
+    }
+}
+
+#[test]
+fn where_a_partition_was_not_looked_in_nobody_is_unknown() {
+    let (first, second, gone) = (owner_of(0, &[("1", &[])]), owner_of(1, &[]), dead());
+    let known = in_order(&[&first.base, &second.base, &gone]);
+    let client = lookup(&[&first.base]).with_owners(move || Ok(known.clone()));
+    until("the owners are known", || {
+        // Somebody who is there is found, whoever is gone.
+        assert!(client.user(&id("1")).unwrap().is_some());
+        let error = client.user(&id("nobody")).unwrap_err().to_string();
+        error.contains("1 of 3 partitions (2)") && error.contains(&gone)
+    });
+    // The same without owners.
+    let client = lookup(&[&first.base, &second.base]);
+    let error = client.user(&id("nobody")).unwrap_err().to_string();
+    assert!(error.contains("1 of 3 partitions (2)"), "{error}");
+    // One that was replaced and does not know it says that nobody has the user: it has no say.
+    let replaced = Running::pipeline(Arc::new(Users::default()));
+    let known = in_order(&[&first.base, &second.base, &gone]);
+    let client = lookup(&[&replaced.base]).with_owners(move || Ok(known.clone()));
+    until(
+        "the owners are known",
+        || matches!(client.user(&id("nobody")), Err(error) if error.to_string().contains(&gone)),
+    );
 }

@@ -20,6 +20,7 @@ mod identity;
 mod metrics;
 mod reader;
 mod resources;
+mod split;
 mod store;
 mod verify;
 
@@ -32,5 +33,6 @@ pub use identity::{FORMAT_VERSION, Identity};
 pub use metrics::StateMetrics;
 pub use reader::{StoreFigures, StoreReader, UserSnapshot};
 pub use resources::{Resources, StateSettings};
+pub use split::for_each_user_of;
 pub use store::{Committed, PartitionStore, Place, Slots};
 pub use verify::{Inspection, Verified, inspect, verify};

@@ -16,6 +16,6 @@ mod record;
 mod transport;
 
 pub use error::{Error, ErrorKind, Result};
-pub use partitioner::partition_for_key;
+pub use partitioner::{KeySample, Partitioner, Verdict, partition_for_key};
 pub use record::{Header, Outgoing, Record};
 pub use transport::{Limits, Polled, Sink, Source, TopicInfo};

@@ -7,6 +7,7 @@ mod doubt;
 mod errors;
 mod groups;
 mod outage;
+mod partitioners;
 mod plain;
 mod proxy;
 mod round_trip;

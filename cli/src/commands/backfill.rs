@@ -27,6 +27,7 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
         pipeline: config.pipeline,
         state: config.state,
         partitions: args.partitions,
+        partitioner: args.partitioner.unwrap_or(config.topics.partitioner),
         folder,
     };
     let unfinished = unfinished(&args)?;

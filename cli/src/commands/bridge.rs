@@ -102,7 +102,9 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         server.url()
     );
     let sink = || kafka.sink(&settings.transactional_id, Delivery::ExactlyOnce);
-    let copied = Bridge::new(mapping, source, &sink, &metrics).run(&stop, args.until_end);
+    let copied = Bridge::new(mapping, source, &sink, &metrics)
+        .with_partitioner(config.topics.partitioner)
+        .run(&stop, args.until_end);
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     server.join()?;
     let copied = copied?;

@@ -16,11 +16,14 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&args.data)
         .map_err(|error| Failure::user(format!("--data {}: {error}", args.data.display())))?;
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
+        .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
     let stop = crate::stop::on_signal()?;
     let mut writer = Kafka(at(config.kafka, args.brokers)).writer()?;
     let ends = writer.ends()?;
-    FeedIdentity::of(source.as_ref(), ends.len() as i32).claim(&args.data.join("feed.json"), &ends)?;
+    FeedIdentity::of(source.as_ref(), ends.len() as i32)
+        .with_partitioner(config.topics.partitioner)
+        .claim(&args.data.join("feed.json"), &ends)?;
     let fed = feeder.run(source.as_mut(), writer.as_mut(), &mut || u64::MAX, &stop)?;
     println!("{} events were written, {} were there before", fed.fed, fed.skipped);
     Ok(())

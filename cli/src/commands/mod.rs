@@ -21,7 +21,7 @@ pub mod train;
 use std::sync::Arc;
 
 use hmisr_pipeline::{DirectoryError, StateDirectory};
-use hmisr_serving::{LookupError, UserLookup};
+use hmisr_serving::{LookedIn, LookupError, UserLookup};
 use hmisr_stream::contract::{Id, UserView};
 
 /// The look-up of a process that owns the state itself.
@@ -36,9 +36,15 @@ impl OwnState {
 
 impl UserLookup for OwnState {
     fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
-        self.0.user(id).map_err(|error| match error {
-            DirectoryError::Store(error) => LookupError::new(error.to_string()),
-            not_owned => LookupError::not_owned(not_owned.to_string()),
+        self.0.user(id).map_err(|error| {
+            let text = error.to_string();
+            match error {
+                DirectoryError::Store(_) => LookupError::new(text),
+                DirectoryError::Unassigned => LookupError::not_owned(text),
+                DirectoryError::NotHere { looked_in, partitions } => {
+                    LookupError::not_owned(text).having_looked_in(LookedIn { looked_in, partitions })
+                }
+            }
         })
     }
 

@@ -77,7 +77,9 @@ pub struct State {
 impl State {
     /// Before the job has begun.
     pub fn new(config: &Config) -> Self {
-        Self { progress: Arc::default(), directory: StateDirectory::new(config.features.clone()) }
+        let directory =
+            StateDirectory::new(config.features.clone()).with_partitioner(config.topics.partitioner);
+        Self { progress: Arc::default(), directory }
     }
 }
 

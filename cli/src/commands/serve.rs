@@ -24,7 +24,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     if !args.pipelines.is_empty() {
         settings.lookup_urls = args.pipelines;
     }
-    let mut lookup = LookupClient::new(&settings).map_err(|error| Failure::user(error.to_string()))?;
+    let mut lookup = LookupClient::new(&settings)
+        .map_err(|error| Failure::user(error.to_string()))?
+        .with_partitioner(config.topics.partitioner);
     if args.brokers.is_some() {
         let kafka = at(config.kafka, args.brokers);
         lookup = lookup.with_owners(move || owners::read(&kafka));

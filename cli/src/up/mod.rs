@@ -154,9 +154,13 @@ impl<T: Transport> Up<T> {
         let registry = serve::registry()?;
         let mut writer = transport.writer()?;
         let ends = writer.ends()?;
-        FeedIdentity::of(source.as_ref(), ends.len() as i32).claim(&folder.feed(), &ends)?;
-        let mut feeder =
-            Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?.with_truth_file(folder.truth());
+        let partitioner = config.topics.partitioner;
+        FeedIdentity::of(source.as_ref(), ends.len() as i32)
+            .with_partitioner(partitioner)
+            .claim(&folder.feed(), &ends)?;
+        let mut feeder = Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?
+            .with_partitioner(partitioner)
+            .with_truth_file(folder.truth());
 
         let stops = Stops::default();
         let state = pipeline::State::new(config);

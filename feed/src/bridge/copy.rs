@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hmisr_datasets::values::TimeRange;
 use hmisr_stream::contract::{DeadLetter, topic};
-use hmisr_stream::{Error, ErrorKind, Limits, Polled, Record, Result, Sink, Source, partition_for_key};
+use hmisr_stream::{Error, ErrorKind, Limits, Partitioner, Polled, Record, Result, Sink, Source};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -70,6 +70,7 @@ pub struct Bridge<'a, S, K> {
     sink: Option<K>,
     make_sink: &'a dyn Fn() -> Result<K>,
     mapping: Mapping,
+    partitioner: Partitioner,
     metrics: &'a BridgeMetrics,
     /// The next offset of every partition that is read.
     positions: BTreeMap<i32, i64>,
@@ -99,6 +100,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             sink: None,
             make_sink,
             mapping,
+            partitioner: Partitioner::default(),
             metrics,
             positions: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -108,6 +110,12 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             copied: Copied::default(),
             range: TimeRange::default(),
         }
+    }
+
+    /// Writes to a topic that is not partitioned by murmur2.
+    #[must_use]
+    pub fn with_partitioner(self, partitioner: Partitioner) -> Self {
+        Self { partitioner, ..self }
     }
 
     /// Runs until `stop`; with `until_end` also until every partition was owned and read to where it
@@ -258,7 +266,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
         let mut next = BTreeMap::new();
         sink.begin()?;
         for record in records {
-            match self.mapping.outgoing(record, |key| partition_for_key(key, events)) {
+            match self.mapping.outgoing(record, |key| self.partitioner.choose(key, events)) {
                 Ok((mapped, outgoing)) => {
                     outgoing.iter().try_for_each(|event| sink.produce(event))?;
                     tally.events += outgoing.len() as u64;

@@ -32,6 +32,7 @@ use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 use self::outbox::{Batch, Outbox};
 pub use self::world::{Point, SystemWorld, World};
 use crate::checkpoints::Checkpoints;
+use crate::partitioning::Partitioning;
 use crate::population::Population;
 use crate::processor::Processor;
 use crate::{Delivery, Error, PipelineMetrics, PipelineProgress, PipelineSettings, Result, StateDirectory};
@@ -73,6 +74,7 @@ pub struct Engine<S, K> {
     /// Assigned partitions that could not be started yet.
     waiting: BTreeMap<i32, Waiting>,
     checkpoints: Checkpoints,
+    partitioning: Partitioning,
     failed_commits: u32,
     failed_at: Duration,
     /// When the lag was last asked for.
@@ -121,6 +123,12 @@ where
             Population::new(&setup.metrics.population),
             world.clone(),
         )?;
+        let partitioning = Partitioning::new(
+            &source.topic().name,
+            source.topic().partitions,
+            setup.directory.partitioner(),
+            setup.metrics.partitioning.clone(),
+        );
         let checkpoints =
             Checkpoints::new(&setup.state, &setup.folder, world, setup.metrics.checkpoints.clone())?;
         Ok(Self {
@@ -133,6 +141,7 @@ where
             partitions: BTreeMap::new(),
             waiting: BTreeMap::new(),
             checkpoints,
+            partitioning,
             failed_commits: 0,
             failed_at: Duration::ZERO,
             lag_at: None,
@@ -239,6 +248,7 @@ where
                 self.outbox.open()?;
             }
             let mute_until = partition.mute_until;
+            self.partitioning.observe(number, &records, mute_until);
             self.processor.apply_all(
                 &mut partition.store,
                 number,
@@ -316,6 +326,7 @@ where
     fn committed(&mut self, began: Duration, written: usize) {
         let Batch { oldest_ms, counts, .. } = std::mem::take(&mut self.outbox.batch);
         self.outbox.population.commit();
+        self.partitioning.commit();
         let (metrics, progress) = (&self.setup.metrics, &self.setup.progress);
         let took = self.setup.world.now().saturating_sub(began);
         metrics.commit_seconds.observe(took.as_secs_f64());

@@ -164,6 +164,7 @@ where
     fn restart(&mut self) {
         self.outbox.batch = Batch::default();
         self.outbox.population.discard();
+        self.partitioning.discard();
         self.partitions.values_mut().for_each(|partition| partition.started = false);
     }
 

@@ -14,11 +14,11 @@ use hmisr_state::StateSettings;
 use hmisr_stream::contract::topic;
 use hmisr_stream::memory::{Broker, Connection, MemorySink, MemorySource};
 
-use crate::feed::Feed;
-use crate::plan::{Mistake, Plan};
-use crate::random::Random;
-use crate::reference::stored;
-use crate::wrong::{Habits, JobSink, JobSource};
+use super::feed::Feed;
+use super::plan::{Mistake, Plan};
+use super::random::Random;
+use super::reference::stored;
+use super::wrong::{Habits, JobSink, JobSource};
 
 /// How deep engines may stand within each other's points.
 const DEPTH: usize = 3;

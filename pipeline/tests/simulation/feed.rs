@@ -5,7 +5,7 @@ use hmisr_stream::contract::{Event, topic};
 use hmisr_stream::memory::{Broker, MemorySink};
 use hmisr_stream::{Outgoing, Sink, partition_for_key};
 
-use crate::random::Random;
+use super::random::Random;
 
 pub struct Feed {
     broker: Broker,

@@ -6,7 +6,7 @@ use hmisr_features::FeatureSettings;
 use hmisr_pipeline::{Delivery, PipelineSettings};
 use hmisr_stream::memory::{Call, Effect, Fault};
 
-use crate::random::Random;
+use super::random::Random;
 
 /// A mistake on purpose, to see the simulation find it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Reason, Traini
 use hmisr_stream::memory::Broker;
 use prost::Message;
 
-use crate::plan::Plan;
+use super::plan::Plan;
 
 /// An encoded training example: every byte of it is compared.
 #[derive(PartialEq)]

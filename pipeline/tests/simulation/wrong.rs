@@ -8,7 +8,7 @@ use std::time::Duration;
 use hmisr_stream::memory::{Broker, MemoryGroup, MemorySink, MemorySource};
 use hmisr_stream::{Limits, Outgoing, Polled, Result, Sink, Source, TopicInfo};
 
-use crate::plan::Mistake;
+use super::plan::Mistake;
 
 /// What a run knows of itself, shared by all jobs.
 #[derive(Clone, Default)]

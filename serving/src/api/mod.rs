@@ -173,6 +173,7 @@ fn unavailable(error: &LookupError) -> ApiError {
         false => ErrorKind::LookupUnavailable,
     };
     ApiError::new(kind, format!("the user cannot be looked up now: {error}"))
+        .having_looked_in(error.looked_in().cloned())
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hmisr_serving::{
-    Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookupError, Metrics, Model,
+    Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookedIn, LookupError, Metrics, Model,
     ModelError, ModelInfo, ModelLoader, ModelSlot, Profile, Recommendation, RecommendationSource, Scored,
     Settings, UserLookup,
 };
@@ -141,6 +141,8 @@ pub struct Users {
     pub users: HashMap<Id, UserView>,
     /// Whether everybody else is of a partition that another process owns.
     pub others_not_owned: bool,
+    /// The partitions that it looks in, where it says so.
+    pub looked_in: Option<LookedIn>,
     pub down: AtomicBool,
 }
 
@@ -182,7 +184,11 @@ impl UserLookup for Users {
         self.ready()?;
         match self.users.get(id) {
             None if self.others_not_owned => {
-                Err(LookupError::not_owned("partition 3 is not owned by this process"))
+                let error = LookupError::not_owned("partition 3 is not owned by this process");
+                Err(match &self.looked_in {
+                    Some(looked_in) => error.having_looked_in(looked_in.clone()),
+                    None => error,
+                })
             }
             found => Ok(found.cloned()),
         }

@@ -22,16 +22,13 @@ pub fn run(config: Config, command: DlqCommand) -> Result<(), Failure> {
             Some(_) => list::run(&kafka(config, &args.from), args),
             None => list::run(&log(config, &args.from.data, true)?, args),
         },
-        DlqCommand::Replay(args) => match &args.from.brokers {
-            Some(_) => {
-                let through = Through::read(&config, args)?;
-                replay::run(&kafka(config, &args.from), args, through)
+        DlqCommand::Replay(args) => {
+            let (through, partitioner) = (Through::read(&config, args)?, config.topics.partitioner);
+            match &args.from.brokers {
+                Some(_) => replay::run(&kafka(config, &args.from), args, through, partitioner),
+                None => replay::run(&log(config, &args.from.data, args.dry_run)?, args, through, partitioner),
             }
-            None => {
-                let through = Through::read(&config, args)?;
-                replay::run(&log(config, &args.from.data, args.dry_run)?, args, through)
-            }
-        },
+        }
     }
 }
 

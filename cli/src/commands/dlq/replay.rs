@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hmisr_pipeline::Delivery;
 use hmisr_stream::contract::{Letter, REPLAYED_FROM, Reason, topic};
-use hmisr_stream::{Header, Outgoing, Record, Sink, Source, partition_for_key};
+use hmisr_stream::{Header, Outgoing, Partitioner, Record, Sink, Source};
 use serde::Serialize;
 
 use super::list::{place, print_json};
@@ -96,7 +96,13 @@ pub fn run<T: Transport>(
     transport: &T,
     args: &DlqReplayArgs,
     mut through: Option<Through>,
+    partitioner: Partitioner,
 ) -> Result<(), Failure> {
+    // A letter of a bridge's topic came from a partition of that one, which says nothing of `events`.
+    let partitioner = match partitioner {
+        Partitioner::Any if through.is_some() => Partitioner::Murmur2,
+        partitioner => partitioner,
+    };
     let mut reasons = args.from.reasons.clone();
     if reasons.is_empty() {
         reasons.extend(Reason::ALL);
@@ -153,7 +159,7 @@ pub fn run<T: Transport>(
         }
         marks.advance(&decided);
         if let Some(sink) = sink.as_mut().filter(|_| !decided.is_empty()) {
-            send(transport, sink, outgoing, &decided, &marks, &reader)?;
+            send(transport, sink, outgoing, partitioner, &decided, &marks, &reader)?;
         }
     }
     if args.from.json {
@@ -183,6 +189,7 @@ fn send<T: Transport>(
     transport: &T,
     sink: &mut T::Sink,
     outgoing: Vec<(i32, Outgoing)>,
+    partitioner: Partitioner,
     decided: &BTreeMap<i32, i64>,
     marks: &Marks<T::Source>,
     reader: &ToEnd<T::Source>,
@@ -199,10 +206,9 @@ fn send<T: Transport>(
             sink.produce(&event)?;
             continue;
         }
-        event.partition = match &event.key {
-            Some(key) => partition_for_key(key, partitions),
-            None => came_from.rem_euclid(partitions),
-        };
+        // With producers of any kind, the partition that it came from holds its user.
+        let by_key = event.key.as_ref().and_then(|key| partitioner.of(key, partitions));
+        event.partition = by_key.unwrap_or_else(|| came_from.rem_euclid(partitions));
         *written.entry(event.partition).or_default() += 1;
         sink.produce(&event)?;
     }

@@ -4,7 +4,7 @@ use hmisr_pipeline::Delivery;
 use hmisr_stream::contract::topic;
 use serde::Serialize;
 
-use crate::commands::train;
+use crate::commands::{forget, train};
 use crate::config::Config;
 use crate::transport::REPLAY;
 
@@ -46,6 +46,8 @@ pub fn rights(config: &Config) -> Vec<Right> {
         // `hmisr dlq replay --from`: what is refused again is a letter again.
         add("dlq", "topic", topic::DEAD_LETTERS, WRITE);
     }
+    add("forget", "topic", topic::EVENTS, WRITE);
+    add("forget", "transactional-id", forget::FORGET, WRITE);
     add("pipeline", "topic", topic::EVENTS, READ);
     for name in [topic::USER_FEATURES, topic::TRAINING_EXAMPLES, topic::DEAD_LETTERS] {
         add("pipeline", "topic", name, WRITE);
@@ -77,6 +79,9 @@ pub fn rights(config: &Config) -> Vec<Right> {
         topic::DEAD_LETTERS,
         topic::SNAPSHOTS,
     ];
+    // `hmisr topics check` looks at where its keys lie.
+    add("topics", "topic", topic::EVENTS, &["Read"]);
+    add("topics", "group", "hmisr-reader", READ);
     for name in every.into_iter().chain([topic::STATE_OWNERS]) {
         add("topics", "topic", name, &["Create", "Describe", "DescribeConfigs"]);
     }

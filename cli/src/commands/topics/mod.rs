@@ -1,7 +1,9 @@
 //! `hmisr topics`.
 
 mod acl;
+mod partitioner;
 
+use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics};
 use serde::Serialize;
 
@@ -62,6 +64,8 @@ fn list(kafka: &KafkaSettings, names: impl Iterator<Item = String>) -> Result<()
 #[derive(Serialize)]
 struct Report {
     topics: Vec<TopicState>,
+    /// How `events` is partitioned; none where it is missing or cannot be read.
+    partitioner: Option<partitioner::Recognised>,
     rights: Vec<Right>,
     /// Commands that grant the rights, where a principal is given.
     grants: Vec<String>,
@@ -69,18 +73,25 @@ struct Report {
 
 fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Failure> {
     let admin = Admin::new(&config.kafka)?;
-    let topics = standard_topics(config.topics.partitions)
+    let mut topics = standard_topics(config.topics.partitions)
         .into_iter()
         .map(|spec| TopicSpec { replication: config.topics.replication, ..spec })
         .map(|spec| admin.check(&spec, config.kafka.max_message_bytes))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut recognised = None;
+    let is_there = |topic: &&mut TopicState| topic.name == topic::EVENTS && topic.partitions.is_some();
+    if let Some(events) = topics.iter_mut().find(is_there) {
+        let (found, finding) = partitioner::check(config);
+        events.findings.extend(finding);
+        recognised = found;
+    }
     let rights = acl::rights(config);
     let grants = principal
         .map(|principal| rights.iter().map(|right| acl::grant(right, &config.kafka.brokers, principal)))
         .into_iter()
         .flatten()
         .collect();
-    let report = Report { topics, rights, grants };
+    let report = Report { topics, partitioner: recognised, rights, grants };
     if json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::fault(&error))?);
     } else {
@@ -117,6 +128,9 @@ fn print(report: &Report) {
             };
             println!("  {label}: {}", finding.text);
         }
+    }
+    if let Some(recognised) = &report.partitioner {
+        println!("\npartitioner of events: {}", recognised.text);
     }
     println!("\nRights that the parts need, where the brokers have an authorizer:");
     for right in &report.rights {
