@@ -252,6 +252,7 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
     let refused: u64 =
         numbers["dead_letters"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!((refused, &numbers["dead_letters"]["missing_id"]), (2, &1.into()), "{numbers}");
+    assert_eq!(numbers["dead_letters"]["implausible_time"], 1, "{numbers}");
     assert_eq!(bridge("odd", &[])["events"], 4);
 
     let events: Vec<Event> = read(brokers, topic::EVENTS)

@@ -90,7 +90,7 @@ fn pattern(text: &str) -> Result<TopicTime, String> {
 
 pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let settings = settings(&config, &args)?;
-    let mapping = Mapping::new(&settings)?;
+    let mapping = Mapping::new(&settings)?.with_min_ts_ms(config.features.min_ts_ms);
     let kafka = Kafka(at(config.kafka.clone(), args.brokers));
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;

@@ -13,9 +13,6 @@ use super::mapping::Refusal;
 /// Values by which the form is settled; until there are so many, what most say holds.
 const SETTLED: u64 = 64;
 
-/// The reason of a time that cannot be.
-const IMPLAUSIBLE: Reason = Reason::Invalid;
-
 /// How a topic's times are read.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
@@ -118,7 +115,7 @@ impl Clock {
             Rule::Record | Rule::Auto { form: None, .. } => {
                 let text =
                     format!("{} is no time from 1990 to 2200 in any form{}", shown(value), told(value));
-                return Err((IMPLAUSIBLE, text));
+                return Err((Reason::ImplausibleTime, text));
             }
         };
         time_of(form, value).map_err(|error| (Reason::Invalid, error.to_string()))
@@ -140,7 +137,7 @@ impl Clock {
             date_text(self.min_ts_ms),
             told(value)
         );
-        Err((IMPLAUSIBLE, text))
+        Err((Reason::ImplausibleTime, text))
     }
 
     /// What times are read as.

@@ -111,8 +111,8 @@ impl Mapping {
     ///
     /// # Errors
     /// [`Reason::Malformed`] where the payload is not one JSON object, [`Reason::MissingId`] where a word
-    /// for a missing value stands for user or item, [`Reason::Invalid`] where a field is missing, of
-    /// another type or out of range, [`Reason::TooLarge`] for a list beyond bounds; the text names the
+    /// for a missing value stands for user or item, [`Reason::ImplausibleTime`], [`Reason::Invalid`] where a
+    /// field is missing, of another type or out of range, [`Reason::TooLarge`] for a list beyond bounds; the text names the
     /// field of the event and its place in the record.
     pub fn events(&self, record: &Record) -> Result<Mapped, (Reason, String)> {
         let mut events = Vec::new();
@@ -247,6 +247,16 @@ impl Mapping {
                 }
                 Found::Word(..) | Found::Nothing => None,
             };
+            let value = match value {
+                // Of an item's categories the first is the features', all of several are the model's.
+                Some(Value::Array(names)) => {
+                    if names.len() > 1 {
+                        event.insert("categories".to_owned(), names.clone().into());
+                    }
+                    names.into_iter().next()
+                }
+                value => value,
+            };
             if let Some(value) = value.or_else(|| self.default_of(name)) {
                 event.insert((*name).to_owned(), value);
                 continue;
@@ -283,7 +293,7 @@ impl Mapping {
         let id = |id: Option<hmisr_stream::contract::Id>| id.and_then(|id| serde_json::to_value(id).ok());
         Ok(match name {
             "user_id" | "item_id" => id(id_of(value).map_err(told)?),
-            "category" => id(categories_of(value).map_err(told)?.into_iter().next()),
+            "category" => Some(serde_json::to_value(categories_of(value).map_err(told)?).unwrap_or_default()),
             "ts" => match self.clock.ms(value)? {
                 Some(ms) => Some(self.clock.plausible(ms, value)?.into()),
                 None => None,

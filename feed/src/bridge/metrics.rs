@@ -74,7 +74,7 @@ impl BridgeMetrics {
             waits: Arc::default(),
         };
         for reason in
-            [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::TooLarge, Reason::Unreadable]
+            [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::ImplausibleTime, Reason::TooLarge, Reason::Unreadable]
         {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }

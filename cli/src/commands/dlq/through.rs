@@ -36,7 +36,8 @@ impl Through {
         };
         let mut settings = BridgeSettings { topic: topic.clone(), ..config.bridge.clone() };
         args.mapping.over(&mut settings)?;
-        Ok(Some(Self { topic: topic.clone(), mapping: Mapping::new(&settings)? }))
+        let mapping = Mapping::new(&settings)?.with_min_ts_ms(config.features.min_ts_ms);
+        Ok(Some(Self { topic: topic.clone(), mapping }))
     }
 
     /// Learns how the times are written, where the settings leave it open.
