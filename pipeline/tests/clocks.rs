@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::common::{Bench, event};
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::StateDirectory;
-use hmisr_pipeline::backfill::Backfill;
+use hmisr_pipeline::backfill::{Backfill, Line};
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::{Event, FeatureRecord, Id, topic};
 use proptest::prelude::*;
@@ -103,9 +103,10 @@ fn backfilled(history: &[Event]) -> Vec<FeatureRecord> {
         partitioner: hmisr_stream::Partitioner::default(),
         folder: folder.path(),
     };
-    let lines = history
-        .iter()
-        .map(|event| Ok::<_, std::io::Error>((Some(event.user_id.to_string().into_bytes()), event.encode())));
+    let lines = history.iter().map(|event| {
+        let key = Some(event.user_id.to_string().into_bytes());
+        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), place: "" })
+    });
     let mut output = Vec::new();
     backfill.run(lines, &mut output, |_| ()).unwrap();
     let lines = std::str::from_utf8(&output).unwrap().lines().filter(|line| !line.contains("dead_letter"));

@@ -73,9 +73,14 @@ impl BridgeMetrics {
             )?,
             waits: Arc::default(),
         };
-        for reason in
-            [Reason::Malformed, Reason::Invalid, Reason::MissingId, Reason::ImplausibleTime, Reason::TooLarge, Reason::Unreadable]
-        {
+        for reason in [
+            Reason::Malformed,
+            Reason::Invalid,
+            Reason::MissingId,
+            Reason::ImplausibleTime,
+            Reason::TooLarge,
+            Reason::Unreadable,
+        ] {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
         registry.register(Box::new(metrics.events.clone()))?;
