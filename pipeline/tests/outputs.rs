@@ -118,7 +118,7 @@ fn bad_input_is_a_dead_letter_with_the_bytes_untouched() {
     let cases: [(&[u8], &[u8], &str, &str); 8] = [
         (b"1", b"{nonsense", "malformed", "key must be a string"),
         (b"1", b"\xff\xfe", "malformed", "expected value"),
-        (b"1", br#"{"user_id": 1}"#, "invalid", "`ts`"),
+        (b"1", br#"{"user_id": 1}"#, "invalid", "`item_id`"),
         (b"1", br#"{"user_id": 1.5, "ts": 1}"#, "invalid", "`user_id`"),
         (b"7", &good.encode(), "key_mismatch", "`7`"),
         (b"1", &late.encode(), "late", "4999"),
