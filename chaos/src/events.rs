@@ -84,8 +84,9 @@ pub fn event(seed: u64, n: u64) -> Outgoing {
         }
         88..96 => {
             // A clock that is ahead, by minutes or months.
-            event["ts"] =
-                json!(now + rng.random_range(0..if n % 2 == 0 { 600_000 } else { 10_000_000_000_i64 }));
+            event["ts"] = json!(
+                now + rng.random_range(0..if n.is_multiple_of(2) { 600_000 } else { 10_000_000_000_i64 })
+            );
             outgoing(Some(key), Some(event.to_string()), n)
         }
         75..85 if n > 0 => self::event(seed, n - 1),

@@ -14,8 +14,15 @@ fn golden(name: &str) -> PathBuf {
 fn backfilled(settings: &[&str], input: &Path) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("features.jsonl");
-    let mut arguments =
-        vec!["backfill", "--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()];
+    let mut arguments = vec![
+        "backfill",
+        "--min-applied",
+        "0",
+        "--input",
+        input.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ];
     for setting in settings {
         arguments.extend(["--set", setting]);
     }

@@ -149,6 +149,7 @@ struct Open<'a> {
     wanted: Vec<String>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for the file that is read")]
 enum Kind {
     Table(Rows),
     Json(Lines),

@@ -29,6 +29,7 @@ pub(crate) struct Input {
     month_day: Option<i32>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for the file that is read")]
 enum Kind {
     Table(Rows, Slots),
     Json(Lines, Keys),

@@ -156,6 +156,7 @@ impl Reader {
     ///
     /// # Errors
     /// Where a file cannot be read on, or has changed since it was opened.
+    #[allow(clippy::should_implement_trait, reason = "after an error there is no next one")]
     pub fn next(&mut self) -> Result<Option<Record>> {
         loop {
             match self.step()? {
@@ -335,7 +336,7 @@ impl Reader {
         }
         // A column that was only guessed to tell the action may hold something else.
         let is_guess = !layout.strict && self.options.action_column.is_none();
-        let tells = !cells.action.is_missing() && !(is_guess && cells.action.get().is_none());
+        let tells = !cells.action.is_missing() && (!is_guess || cells.action.get().is_some());
         if tells_action && tells {
             let text =
                 cells.action.get().filter(|text| text.len() <= MAX_ACTION_BYTES).ok_or(Reason::BadAction)?;

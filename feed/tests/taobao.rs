@@ -8,8 +8,12 @@ use hmisr_feed::Format::Taobao;
 fn behaviour_comes_in_time_order() {
     let csv = b"1,7,3,pv,1511571885\r\n2,7,3,buy,1511544070\n1,8,4,fav,1511544070\n3,9,5,cart,1511500000";
     let folder = folder(&[("UserBehavior.csv", csv)]);
-    let expected =
-        ["3 9 5 cart 1511500000000", "2 7 3 buy 1511544070000", "1 8 4 fav 1511544070000", "1 7 3 pv 1511571885000"];
+    let expected = [
+        "3 9 5 cart 1511500000000",
+        "2 7 3 buy 1511544070000",
+        "1 8 4 fav 1511544070000",
+        "1 7 3 pv 1511571885000",
+    ];
     for path in [folder.path().to_owned(), folder.path().join("UserBehavior.csv")] {
         assert_eq!(events(&read(&path, Taobao).unwrap()), expected);
     }

@@ -74,11 +74,11 @@ fn features_and_state_equal_the_backfill() {
         }
         assert!(close(view.recent_diversity, last.recent_diversity));
         // Every action is among the visits, in the order of arrival.
-        let clicks = view.visits.iter().filter(|visit| visit.action == "click");
+        let mut clicks = view.visits.iter().filter(|visit| visit.action == "click");
         let skips = view.visits.iter().filter(|visit| visit.action == "skip").count();
         assert_eq!((view.partition, clicks.clone().count() as u64), (last.partition, last.lifetime.events));
         assert!(skips > 0 && skips + clicks.clone().count() == view.visits.len());
-        let newest = clicks.last().unwrap();
+        let newest = clicks.next_back().unwrap();
         assert_eq!((&newest.item_id, newest.ts, newest.tail), (&last.item_id, last.ts, last.tail));
     }
     assert_eq!(directory.user(&Id::from(99)).unwrap(), None);

@@ -50,7 +50,7 @@ fn apply(store: &mut PartitionStore, n: u32) {
     let event = Interaction {
         action: ["click", "rate", "impression", "buy", "ünï"][n as usize % 5],
         weight: [None, Some(3.5), Some(0.1)][n as usize % 3],
-        more_categories: if n % 4 == 0 { &more } else { &[] },
+        more_categories: if n.is_multiple_of(4) { &more } else { &[] },
         ..Interaction::new(&item, &category, 1_000 + i64::from(n))
     };
     let place = store.place(&user, &item).unwrap();

@@ -87,10 +87,10 @@ impl Reference {
         let user = self.users.entry(e.user).or_default();
         // A newest time that is more than the TTL ahead of the clock counts as the clock.
         let mut taken = user.newest;
-        if let (Some(newest), Some(clock)) = (user.newest, clock) {
-            if newest - clock > s.ttl_ms {
-                taken = Some(clock);
-            }
+        if let (Some(newest), Some(clock)) = (user.newest, clock)
+            && newest - clock > s.ttl_ms
+        {
+            taken = Some(clock);
         }
         let own_gap = taken.is_some_and(|taken| ts - taken > s.ttl_ms);
         let long_gone =

@@ -110,11 +110,11 @@ pub fn run(args: &MonitoringArgs) -> Result<(), Failure> {
     // Grafana starts in another folder.
     let folder = args.output.canonicalize().map_err(|error| cannot(&args.output, error))?;
     let files = files(&args.scrape, &args.prometheus, &folder);
-    let changed = files.iter().filter(|(path, text)| {
+    let mut changed = files.iter().filter(|(path, text)| {
         let found = std::fs::read(folder.join(path));
         !path.starts_with("targets") && found.is_ok_and(|found| found != text.as_bytes())
     });
-    if let (false, Some((path, _))) = (args.force, changed.last()) {
+    if let (false, Some((path, _))) = (args.force, changed.next_back()) {
         return Err(Failure::user(format!(
             "{}: is there and differs, by a change or by another version of the program; choose another --output, or write it anew with --force",
             args.output.join(path).display()

@@ -53,6 +53,7 @@ impl Lines {
     ///
     /// # Errors
     /// Where the file cannot be read on, and at a line longer than [`MAX_LINE_BYTES`].
+    #[allow(clippy::should_implement_trait, reason = "a line is lent until the next one is read")]
     pub fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
         loop {
             self.buffer.clear();

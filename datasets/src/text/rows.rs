@@ -39,7 +39,7 @@ impl Row<'_> {
 /// The rows of a file.
 ///
 /// Where quotes count, a quoted column may hold delimiters, doubled quotes and line ends. A quote that
-/// is never closed, or whose row would not have the columns of the others, is a stray one: its line is
+/// is not closed before a delimiter or the row's end, or whose row would not have the columns of the others, is a stray one: its line is
 /// then read as it stands, and so are those after it, so that one quote never swallows other rows.
 pub(crate) struct Rows {
     lines: Lines,
@@ -145,7 +145,8 @@ impl Rows {
             let Self { parser, raw, unquoted, ends, .. } = self;
             // A line end within quotes is part of the column, and any other ends the row.
             if parse(parser, &raw[from..], unquoted, ends) || parse(parser, b"\n", unquoted, ends) {
-                break self.columns.is_none_or(|columns| columns == self.ends.len());
+                break self.columns.is_none_or(|columns| columns == self.ends.len())
+                    && quotes_close(&self.raw, self.delimiter);
             }
             if added.len() >= MAX_QUOTED_LINES || self.raw.len() >= MAX_QUOTED_BYTES {
                 break false;
@@ -174,6 +175,24 @@ impl Rows {
         self.raw.truncate(first);
         Ok(false)
     }
+}
+
+/// Whether every quote that begins a column is closed right before a delimiter or the row's end.
+fn quotes_close(row: &[u8], delimiter: Delimiter) -> bool {
+    let ends_column = |byte: &u8| Delimiter::Byte(*byte) == delimiter;
+    let mut rest = row.iter().peekable();
+    while rest.peek().is_some() {
+        if rest.next_if(|byte| **byte == b'"').is_some() {
+            // Behind the closing quote; a doubled one is text.
+            while rest.any(|byte| *byte == b'"') && rest.next_if(|byte| **byte == b'"').is_some() {}
+            match rest.next() {
+                Some(byte) if !ends_column(byte) => return false,
+                _ => continue,
+            }
+        }
+        let _ = rest.any(ends_column);
+    }
+    true
 }
 
 /// Gives `input` to the parser; whether a row ended.

@@ -23,6 +23,7 @@ pub(super) struct Table {
     fingerprint: String,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for the file that is read")]
 enum Events {
     /// As they stand in the files.
     Sorted(Box<Reader>, Id),

@@ -1,23 +1,22 @@
-//! A group as its coordinator sees it, which the `rdkafka` crate cannot ask for in both protocols.
+//! A group as its coordinator sees it.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings as c;
 use rdkafka::client::Client;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::ffi::{Owned, checked, millis};
+use super::rebalance::SourceContext;
 
 /// A member, and what it has of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     /// The id that the coordinator gave it.
     pub(super) id: String,
-    /// The name that it keeps over restarts (`group_instance_id`), if it has one.
-    pub(super) name: Option<String>,
     /// Its partitions.
     pub(super) partitions: Vec<i32>,
 }
@@ -34,7 +33,7 @@ pub(super) struct Group {
 impl Group {
     /// Whether the answer tells who has what: in the middle of a classic rebalance it does not.
     pub(super) fn tells_owners(&self) -> bool {
-        !["PreparingRebalance", "CompletingRebalance", "Unknown"].contains(&self.state.as_str())
+        !["PreparingRebalance", "CompletingRebalance", "Dead"].contains(&self.state.as_str())
     }
 
     /// Partitions of a topic that has `partitions` which no member has.
@@ -53,110 +52,62 @@ impl Group {
 
     /// In words, for people.
     pub(super) fn text(&self) -> String {
-        let of = |member: &Member| {
-            format!("{} has {}", member.name.as_ref().unwrap_or(&member.id), member.partitions.len())
-        };
+        let of = |member: &Member| format!("{} has {}", member.id, member.partitions.len());
         let members: Vec<String> = self.members.iter().take(20).map(of).collect();
         let more = if self.members.len() > members.len() { ", …" } else { "" };
         format!("{} with {} members ({}{more})", self.state, self.members.len(), members.join(", "))
     }
 }
 
-/// Asks the coordinator.
+/// Asks the brokers, by the requests of the classic protocol.
+///
+/// Not by librdkafka's DescribeConsumerGroups, which also knows the protocol `consumer`: where its
+/// coordinator does not answer in time it aborts the process (librdkafka #4605). Of a group of that
+/// protocol the answer is `Dead`, which tells nothing; there the brokers themselves see to it that
+/// every partition is somebody's.
 ///
 /// # Errors
 /// The brokers' code; `OperationTimedOut`.
-pub(super) fn describe<C: ClientContext>(
-    client: &Client<C>,
+pub(super) fn describe(
+    consumer: &BaseConsumer<SourceContext>,
     group: &str,
     topic: &str,
     timeout: Duration,
 ) -> Result<Group, RDKafkaErrorCode> {
-    let name = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidGroupId)?;
-    let mut names: [*const c_char; 1] = [name.as_ptr()];
-    let missing = RDKafkaErrorCode::CriticalSystemResource;
-    let rk = client.native_ptr();
-    // SAFETY: `rk` lives as long as `client`; `names` holds one NUL-terminated string, which
-    // librdkafka copies. Each object is freed by its own function, in the reverse order.
-    unsafe {
-        let queue = Owned::new(c::rd_kafka_queue_new(rk), c::rd_kafka_queue_destroy).ok_or(missing)?;
-        let options = Owned::new(
-            c::rd_kafka_AdminOptions_new(
-                rk,
-                c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
-            ),
-            c::rd_kafka_AdminOptions_destroy,
-        )
-        .ok_or(missing)?;
-        let mut text: [c_char; 256] = [0; 256];
-        c::rd_kafka_AdminOptions_set_request_timeout(
-            options.0,
-            millis(timeout),
-            text.as_mut_ptr(),
-            text.len(),
-        );
-        c::rd_kafka_DescribeConsumerGroups(rk, names.as_mut_ptr(), names.len(), options.0, queue.0);
-        let event = Owned::new(c::rd_kafka_queue_poll(queue.0, millis(timeout)), c::rd_kafka_event_destroy)
-            .ok_or(RDKafkaErrorCode::OperationTimedOut)?;
-        described(event.0, topic)
-    }
+    let list = consumer
+        .fetch_group_list(Some(group), timeout)
+        .map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))?;
+    let Some(found) = list.groups().iter().find(|found| found.name() == group) else {
+        return Ok(Group { state: "Dead".to_owned(), members: Vec::new() });
+    };
+    let members = found
+        .members()
+        .iter()
+        .map(|member| Member {
+            id: member.id().to_owned(),
+            partitions: member.assignment().and_then(|bytes| assigned(bytes, topic)).unwrap_or_default(),
+        })
+        .collect();
+    Ok(Group { state: found.state().to_owned(), members })
 }
 
-/// The group in a DescribeConsumerGroups event.
-///
-/// # Safety
-/// `event` is alive, and of no type but what librdkafka itself made.
-unsafe fn described(event: *mut c::rd_kafka_event_t, topic: &str) -> Result<Group, RDKafkaErrorCode> {
-    // SAFETY: librdkafka returns null where the event is of another type; what it returns
-    // otherwise lives as long as the event, and its texts are NUL-terminated or null.
-    unsafe {
-        checked(c::rd_kafka_event_error(event))?;
-        let result = c::rd_kafka_event_DescribeConsumerGroups_result(event);
-        if result.is_null() {
-            return Err(RDKafkaErrorCode::Fail);
-        }
-        let mut count = 0;
-        let groups = c::rd_kafka_DescribeConsumerGroups_result_groups(result, &mut count);
-        if groups.is_null() || count == 0 {
-            return Err(RDKafkaErrorCode::Fail);
-        }
-        let group = *groups;
-        let error = c::rd_kafka_ConsumerGroupDescription_error(group);
-        if !error.is_null() {
-            checked(c::rd_kafka_error_code(error))?;
-        }
-        let state = c::rd_kafka_ConsumerGroupDescription_state(group);
-        let state = text(c::rd_kafka_consumer_group_state_name(state)).unwrap_or_default();
-        let members = (0..c::rd_kafka_ConsumerGroupDescription_member_count(group))
-            .map(|at| member(c::rd_kafka_ConsumerGroupDescription_member(group, at), topic))
-            .collect();
-        Ok(Group { state, members })
-    }
-}
-
-/// # Safety
-/// `member` is alive.
-unsafe fn member(member: *const c::rd_kafka_MemberDescription_t, topic: &str) -> Member {
-    // SAFETY: see above; an assignment's list has `cnt` elements.
-    unsafe {
-        let mut partitions = Vec::new();
-        let assignment = c::rd_kafka_MemberDescription_assignment(member);
-        let list = match assignment.is_null() {
-            true => std::ptr::null(),
-            false => c::rd_kafka_MemberAssignment_partitions(assignment),
-        };
-        if let Some(list) = list.as_ref().filter(|list| !list.elems.is_null()) {
-            let elements = std::slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or(0));
-            let of_topic =
-                elements.iter().filter(|element| text(element.topic).is_some_and(|name| name == topic));
-            partitions.extend(of_topic.map(|element| element.partition));
-        }
-        Member {
-            id: text(c::rd_kafka_MemberDescription_consumer_id(member)).unwrap_or_default(),
-            name: text(c::rd_kafka_MemberDescription_group_instance_id(member)).filter(|it| !it.is_empty()),
-            partitions,
+/// The partitions of a topic in an assignment of Kafka's protocol for consumers: a version, then topics,
+/// each with its partitions; none where it is cut short.
+fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    let int = |bytes: &mut &[u8]| Some(i32::from_be_bytes(*bytes.split_off(..4)?.first_chunk()?));
+    bytes.split_off(..2)?;
+    let mut partitions = Vec::new();
+    for _ in 0..int(&mut bytes)? {
+        let length = u16::from_be_bytes(*bytes.split_off(..2)?.first_chunk()?);
+        let name = bytes.split_off(..usize::from(length))?;
+        for _ in 0..int(&mut bytes)? {
+            let partition = int(&mut bytes)?;
+            if name == topic.as_bytes() {
+                partitions.push(partition);
+            }
         }
     }
+    Some(partitions)
 }
 
 /// The id that the coordinator gave this consumer; none before it has joined.
@@ -185,7 +136,7 @@ mod tests {
     use super::*;
 
     fn member(id: &str, partitions: &[i32]) -> Member {
-        Member { id: id.to_owned(), name: None, partitions: partitions.to_vec() }
+        Member { id: id.to_owned(), partitions: partitions.to_vec() }
     }
 
     #[test]
@@ -198,5 +149,16 @@ mod tests {
         assert_eq!(group.text(), "Stable with 2 members (b has 2, a has 0)");
         let rebalancing = Group { state: "PreparingRebalance".to_owned(), ..group };
         assert!(!rebalancing.tells_owners());
+    }
+
+    #[test]
+    fn an_assignment_gives_the_partitions_of_its_topic() {
+        let bytes = b"\0\x01\0\0\0\x02\0\x01a\0\0\0\x01\0\0\0\x07\0\x01b\0\0\0\x02\0\0\0\x02\0\0\0\x03\xff\xff\xff\xff";
+        assert_eq!(assigned(bytes, "a"), Some(vec![7]));
+        assert_eq!(assigned(bytes, "b"), Some(vec![2, 3]));
+        assert_eq!(assigned(bytes, "c"), Some(Vec::new()));
+        for length in 0..bytes.len() - 4 {
+            assert_eq!(assigned(&bytes[..length], "b"), None, "{length}");
+        }
     }
 }

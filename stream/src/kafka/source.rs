@@ -305,15 +305,14 @@ impl KafkaSource {
         let most = limits.records.saturating_sub(records.list.len()).clamp(1, CHUNK);
         let taken = queue.take(wait, most, |message| match message {
             Ok(message) if !blocks.accepts(message.partition()) => {}
-            Ok(message) => match Self::accept(positions, &message) {
-                Some(record) => {
+            Ok(message) => {
+                if let Some(record) = Self::accept(positions, &message) {
                     if !blocks.is_empty() {
                         blocks.passed(record.partition, record.offset);
                     }
                     if records.is_full(limits) { held.push_back(record) } else { records.push(record) }
                 }
-                None => {}
-            },
+            }
             // One of a partition that has gone, or of what was read before a seek, is nobody's concern.
             Err(unreadable) if unreadable.is_unreadable() => {
                 if positions.contains_key(&unreadable.partition) {

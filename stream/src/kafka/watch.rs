@@ -155,7 +155,7 @@ impl Watch {
 
 fn look(consumer: &BaseConsumer<SourceContext>, watched: &Watched, seen: &Mutex<Seen>, refused: &mut bool) {
     let timeout = watched.timeout.min(QUESTION);
-    match group::describe(consumer.client(), &watched.group, &watched.topic, timeout) {
+    match group::describe(consumer, &watched.group, &watched.topic, timeout) {
         Ok(group) => {
             let me = group::member_id(consumer.client());
             lock(seen).learn(&group, me.as_deref(), watched, Instant::now());
@@ -231,7 +231,6 @@ mod tests {
     fn group(state: &str, members: &[(&str, &[i32])]) -> Group {
         let member = |(id, partitions): &(&str, &[i32])| Member {
             id: (*id).to_owned(),
-            name: None,
             partitions: partitions.to_vec(),
         };
         Group { state: state.to_owned(), members: members.iter().map(member).collect() }

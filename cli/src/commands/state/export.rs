@@ -22,6 +22,9 @@ pub fn run(config: &Config, folder: &Path, output: Option<&Path>) -> Result<(), 
 }
 
 /// One user's line.
+/// Item, category, time, tail mark, action, weight.
+type Visited<'a> = (Id, &'a Id, i64, bool, &'a str, Option<f32>);
+
 #[derive(Serialize)]
 struct Line<'a> {
     partition: i32,
@@ -32,8 +35,8 @@ struct Line<'a> {
     recent_diversity: f64,
     /// Events of any action since the state began.
     visited: u64,
-    /// The newest of them, oldest first: item, category, time, tail mark, action, weight.
-    visits: Vec<(Id, &'a Id, i64, bool, &'a str, Option<f32>)>,
+    /// The newest of them, oldest first.
+    visits: Vec<Visited<'a>>,
 }
 
 fn export(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Failure> {
