@@ -92,7 +92,15 @@ fn an_unreachable_broker_and_a_taken_port() {
     let state = folder.path().join("state");
     for arguments in [
         vec!["pipeline", "--brokers", &closed, "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()],
-        vec!["train", "--brokers", &closed, "--listen", "127.0.0.1:0", "--snapshots", data],
+        vec![
+            "train",
+            "--brokers",
+            &closed,
+            "--listen",
+            "127.0.0.1:0",
+            "--snapshots",
+            trained.to_str().unwrap(),
+        ],
         vec!["topics", "list", "--brokers", &closed],
         vec!["up", "--brokers", &closed, "--listen", "127.0.0.1:0", "--data", data],
     ] {

@@ -115,7 +115,7 @@ fn every_variable_and_setting_is_the_programs_and_takes_effect() {
         let wrong = config(&container, &[("HMISR__STATE__CHECKPOINT", "file:///x")]);
         assert!(refusal(&wrong).contains("checkpoint"), "{}", container.place);
     }
-    assert!(seen.is_empty() || seen.len() == 14, "{seen:#?}");
+    assert!(seen.is_empty() || seen.len() == 15, "{seen:#?}");
 }
 
 /// The image has the shared libraries of the program.

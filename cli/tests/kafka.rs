@@ -16,7 +16,9 @@ use serde_json::Value;
 
 #[test]
 fn up_over_kafka_gives_the_same_totals() {
-    let Some(brokers) = crate::broker::shared() else { return };
+    // A broker of its own: it uses the topics by their own names.
+    let Some(broker) = crate::broker::start() else { return };
+    let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
     std::fs::write(&input, events(5_000)).unwrap();
