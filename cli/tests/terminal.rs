@@ -53,7 +53,7 @@ fn an_error_is_broken_at_words() {
     let lines = lines(&printed);
     assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 30), "{lines:#?}");
     let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
-    assert!(words.contains(&"features.windw") && words.contains(&"features.window?"), "{words:?}");
+    assert!(words.contains(&"features.windw") && words.contains(&"features.window?;"), "{words:?}");
 }
 
 #[test]
