@@ -3,6 +3,9 @@
 use clap::Args;
 use hmisr_datasets::{Delimiter, Format, Options, Summary};
 
+use crate::failure::Failure;
+use crate::outcome::Least;
+
 /// What a data set's files do not say themselves; docs/data.md lists the layouts.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "How the data are written")]
@@ -52,6 +55,20 @@ pub struct ReadingArgs {
 /// Says how a data set was understood, and what of it is no event.
 pub fn tell(summary: &Summary) {
     summary.to_string().lines().for_each(|line| eprintln!("{line}"));
+}
+
+/// The same, and refuses a data set of which too few rows are events, before anything is made of it.
+pub fn accept(summary: Option<&Summary>, Least { min_applied }: Least) -> Result<(), Failure> {
+    let Some(summary) = summary else { return Ok(()) };
+    if summary.rows > 0 && (summary.events as f64) < summary.rows as f64 * min_applied {
+        return Err(Failure::user(format!(
+            "{}: only {}, less than --min-applied {min_applied} asks for; mend the rows, or say with options what the columns are",
+            summary.files.join(", "),
+            summary.counts()
+        )));
+    }
+    tell(summary);
+    Ok(())
 }
 
 impl ReadingArgs {

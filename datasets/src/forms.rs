@@ -67,9 +67,10 @@ impl Samples {
         let (time, plausible) = match (options.time()?, self.time.decide(), fallback) {
             (Some(given), ..) => (given, false),
             (None, Ok(decided), _) => (decided.form, true),
-            (None, Err(Undecided::Implausible(_)), Some(form)) => (form.clone(), false),
             // Each row is then counted as one without a time.
             (None, Err(Undecided::Nothing), _) => (TimeForm::Text, true),
+            // Whose layout has a form of its own; a time of another one is no event.
+            (None, Err(_), Some(form)) => (form.clone(), false),
             (None, Err(undecided), _) => {
                 let remedy = "say what they are with --time-unit s (or ms, us, ns), or --time-format, or name \
                               another column with --time-column";

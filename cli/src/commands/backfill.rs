@@ -22,13 +22,16 @@ struct Report<'a> {
     summary: &'a Summary,
     #[serde(flatten)]
     outcome: &'a Outcome,
+    /// How a data set was understood, and which of its rows are no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<&'a hmisr_datasets::Summary>,
 }
 
 pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let mut source =
         hmisr_feed::open(&args.input, args.reading.format.unwrap_or_default(), &args.reading.options())?;
     let reading = source.summary();
-    reading.iter().for_each(crate::reading::tell);
+    crate::reading::accept(reading.as_ref(), args.least)?;
     let temporary = if args.state_out.is_none() { Some(scratch()?) } else { None };
     let kept = args.state_out.as_deref();
     let folder = temporary.as_ref().map_or_else(|| kept.unwrap_or(Path::new("")), tempfile::TempDir::path);
@@ -62,7 +65,10 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let outcome =
         Outcome::new("events", "applied", summary.applied + summary.duplicates, &summary.rejections);
     if args.json {
-        println!("{}", serde_json::json!(Report { summary: &summary, outcome: &outcome }));
+        println!(
+            "{}",
+            serde_json::json!(Report { summary: &summary, outcome: &outcome, reading: reading.as_ref() })
+        );
     } else {
         println!(
             "{} events applied, {} dead letters, from {} lines to {}",

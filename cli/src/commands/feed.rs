@@ -22,13 +22,17 @@ struct Report<'a> {
     input_finished: bool,
     #[serde(flatten)]
     outcome: &'a Outcome,
+    /// How a data set was understood, and which of its rows are no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<&'a hmisr_datasets::Summary>,
 }
 
 pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let mut settings = config.feed;
     args.feed.apply(&mut settings, args.feed.generate.is_some())?;
     let source = settings.open_source()?;
-    source.summary().iter().for_each(crate::reading::tell);
+    let reading = source.summary();
+    crate::reading::accept(reading.as_ref(), args.least)?;
     let mut source = Checked::new(source);
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
         .with_partitioner(config.topics.partitioner)
@@ -50,6 +54,7 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
             events_in_log_before: fed.skipped,
             input_finished: fed.finished,
             outcome: &outcome,
+            reading: reading.as_ref(),
         };
         println!("{}", serde_json::to_string(&report).map_err(|error| Failure::fault(&error))?);
     } else {

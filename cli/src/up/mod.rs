@@ -54,7 +54,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     // Whatever is wrong with input, address or brokers is told before a folder is made or claimed.
     let source = config.feed.open_source()?;
     let reading = source.summary();
-    reading.iter().for_each(crate::reading::tell);
+    crate::reading::accept(reading.as_ref(), args.least)?;
     if args.filter_seen.is_none() && config.feed.events.is_some() {
         // Only films are rated once; generated and shop data repeat.
         let is_films = reading.is_some_and(|summary| summary.layout == "movielens");
@@ -137,6 +137,8 @@ struct Up<T> {
     until_drained: bool,
     json: bool,
     least: Least,
+    /// How a data set was understood.
+    reading: Option<hmisr_datasets::Summary>,
     /// The command that shows dead letters.
     letters: String,
     began: Instant,
@@ -173,6 +175,7 @@ impl<T: Transport> Up<T> {
         transport: T,
         retained: Option<Log>,
     ) -> Result<Self, Failure> {
+        let reading = source.summary();
         let signal = crate::stop::on_signal()?;
         let registry = serve::registry()?;
         let mut writer = transport.writer()?;
@@ -231,6 +234,7 @@ impl<T: Transport> Up<T> {
             until_drained: args.until_drained,
             json: args.json,
             least: args.least,
+            reading,
             letters,
             began: Instant::now(),
             signal,
@@ -331,6 +335,7 @@ impl<T: Transport> Up<T> {
                 &directory,
                 &self.truth,
                 swapped,
+                self.reading.clone(),
             )),
             _ => None,
         };

@@ -48,6 +48,9 @@ pub struct Report {
     served_version: Option<u64>,
     last_snapshot_served: bool,
     interests: Option<Interests>,
+    /// How a data set was understood, and which of its rows are no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<hmisr_datasets::Summary>,
 }
 
 /// How the generator's users are served, against what they are known to like.
@@ -73,6 +76,7 @@ impl Report {
         directory: &StateDirectory,
         truth: &Path,
         last_snapshot_served: bool,
+        reading: Option<hmisr_datasets::Summary>,
     ) -> Self {
         let elapsed_s = elapsed.as_secs_f64();
         Self {
@@ -97,6 +101,7 @@ impl Report {
             served_version: serving.slot.version(),
             last_snapshot_served,
             interests: truth.exists().then(|| interests(serving, directory, truth)).flatten(),
+            reading,
         }
     }
 

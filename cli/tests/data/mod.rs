@@ -4,6 +4,7 @@
 
 mod fixtures;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::common::{hmisr, run, stdout};
@@ -96,6 +97,10 @@ fn the_stream_reads_what_eval_reads() {
     }
 }
 
+fn words_of(event: &str) -> Vec<&str> {
+    event.split(' ').collect()
+}
+
 #[test]
 fn the_public_data_sets_are_the_same_events_both_ways() {
     for name in ["ml-100k", "taobao"] {
@@ -108,7 +113,17 @@ fn the_public_data_sets_are_the_same_events_both_ways() {
             eprintln!("SKIPPED: HMISR_DATA_DIR holds no {name}");
             continue;
         }
-        assert_eq!(of_stream(&path, &Options::default()), of_eval(&path, &Options::default()), "{name}");
+        let (stream, eval) = (of_stream(&path, &Options::default()), of_eval(&path, &Options::default()));
+        assert_eq!(stream.len(), eval.len(), "{name}");
+        let differ: Vec<_> = stream.iter().zip(&eval).filter(|(stream, eval)| stream != eval).collect();
+        // Each row of Taobao tells a category: one item has two, of which an event has its row's, and an
+        // experiment the first.
+        let items: BTreeSet<&str> = differ.iter().map(|(stream, _)| words_of(stream)[1]).collect();
+        assert!(items.len() <= usize::from(name == "taobao"), "{name}: {differ:?}");
+        for (stream, eval) in differ {
+            let (stream, eval) = (words_of(stream), words_of(eval));
+            assert_eq!((stream[0], stream[1], stream[3]), (eval[0], eval[1], eval[3]), "{name}");
+        }
     }
 }
 
