@@ -11,7 +11,7 @@ use crate::layout::{Header, Items, Names, Pick, Role, Shape, plain};
 use crate::options::Options;
 use crate::summary::{Reason, Summary};
 use crate::text::{Head, Lines, Rows};
-use crate::values::{CategoryForm, CategorySample, IdForm, IdSample};
+use crate::values::{CategoryForm, CategorySample, IdForm, IdSample, MAX_CATEGORIES};
 
 /// Categories of items, in the order in which the files list them.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Catalogue {
         });
         let known = &mut self.items[at].1;
         for category in categories {
-            if !known.contains(&category) {
+            if !known.contains(&category) && known.len() < MAX_CATEGORIES {
                 known.push(category);
             }
         }

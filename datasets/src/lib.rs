@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod cells;
+mod distinct;
 mod error;
 mod forms;
 mod input;
@@ -19,6 +20,7 @@ mod text;
 pub mod values;
 
 pub use catalogue::Catalogue;
+pub use distinct::Distinct;
 pub use error::{Error, Result};
 pub use options::{Format, Options};
 pub use reader::{Reader, Record};

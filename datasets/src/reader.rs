@@ -13,7 +13,7 @@ use crate::input::{self, Input};
 use crate::layout::{Layout, shown_name};
 use crate::options::{Format, Options};
 use crate::summary::{Reason, Summary};
-use crate::values::{CategoryForm, date_text, number};
+use crate::values::{CategoryForm, MAX_CATEGORIES, date_text, number};
 
 /// Times from which the forms of the columns are guessed, before every row is looked at.
 const FIRST_TIMES: u64 = 10_000;
@@ -146,10 +146,12 @@ impl Reader {
         })
     }
 
-    /// The first category of an event: its row's own, else its item's.
-    pub fn category<'a>(&'a self, record: &'a Record) -> Option<&'a Id> {
-        let listed = || self.catalogue.categories(&record.item).and_then(<[Id]>::first);
-        record.categories.first().or_else(listed)
+    /// The categories of an event: its row's own, else its item's.
+    pub fn categories<'a>(&'a self, record: &'a Record) -> &'a [Id] {
+        match record.categories.as_slice() {
+            [] => self.catalogue.categories(&record.item).unwrap_or_default(),
+            own => own,
+        }
     }
 
     /// The next event; none at the end.
@@ -329,7 +331,7 @@ impl Reader {
             let form = forms.categories.get(at).copied().unwrap_or_else(CategoryForm::default);
             let text = cell.get().ok_or(Reason::BadCategory)?;
             for category in form.categories(text).map_err(|_| Reason::BadCategory)? {
-                if !categories.contains(&category) {
+                if !categories.contains(&category) && categories.len() < MAX_CATEGORIES {
                     categories.push(category);
                 }
             }

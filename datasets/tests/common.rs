@@ -46,7 +46,7 @@ pub fn read_with(path: &Path, format: Format, options: &Options) -> Result<(Vec<
     let mut reader = Reader::open(path, format, options).map_err(told)?;
     let mut events = Vec::new();
     while let Some(record) = reader.next().map_err(told)? {
-        let category = reader.category(&record).map_or("-".to_owned(), ToString::to_string);
+        let category = reader.categories(&record).first().map_or("-".to_owned(), ToString::to_string);
         let weight = record.weight.map_or(String::new(), |weight| format!(" {weight}"));
         let (user, item, action, ts) = (&record.user, &record.item, &record.action, record.ts_ms);
         events.push(format!("{user} {item} {category} {action} {ts}{weight}"));

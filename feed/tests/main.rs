@@ -1,6 +1,7 @@
 //! The tests of this crate as one program, which links its libraries once.
 
 mod bridge;
+mod categories;
 mod common;
 mod feeder;
 mod generator;

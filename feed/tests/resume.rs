@@ -28,8 +28,12 @@ proptest! {
         cuts in proptest::collection::vec((0_usize..60, any::<u8>()), 0..8),
     ) {
         let folder = folder(&[("events.jsonl", &text)]);
-        // What begins like JSON over several lines, or like an array, is refused when it is opened.
-        prop_assume!(open(folder.path(), Format::Jsonl).is_ok());
+        if let Err(refused) = open(folder.path(), Format::Jsonl) {
+            // An object that does not end in its line looks like JSON over several lines.
+            let first = text.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap();
+            prop_assert!(first.starts_with(b"{") && !first.ends_with(b"}"), "{}", refused);
+            return Ok(());
+        }
         let mut settings = Settings::default();
         settings.batch.events = batch;
         let never = AtomicBool::new(false);

@@ -1,12 +1,9 @@
 //! An item's categories, one or several in a field.
 
-use hmisr_features::{Id, is_missing};
+use hmisr_features::{Id, MAX_CATEGORIES, is_missing};
 
 use super::list::elements;
 use super::{Decimal, IdForm, IdSample, ValueError};
-
-/// Categories of an item that are kept; features take the first.
-pub const MAX_CATEGORIES: usize = 8;
 
 /// How the categories of one column are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -37,10 +37,10 @@ mod time_sample;
 mod time_text;
 mod times;
 
-pub use categories::{CategoryForm, CategorySample, MAX_CATEGORIES, Split};
+pub use categories::{CategoryForm, CategorySample, Split};
 pub use decimal::Decimal;
 pub use error::ValueError;
-pub use hmisr_features::is_missing;
+pub use hmisr_features::{MAX_CATEGORIES, is_missing};
 pub use ids::{IdForm, IdSample};
 pub use json::{categories_of, flag_of, id_of, label_of, number_of, time_of};
 pub use numbers::{flag, number};

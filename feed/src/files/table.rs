@@ -1,11 +1,9 @@
 //! The events of a data set, in the order of time.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
 
-use hmisr_datasets::{Options, Reader, Record, Summary};
+use hmisr_datasets::{Distinct, Options, Reader, Record, Summary};
 use hmisr_stream::contract::{Event, Id};
 
 use super::fingerprint::fingerprint;
@@ -26,7 +24,7 @@ pub(super) struct Table {
 #[allow(clippy::large_enum_variant, reason = "there is one of it, for the file that is read")]
 enum Events {
     /// As they stand in the files.
-    Sorted(Box<Reader>, Id),
+    Sorted(Box<Reader>),
     /// Held, since the files are in another order.
     Held(Rows),
     /// Nothing more, after an error.
@@ -47,14 +45,13 @@ impl Table {
         let (fingerprint, _) = fingerprint(&kind, &files)?;
         let described = format!("events of {} ({})", path.display(), reader.layout());
         let summary = reader.summary().clone();
-        let unknown = unknown();
         let events = if reader.is_sorted() {
-            Events::Sorted(Box::new(reader), unknown)
+            Events::Sorted(Box::new(reader))
         } else {
             let mut rows = Rows::default();
             while let Some(record) = reader.next()? {
-                let category = reader.category(&record).unwrap_or(&unknown).clone();
-                rows.push(record, category).ok_or_else(|| {
+                let categories = reader.categories(&record).to_vec();
+                rows.push(Record { categories, ..record }).ok_or_else(|| {
                     FeedError::input(
                         path,
                         "more than 4294967295 rows out of time order",
@@ -73,10 +70,10 @@ impl EventSource for Table {
     fn next(&mut self) -> Option<Result<EventLine, FeedError>> {
         let event = match &mut self.events {
             Events::Held(rows) => rows.event(self.given)?,
-            Events::Sorted(reader, unknown) => match reader.next() {
+            Events::Sorted(reader) => match reader.next() {
                 Ok(Some(record)) => {
-                    let category = reader.category(&record).unwrap_or(unknown).clone();
-                    event(record, category)
+                    let categories = reader.categories(&record).to_vec();
+                    event(Record { categories, ..record })
                 }
                 Ok(None) => return None,
                 Err(error) => {
@@ -111,18 +108,15 @@ impl EventSource for Table {
     }
 }
 
-fn unknown() -> Id {
+fn event(record: Record) -> Event {
+    let Record { user, item, ts_ms, action, weight, categories } = record;
     // The text is an id; the integer stands in for a case that cannot come.
-    Id::parse(UNKNOWN).unwrap_or_else(|_| Id::from(0))
-}
-
-fn event(record: Record, category: Id) -> Event {
-    let Record { user, item, ts_ms, action, weight, .. } = record;
+    let unknown = || Id::parse(UNKNOWN).unwrap_or_else(|_| Id::from(0));
     Event {
         user_id: user,
         item_id: item,
-        category,
-        categories: Vec::new(),
+        category: categories.first().cloned().unwrap_or_else(unknown),
+        categories: if categories.len() > 1 { categories } else { Vec::new() },
         action: action.to_string(),
         ts: ts_ms,
         weight,
@@ -139,7 +133,7 @@ struct Row {
     place: u32,
     user: u32,
     item: u32,
-    category: u32,
+    categories: u32,
     action: u32,
     /// NaN where there is none.
     weight: f32,
@@ -151,21 +145,21 @@ struct Rows {
     rows: Vec<Row>,
     users: Distinct<Id>,
     items: Distinct<Id>,
-    categories: Distinct<Id>,
+    categories: Distinct<Vec<Id>>,
     actions: Distinct<Arc<str>>,
 }
 
 impl Rows {
     /// Adds an event; none where there are too many.
-    fn push(&mut self, record: Record, category: Id) -> Option<()> {
+    fn push(&mut self, record: Record) -> Option<()> {
         let place = u32::try_from(self.rows.len()).ok()?;
         self.rows.push(Row {
             ts: record.ts_ms,
             place,
-            user: self.users.index(record.user)?,
-            item: self.items.index(record.item)?,
-            category: self.categories.index(category)?,
-            action: self.actions.index(record.action)?,
+            user: self.users.index(record.user),
+            item: self.items.index(record.item),
+            categories: self.categories.index(record.categories),
+            action: self.actions.index(record.action),
             weight: record.weight.unwrap_or(f32::NAN),
         });
         Some(())
@@ -178,40 +172,14 @@ impl Rows {
 
     fn event(&self, at: u64) -> Option<Event> {
         let row = self.rows.get(usize::try_from(at).ok()?)?;
-        let record = Record {
-            user: self.users.values[row.user as usize].clone(),
-            item: self.items.values[row.item as usize].clone(),
+        Some(event(Record {
+            user: self.users.values()[row.user as usize].clone(),
+            item: self.items.values()[row.item as usize].clone(),
             ts_ms: row.ts,
-            action: self.actions.values[row.action as usize].clone(),
+            action: self.actions.values()[row.action as usize].clone(),
             weight: (!row.weight.is_nan()).then_some(row.weight),
-            categories: Vec::new(),
-        };
-        Some(event(record, self.categories.values[row.category as usize].clone()))
-    }
-}
-
-/// A list without repeats.
-struct Distinct<T> {
-    values: Vec<T>,
-    indices: HashMap<T, u32>,
-}
-
-impl<T> Default for Distinct<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), indices: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Distinct<T> {
-    /// The value's index; none past 2³² values.
-    fn index(&mut self, value: T) -> Option<u32> {
-        if let Some(&index) = self.indices.get(&value) {
-            return Some(index);
-        }
-        let index = u32::try_from(self.values.len()).ok()?;
-        self.values.push(value.clone());
-        self.indices.insert(value, index);
-        Some(index)
+            categories: self.categories.values()[row.categories as usize].clone(),
+        }))
     }
 }
 

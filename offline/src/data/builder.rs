@@ -1,11 +1,10 @@
 //! A data set that is being collected row by row.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::path::Path;
 
-use hmisr_datasets::Summary;
-use hmisr_features::Id;
+use hmisr_datasets::{Distinct, Summary};
+use hmisr_features::{Id, MAX_CATEGORIES};
 
 use super::{Dataset, Event, Notes, UNKNOWN_CATEGORY};
 use crate::error::Result;
@@ -21,6 +20,7 @@ pub(super) struct Builder {
     behaviours: Distinct<Vec<u8>>,
     rows: Vec<Vec<Row>>,
     categories: Distinct<String>,
+    listed: HashMap<Id, Vec<u32>>,
     item_categories: HashMap<Id, Vec<u32>>,
     notes: Notes,
 }
@@ -42,18 +42,22 @@ impl Builder {
         rows.push((event, behaviour));
     }
 
-    /// Adds categories to an item, which need not occur in an event.
+    /// Says what a list of items tells of one, which need not occur in an event. It holds where the
+    /// item's events tell nothing, as in the stream.
+    pub(super) fn list(&mut self, item: &Id, names: &[Id]) {
+        add(&mut self.categories, self.listed.entry(item.clone()).or_default(), names);
+    }
+
+    /// Adds categories that an event tells to its item.
     pub(super) fn categorise(&mut self, item: &Id, names: &[Id]) {
-        for name in names {
-            let category = self.categories.index(name.to_string());
-            if !self.item_categories.contains_key(item) {
-                self.item_categories.insert(item.clone(), Vec::new());
-            }
-            if let Some(categories) = self.item_categories.get_mut(item)
-                && !categories.contains(&category)
-            {
-                categories.push(category);
-            }
+        if names.is_empty() {
+            return;
+        }
+        if !self.item_categories.contains_key(item) {
+            self.item_categories.insert(item.clone(), Vec::new());
+        }
+        if let Some(known) = self.item_categories.get_mut(item) {
+            add(&mut self.categories, known, names);
         }
     }
 
@@ -75,11 +79,12 @@ impl Builder {
             repeats |= !rows.iter().all(|(event, _)| seen.insert(event.item));
             events.push(rows.into_iter().map(|(event, _)| event).collect());
         }
-        let mut item_categories = Vec::with_capacity(self.items.values.len());
-        for item in &self.items.values {
-            item_categories.push(match self.item_categories.remove(item) {
-                Some(categories) => categories,
-                None => {
+        let mut item_categories = Vec::with_capacity(self.items.values().len());
+        for item in self.items.values() {
+            let told = self.item_categories.remove(item).or_else(|| self.listed.remove(item));
+            item_categories.push(match told {
+                Some(categories) if !categories.is_empty() => categories,
+                _ => {
                     notes.items_without_category += 1;
                     vec![self.categories.index_of(UNKNOWN_CATEGORY)]
                 }
@@ -87,15 +92,25 @@ impl Builder {
         }
         Ok(Dataset {
             name,
-            users: self.users.values,
-            items: self.items.values,
+            users: self.users.into_values(),
+            items: self.items.into_values(),
             events,
             item_categories,
-            categories: self.categories.values,
+            categories: self.categories.into_values(),
             repeats,
             notes,
             reading,
         })
+    }
+}
+
+/// Adds names to an item's categories: each once, and no more than an event may have.
+fn add(categories: &mut Distinct<String>, known: &mut Vec<u32>, names: &[Id]) {
+    for name in names {
+        let category = categories.index(name.to_string());
+        if !known.contains(&category) && known.len() < MAX_CATEGORIES {
+            known.push(category);
+        }
     }
 }
 
@@ -110,40 +125,4 @@ fn without_duplicates(rows: &mut Vec<Row>) {
         }
         seen.insert((event.item, behaviour))
     });
-}
-
-/// A list without repeats, in the order of first appearance.
-struct Distinct<T> {
-    values: Vec<T>,
-    indices: HashMap<T, u32>,
-}
-
-impl<T> Default for Distinct<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), indices: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Distinct<T> {
-    fn index(&mut self, value: T) -> u32 {
-        if let Some(&index) = self.indices.get(&value) {
-            return index;
-        }
-        // 2³² values would not fit into memory.
-        let index = self.values.len() as u32;
-        self.values.push(value.clone());
-        self.indices.insert(value, index);
-        index
-    }
-
-    /// The same for a borrowed form, which is copied only where it is new.
-    fn index_of<B: ?Sized + Eq + Hash + ToOwned<Owned = T>>(&mut self, value: &B) -> u32
-    where
-        T: std::borrow::Borrow<B>,
-    {
-        match self.indices.get(value) {
-            Some(&index) => index,
-            None => self.index(value.to_owned()),
-        }
-    }
 }

@@ -30,7 +30,7 @@ impl Dataset {
         reader.require_events(min_events)?;
         let mut builder = Builder::default();
         for (item, categories) in reader.catalogue().iter() {
-            builder.categorise(item, categories);
+            builder.list(item, categories);
         }
         while let Some(record) = reader.next()? {
             builder.categorise(&record.item, &record.categories);
