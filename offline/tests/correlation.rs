@@ -60,3 +60,16 @@ fn a_monotone_curve_has_rank_correlation_one() {
     assert!((spearman(&x, &x.map(|x: f64| -x.exp())).unwrap() + 1.0).abs() < 1e-12);
     assert_eq!(spearman(&[], &[]), None);
 }
+
+#[test]
+fn differences_that_are_rounding_have_no_line() {
+    let third = 1.0 / 3.0;
+    let rounded = [third, third + f64::EPSILON, third - f64::EPSILON, third];
+    let y = [0.1, 0.9, 0.2, 0.4];
+    assert_eq!((line(&rounded, &y), line(&[0.0; 4], &y), line(&[], &[])), (None, None, None));
+    assert_eq!(line(&[1.0, 2.0], &[f64::NAN, 1.0]), None);
+    let flat = line(&y, &rounded).unwrap();
+    assert!(flat.slope.abs() < 1e-12 && flat.r2 == 0.0, "{flat:?}");
+    let small = line(&[1e-7, 2e-7, 3e-7], &[1.0, 2.0, 3.0]).unwrap();
+    assert!((small.slope - 1e7).abs() < 1e-3 && (small.r2 - 1.0).abs() < 1e-9, "{small:?}");
+}

@@ -11,7 +11,10 @@ pub struct Line {
     pub r2: f64,
 }
 
-/// Fits a line; none where x does not vary. Where y does not vary, r² is 0.
+/// The least standard deviation, of the greatest magnitude, that is not taken for rounding.
+const LEAST_DEVIATION: f64 = 1e-9;
+
+/// Fits a line; none where x does not vary by more than rounding. Where y does not, r² is 0.
 pub fn line(x: &[f64], y: &[f64]) -> Option<Line> {
     let n = x.len().min(y.len()) as f64;
     let (mean_x, mean_y) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
@@ -19,11 +22,17 @@ pub fn line(x: &[f64], y: &[f64]) -> Option<Line> {
         x.iter().zip(y).map(|(x, y)| product(x - mean_x, y - mean_y)).sum()
     };
     let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
-    (xx > 0.0).then(|| {
-        let slope = xy / xx;
-        let r2 = if yy > 0.0 { xy * xy / (xx * yy) } else { 0.0 };
-        Line { slope, intercept: mean_y - slope * mean_x, r2 }
-    })
+    let varies = |values: &[f64], squares: f64| {
+        let greatest = values.iter().fold(0.0_f64, |greatest, value| greatest.max(value.abs()));
+        (squares / n).sqrt() > greatest * LEAST_DEVIATION
+    };
+    let slope = xy / xx;
+    let line = Line {
+        slope,
+        intercept: mean_y - slope * mean_x,
+        r2: if varies(y, yy) { xy * xy / (xx * yy) } else { 0.0 },
+    };
+    (varies(x, xx) && line.slope.is_finite() && line.intercept.is_finite()).then_some(line)
 }
 
 /// Spearman's rank correlation, ties by average; none where one side does not vary.
