@@ -122,6 +122,14 @@ fn a_file_without_a_header_needs_numbers() {
 }
 
 #[test]
+fn a_row_that_lacks_a_column_is_none_also_where_its_quotes_hold_the_delimiter() {
+    let rows = "user,item,title,ts\n1,2,\"a, b\",1701429304\n1,\"3, x\",1701429305\n1,4,1701429306\n";
+    let (events, summary) = read(folder(&[("x.csv", rows.as_bytes())]).path());
+    assert_eq!(events, ["1 2 - click 1701429304000"]);
+    has(&summary.counts(), &["2 columns, as x.csv:3: 1,\"3, x\",1701429305"]);
+}
+
+#[test]
 fn several_category_columns_are_read_in_the_order_given() {
     let rows = "who,what,when,kind,sort\n1,2,1701429304,k,s\n";
     let folder = folder(&[("x.csv", rows.as_bytes())]);

@@ -39,8 +39,9 @@ impl Row<'_> {
 /// The rows of a file.
 ///
 /// Where quotes count, a quoted column may hold delimiters, doubled quotes and line ends. A quote that
-/// is not closed before a delimiter or the row's end, or whose row would not have the columns of the others, is a stray one: its line is
-/// then read as it stands, and so are those after it, so that one quote never swallows other rows.
+/// is not closed before a delimiter or the row's end, or whose row would go over several lines and not have
+/// the columns of the others, is a stray one: its line is then read as it stands, and so are those after it,
+/// so that one quote never swallows other rows.
 pub(crate) struct Rows {
     lines: Lines,
     delimiter: Delimiter,
@@ -145,8 +146,10 @@ impl Rows {
             let Self { parser, raw, unquoted, ends, .. } = self;
             // A line end within quotes is part of the column, and any other ends the row.
             if parse(parser, &raw[from..], unquoted, ends) || parse(parser, b"\n", unquoted, ends) {
-                break self.columns.is_none_or(|columns| columns == self.ends.len())
-                    && quotes_close(&self.raw, self.delimiter);
+                // Of one line alone that is well quoted it is said that it has other columns; cut anew
+                // within its quotes, it might have as many as the others by chance.
+                let fits = self.columns.is_none_or(|columns| columns == self.ends.len());
+                break (fits || added.is_empty()) && quotes_close(&self.raw, self.delimiter);
             }
             if added.len() >= MAX_QUOTED_LINES || self.raw.len() >= MAX_QUOTED_BYTES {
                 break false;
@@ -245,6 +248,12 @@ mod tests {
         assert_eq!(rows(text, Delimiter::COMMA, 3), ["1: 1|\"abc|5", "2: 2|b|6", "3: 3|c|7", "4: 4|d|8"]);
         let text = "1,5\" disk,5\n2,\"b\n";
         assert_eq!(rows(text, Delimiter::COMMA, 3), ["1: 1|5\" disk|5", "2: 2|\"b"]);
+    }
+
+    #[test]
+    fn a_well_quoted_row_that_lacks_a_column_is_not_cut_within_its_quotes() {
+        let text = "1,\"2,b\",5\n\"3,c\",d,6\n";
+        assert_eq!(rows(text, Delimiter::COMMA, 4), ["1: 1|2,b|5", "2: 3,c|d|6"]);
     }
 
     #[test]
