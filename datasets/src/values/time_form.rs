@@ -23,7 +23,7 @@ use super::{Decimal, TimePattern, TimeUnit, ValueError, epoch_ms};
 pub enum TimeForm {
     /// Numbers of this unit since 1970.
     Number(TimeUnit),
-    /// Digits of a date: `20120403`, `201204031800`, `20120403180009`; also as `20120403.0`.
+    /// Digits of a date: `20120403`, `2012040318`, `201204031800`, `20120403180009`; also as `20120403.0`.
     Digits,
     /// Texts that [`epoch_ms`] reads.
     Text,

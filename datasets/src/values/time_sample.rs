@@ -15,13 +15,16 @@ const FORMS: [TimeForm; COUNT] = [
     TimeForm::Text,
 ];
 
+/// Numbers that may be `yyyymmddhh`.
+const HOURS: std::ops::Range<i128> = 1_990_010_100..2_200_000_000;
+
 /// The share of a sample that must agree, in percent.
 const AGREE: u64 = 90;
 
 /// Sees the times of one column or topic and says in which form they are written.
 ///
 /// A value speaks for the form in which it is plausible, from 1990 to before 2200: of numbers that is
-/// one at most. The form for which nine in ten speak is the column's; the others are for whoever
+/// one at most, digits of a date before a unit. The form for which nine in ten speak is the column's; the others are for whoever
 /// reads them to refuse. No value ever has a form of its own.
 ///
 /// ```
@@ -92,14 +95,16 @@ impl TimeSample {
             let (least, greatest) = self.numbers.unwrap_or((value, value));
             self.numbers = Some((least.min(value), greatest.max(value)));
         }
-        for (at, unit) in TimeUnit::ALL.into_iter().enumerate() {
-            if unit.ms(&number).is_some_and(is_plausible) {
-                return self.vote(at, text);
-            }
-        }
-        let digits = number.whole().and_then(|whole| digits_ms(&whole.to_string()));
-        if digits.is_some_and(is_plausible) {
-            self.vote(TimeUnit::ALL.len(), text);
+        let unit = TimeUnit::ALL.iter().position(|unit| unit.ms(&number).is_some_and(is_plausible));
+        let whole = number.whole();
+        // `2017112501` would be a second of 2033 as well; of such seconds one in a hundred has the digits of
+        // an hour, of hours all have.
+        let may_be_digits = unit.is_none() || whole.is_some_and(|whole| HOURS.contains(&whole));
+        let digits = whole.filter(|_| may_be_digits).and_then(|whole| digits_ms(&whole.to_string()));
+        match unit {
+            _ if digits.is_some_and(is_plausible) => self.vote(TimeUnit::ALL.len(), text),
+            Some(at) => self.vote(at, text),
+            None => {}
         }
     }
 
@@ -191,6 +196,8 @@ mod tests {
             (&["1701025678123456789"], "ns"),
             (&["20120403", "20200716.0"], "yyyymmdd"),
             (&["20120403180009"], "yyyymmdd"),
+            (&["2017112501", "2017112600"], "yyyymmdd"),
+            (&["2017112561", "2017139900"], "s"),
             (&["2023-11-26T19:07:58.512Z", "2023-11-27"], "rfc3339"),
             (&["Tue Apr 03 18:00:09 +0000 2012"], "rfc3339"),
             (&["", "NULL", "nan", "1701025678"], "s"),
@@ -242,6 +249,7 @@ mod tests {
         fn a_unit_is_known_wherever_it_is_plausible(seconds in 631_152_000_i64..7_258_118_400, at in 0..4_usize) {
             let unit = TimeUnit::ALL[at];
             let number = i128::from(seconds) * 1_000_i128.pow(u32::try_from(at).unwrap());
+            prop_assume!(digits_ms(&number.to_string()).is_none());
             prop_assert_eq!(decided(&[&number.to_string()]), Ok(TimeForm::Number(unit)));
         }
     }

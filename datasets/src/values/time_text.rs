@@ -69,9 +69,9 @@ fn midnight(date: NaiveDate) -> Option<i64> {
     Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
 }
 
-/// Epoch milliseconds of `yyyymmdd`, `yyyymmddhhmm` or `yyyymmddhhmmss`.
+/// Epoch milliseconds of `yyyymmdd`, `yyyymmddhh`, `yyyymmddhhmm` or `yyyymmddhhmmss`.
 pub(super) fn digits_ms(digits: &str) -> Option<i64> {
-    if !matches!(digits.len(), 8 | 12 | 14) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !matches!(digits.len(), 8 | 10 | 12 | 14) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or("0").parse::<u32>().ok();
@@ -278,6 +278,7 @@ mod tests {
         assert_eq!(digits_ms("20120403"), epoch_ms("2012-04-03"));
         assert_eq!(digits_ms("20120403180009"), epoch_ms("2012-04-03T18:00:09"));
         assert_eq!(digits_ms("201204031800"), epoch_ms("2012-04-03T18:00"));
+        assert_eq!(digits_ms("2012040318"), epoch_ms("2012-04-03T18:00"));
         for text in ["20121303", "2012040", "201204031", "20120403250000", "2012040x", ""] {
             assert_eq!(digits_ms(text), None, "{text}");
         }
