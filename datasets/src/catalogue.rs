@@ -6,8 +6,9 @@ use hmisr_features::Id;
 
 use crate::cells::Cell;
 use crate::error::{Error, Result};
+use crate::forms::category_sample;
 use crate::input::names;
-use crate::layout::{Header, Items, Names, Pick, Role, Shape, plain};
+use crate::layout::{Header, Items, Names, Pick, Role, Shape, plain, shown_name};
 use crate::options::Options;
 use crate::summary::{Reason, Summary};
 use crate::text::{Head, Lines, Rows};
@@ -55,7 +56,8 @@ impl Catalogue {
     }
 
     /// Reads the files of items. `elsewhere`: categories' columns that are named and that the events
-    /// have not; one that no file has is an error. Rows that cannot be read are counted.
+    /// have not; one that no file has is an error. Rows that cannot be read are counted, and a file whose
+    /// columns are not known is left out with a note: the events are there all the same.
     pub(crate) fn read(
         items: &[Items],
         options: &Options,
@@ -65,11 +67,19 @@ impl Catalogue {
         let mut catalogue = Self::default();
         let mut found = vec![false; elsewhere.len()];
         for file in items {
-            let mut sample = (IdSample::default(), CategorySample::default());
-            let mut open = Open::new(file, options, elsewhere, &mut found)?;
-            if open.is_sequence {
-                sample.1 = CategorySample::token_seq();
-            }
+            let mut open = match Open::new(file, options, elsewhere, &mut found) {
+                Ok(open) => open,
+                Err(error @ (Error::Column { .. } | Error::Empty { .. })) if elsewhere.is_empty() => {
+                    summary.notes.push(left_out(file, &error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let categories = match file.pick {
+                Pick::Flags(..) => CategorySample::default(),
+                _ => category_sample(options, open.is_sequence),
+            };
+            let mut sample = (IdSample::default(), categories);
             let mut row = Listed::default();
             while let Some(read) = open.next(&mut row)? {
                 if read.is_ok() {
@@ -85,15 +95,16 @@ impl Catalogue {
                     Ok(Some((item, categories))) => catalogue.add(item, categories),
                     Ok(None) => {}
                     Err(reason) => {
-                        let place = || format!("{}:{}", crate::layout::shown_name(&file.path), row.line);
+                        let place = || format!("{}:{}", shown_name(&file.path), row.line);
                         summary.reject_item(reason, place, &row.raw);
                     }
                 }
             }
             if !open.taken.is_empty() {
-                summary.columns.entry("category".to_owned()).or_insert_with(|| {
-                    format!("{} of {}", open.taken, crate::layout::shown_name(&file.path))
-                });
+                summary
+                    .columns
+                    .entry("category".to_owned())
+                    .or_insert_with(|| format!("{} of {}", open.taken, shown_name(&file.path)));
             }
         }
         if let Some(at) = found.iter().position(|found| !found) {
@@ -103,6 +114,15 @@ impl Catalogue {
         }
         Ok(catalogue)
     }
+}
+
+/// That a file of items is not read, and why.
+fn left_out(file: &Items, error: &Error) -> String {
+    let problem = match error {
+        Error::Column { problem, remedy, .. } => format!("{problem}; {remedy}"),
+        _ => "there is nothing in it".to_owned(),
+    };
+    format!("items: {} is left out: {problem}", shown_name(&file.path))
 }
 
 /// What a row of an items' file says.
@@ -163,6 +183,10 @@ impl<'a> Open<'a> {
                 let mut keys: Vec<String> = Head::read(path)?.objects().flatten().collect();
                 keys.sort();
                 keys.dedup();
+                if keys.is_empty() {
+                    // Every line is then counted as no object.
+                    keys.push("item".to_owned());
+                }
                 (Kind::Json(Lines::open(path)?), keys, true)
             }
             Shape::Table { delimiter, quoting, columns } => {
@@ -223,7 +247,7 @@ impl<'a> Open<'a> {
                 row.line = line;
                 row.raw.clear();
                 row.raw.extend_from_slice(text);
-                let Some(values) = crate::json::pick(text, &self.wanted) else {
+                let Some(values) = crate::json::pick_loosely(text, &self.wanted) else {
                     return Ok(Some(Err(Reason::NotJson)));
                 };
                 row.item.set_json(values.first().and_then(Option::as_ref), false);

@@ -99,4 +99,6 @@ pub(crate) struct Cells {
     pub(crate) action: Cell,
     pub(crate) weight: Cell,
     pub(crate) categories: Vec<Cell>,
+    /// `request_id`, `event_id` and `is_tail`, where the rows are the stream's own events.
+    pub(crate) marks: [Option<Value>; 3],
 }

@@ -29,6 +29,16 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// A column that is not there, or that could be one of several.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    Column {
+        /// The path.
+        path: PathBuf,
+        /// What is not found or not clear.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Nothing to read.
     #[error("{}: there is no event in it; name a file that holds at least one", path.display())]
     Empty {
@@ -91,5 +101,9 @@ impl Error {
 
     pub(crate) fn unclear(path: &Path, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Unclear { path: path.to_owned(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn column(path: &Path, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Column { path: path.to_owned(), problem: problem.into(), remedy: remedy.into() }
     }
 }

@@ -6,7 +6,7 @@ use crate::cells::Cells;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::values::{
-    CategoryForm, CategorySample, IdForm, IdSample, Split, TimeForm, TimeSample, Undecided, is_plausible,
+    CategoryForm, CategorySample, IdForm, IdSample, TimeForm, TimeSample, Undecided, is_plausible,
 };
 
 /// What the columns of rows hold.
@@ -16,8 +16,8 @@ pub(crate) struct Samples {
     item: IdSample,
     time: TimeSample,
     categories: Vec<CategorySample>,
-    /// Whether the categories are declared to be sequences of names.
-    pub(crate) is_sequence: bool,
+    /// A sample of categories that saw nothing yet.
+    pub(crate) category: CategorySample,
 }
 
 /// How each column is written.
@@ -31,6 +31,15 @@ pub(crate) struct Forms {
     pub(crate) categories: Vec<CategoryForm>,
 }
 
+/// A sample of a column of categories; `is_sequence`: whether it is declared to hold sequences of names.
+pub(crate) fn category_sample(options: &Options, is_sequence: bool) -> CategorySample {
+    match &options.category_separator {
+        Some(separator) => CategorySample::separated_by(separator),
+        None if is_sequence => CategorySample::token_seq(),
+        None => CategorySample::default(),
+    }
+}
+
 impl Samples {
     pub(crate) fn see(&mut self, cells: &Cells) {
         for (sample, cell) in [(&mut self.user, &cells.user), (&mut self.item, &cells.item)] {
@@ -41,8 +50,8 @@ impl Samples {
         if let Some(text) = cells.time.get() {
             self.time.see(text);
         }
-        let new = if self.is_sequence { CategorySample::token_seq() } else { CategorySample::default() };
-        self.categories.resize(cells.categories.len().max(self.categories.len()), new);
+        let columns = cells.categories.len().max(self.categories.len());
+        self.categories.resize(columns, self.category.clone());
         for (sample, cell) in self.categories.iter_mut().zip(&cells.categories) {
             if let Some(text) = cell.get() {
                 sample.see(text);
@@ -55,39 +64,25 @@ impl Samples {
         self.time.seen()
     }
 
-    /// The forms: times as they are said to be, or as nearly all are, or, where none is plausible, as
-    /// the layout has them.
-    pub(crate) fn decide(
-        &self,
-        path: &Path,
-        column: &str,
-        options: &Options,
-        fallback: Option<&TimeForm>,
-    ) -> Result<Forms> {
-        let (time, plausible) = match (options.time()?, self.time.decide(), fallback) {
-            (Some(given), ..) => (given, false),
-            (None, Ok(decided), _) => (decided.form, true),
+    /// The forms: times as they are said to be, or as nearly all are.
+    pub(crate) fn decide(&self, path: &Path, column: &str, options: &Options) -> Result<Forms> {
+        let (time, plausible) = match (options.time()?, self.time.decide()) {
+            (Some(given), _) => (given, false),
+            (None, Ok(decided)) => (decided.form, true),
             // Each row is then counted as one without a time.
-            (None, Err(Undecided::Nothing), _) => (TimeForm::Text, true),
-            // Whose layout has a form of its own; a time of another one is no event.
-            (None, Err(_), Some(form)) => (form.clone(), false),
-            (None, Err(undecided), _) => {
+            (None, Err(Undecided::Nothing)) => (TimeForm::Text, true),
+            (None, Err(undecided)) => {
                 let remedy = "say what they are with --time-unit s (or ms, us, ns), or --time-format, or name \
                               another column with --time-column";
                 return Err(Error::unclear(path, format!("column {column}: {undecided}"), remedy));
             }
-        };
-        let separator = options.category_separator.as_deref().and_then(|text| text.chars().next());
-        let category = |sample: &CategorySample| {
-            let form = sample.decide();
-            CategoryForm { split: separator.map_or(form.split, Split::At), ..form }
         };
         Ok(Forms {
             user: self.user.decide(),
             item: self.item.decide(),
             time,
             plausible,
-            categories: self.categories.iter().map(category).collect(),
+            categories: self.categories.iter().map(CategorySample::decide).collect(),
         })
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Input {
 enum Kind {
     Table(Rows, Slots),
     Json(Lines, Keys),
+    /// Lines that are read as a whole.
+    Own(Lines),
 }
 
 /// The places of a table's columns.
@@ -90,6 +92,9 @@ impl Input {
     }
 
     fn json(path: &Path, layout: &Layout, options: &Options) -> Result<Self> {
+        if layout.strict {
+            return Self::own(path);
+        }
         let mut names: Vec<String> = Vec::new();
         for object in Head::read(path)?.objects() {
             object.into_iter().for_each(|key| {
@@ -97,14 +102,6 @@ impl Input {
                     names.push(key);
                 }
             });
-        }
-        if layout.strict {
-            // Where no line has them, every line is told to lack them.
-            for field in ["user_id", "item_id", "category", "action", "ts", "weight"] {
-                if !names.iter().any(|name| name == field) {
-                    names.push(field.to_owned());
-                }
-            }
         }
         let pointers = [&options.user_column, &options.item_column, &options.time_column]
             .into_iter()
@@ -117,11 +114,16 @@ impl Input {
             }
         }
         let header = Header { path, names: &names, own: true };
-        let Found { at, taken, elsewhere } = find(&header, &layout.roles, options, !layout.items.is_empty())?;
+        let Found { mut at, taken, elsewhere } =
+            find(&header, &layout.roles, options, !layout.items.is_empty())?;
         let name = |at: usize| names[at].clone();
+        if layout.own && options.category_columns.is_empty() {
+            at.categories.extend(names.iter().position(|name| name == "categories"));
+        }
         let keys = Keys::new(
             [Some(at.user), Some(at.item), Some(at.time), at.action, at.weight].map(|at| at.map(name)),
             at.categories.iter().map(|&at| name(at)).collect(),
+            layout.own,
         );
         Ok(Self {
             name: shown_name(path),
@@ -129,6 +131,27 @@ impl Input {
             taken,
             elsewhere,
             tells: (at.action.is_some(), at.weight.is_some()),
+            is_sequence: false,
+            month_day: None,
+        })
+    }
+
+    /// The stream's own events.
+    fn own(path: &Path) -> Result<Self> {
+        let taken = [
+            (Role::User, "user_id"),
+            (Role::Item, "item_id"),
+            (Role::Time, "ts"),
+            (Role::Category, "category"),
+            (Role::Action, "action"),
+            (Role::Weight, "weight"),
+        ];
+        Ok(Self {
+            name: shown_name(path),
+            rows: Kind::Own(Lines::open(path)?),
+            taken: taken.map(|(role, field)| (role.name().to_owned(), field.to_owned())).into(),
+            elsewhere: Vec::new(),
+            tells: (true, true),
             is_sequence: false,
             month_day: None,
         })
@@ -143,14 +166,14 @@ impl Input {
     pub(crate) fn bytes_read(&self) -> u64 {
         match &self.rows {
             Kind::Table(rows, _) => rows.bytes_read(),
-            Kind::Json(lines, _) => lines.bytes_read(),
+            Kind::Json(lines, _) | Kind::Own(lines) => lines.bytes_read(),
         }
     }
 
     pub(crate) fn encoding(&self) -> String {
         match &self.rows {
             Kind::Table(rows, _) => rows.encoding(),
-            Kind::Json(lines, _) => lines.encoding(),
+            Kind::Json(lines, _) | Kind::Own(lines) => lines.encoding(),
         }
     }
 
@@ -163,6 +186,15 @@ impl Input {
                     cells.raw.clear();
                     cells.raw.extend_from_slice(text);
                     keys.read(text, cells)
+                }
+                None => return Ok(None),
+            },
+            Kind::Own(lines) => match lines.next()? {
+                Some((line, text)) => {
+                    cells.line = line;
+                    cells.raw.clear();
+                    cells.raw.extend_from_slice(text);
+                    Ok(())
                 }
                 None => return Ok(None),
             },

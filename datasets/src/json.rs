@@ -6,12 +6,24 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::python;
+
 /// The values of an object, in the order of the keys that are wanted; none where the line is no object,
 /// or has a wanted key twice.
 pub(crate) fn pick(line: &[u8], wanted: &[String]) -> Option<Vec<Option<Value>>> {
     let mut input = serde_json::Deserializer::from_slice(line);
     let values = Object(wanted).deserialize(&mut input).ok()?;
     input.end().ok().map(|()| values)
+}
+
+/// The same of a line that may also be a Python dictionary.
+pub(crate) fn pick_loosely(line: &[u8], wanted: &[String]) -> Option<Vec<Option<Value>>> {
+    pick(line, wanted).or_else(|| pick(&python::to_json(line)?, wanted))
+}
+
+/// The keys of an object, or of a Python dictionary; none where the line is neither.
+pub(crate) fn keys_loosely(line: &[u8]) -> Option<Vec<String>> {
+    keys(line).or_else(|| keys(&python::to_json(line)?))
 }
 
 /// The keys of an object; none where the line is no object.

@@ -191,6 +191,14 @@ impl Options {
     /// # Errors
     /// [`Error::Setting`] names the first option that cannot be.
     pub fn validate(&self) -> Result<()> {
+        if self.category_separator.as_deref() == Some("") {
+            let expected = "expected what stands between two categories, such as ; or ' > '".to_owned();
+            return Err(Error::Setting {
+                option: "--category-separator",
+                value: "\"\"".to_owned(),
+                expected,
+            });
+        }
         self.time().map(drop)
     }
 
@@ -251,5 +259,7 @@ mod tests {
         assert!(of(None, Some("rfc3339")).unwrap_err().contains("--time-format"));
         assert!(of(Some("%H"), None).unwrap_err().starts_with("--time-format %H: "));
         assert!(of(Some("rfc3339"), Some("s")).unwrap_err().contains("together"));
+        let separator = Options { category_separator: Some(String::new()), ..Options::default() };
+        assert!(separator.validate().unwrap_err().to_string().starts_with("--category-separator \"\": "));
     }
 }

@@ -8,17 +8,20 @@ use hmisr_features::Id;
 use crate::catalogue::Catalogue;
 use crate::cells::Cells;
 use crate::error::{Error, Result};
-use crate::forms::{Forms, Samples};
+use crate::forms::{Forms, Samples, category_sample};
 use crate::input::{self, Input};
-use crate::layout::{Layout, shown_name};
+use crate::layout::{Columns, Layout, Shape, shown_name};
+use crate::marks::{MAX_TEXT_BYTES, Marks};
 use crate::options::{Format, Options};
+use crate::own;
+use crate::stream_events::{MILLIS, Times, retimed};
 use crate::summary::{Reason, Summary};
-use crate::values::{CategoryForm, MAX_CATEGORIES, date_text, number};
+use crate::values::{CategoryForm, MAX_CATEGORIES, TimeForm, date_text, number};
 
 /// Times from which the forms of the columns are guessed, before every row is looked at.
 const FIRST_TIMES: u64 = 10_000;
-/// The longest action, in bytes: what an event may have.
-const MAX_ACTION_BYTES: usize = 256;
+/// The most that a row may be after its day began, in milliseconds: a year.
+const MAX_OFFSET_MS: f64 = 3.2e10;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Record {
     pub weight: Option<f32>,
     /// The categories that the row itself tells; where there are none, the [`Catalogue`] may.
     pub categories: Vec<Id>,
+    /// What only the stream's own events have besides.
+    pub marks: Option<Box<Marks>>,
 }
 
 /// Reads a data set.
@@ -48,6 +53,8 @@ pub struct Reader {
     layout: Layout,
     options: Options,
     forms: Forms,
+    /// How `ts` is written, where the stream's own events are not in whole milliseconds.
+    retime: Option<TimeForm>,
     catalogue: Catalogue,
     summary: Summary,
     sorted: bool,
@@ -67,6 +74,7 @@ impl Reader {
     /// Where the path is not what the format expects, where a column is not found or ambiguous or its
     /// times are in no one form, and where there is no row.
     pub fn open(path: &Path, format: Format, options: &Options) -> Result<Self> {
+        options.validate()?;
         let layout = Layout::find(path, format, options)?;
         let mut size = 0;
         for file in &layout.events {
@@ -79,6 +87,7 @@ impl Reader {
             forms: Forms::default(),
             layout,
             options: options.clone(),
+            retime: None,
             catalogue: Catalogue::default(),
             summary: Summary::default(),
             sorted: true,
@@ -171,14 +180,33 @@ impl Reader {
 
     /// Decides how the columns are written, and counts.
     fn look_through(&mut self) -> Result<()> {
+        if self.layout.strict {
+            self.look_through_own()?;
+        } else {
+            self.look_through_columns()?;
+        }
+        if self.summary.rows == 0 {
+            return Err(Error::Empty { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// The stream's own events have one form; their times are taken as the stream takes them.
+    fn look_through_own(&mut self) -> Result<()> {
+        self.retime = Times::of(&self.layout.events[0], &self.options)?.retime;
+        self.forms.time = self.retime.clone().unwrap_or(MILLIS);
+        self.forms.plausible = self.options.time()?.is_none();
+        self.count(&Summary::default()).map(drop)
+    }
+
+    fn look_through_columns(&mut self) -> Result<()> {
         let mut samples = self.sample(FIRST_TIMES)?;
         let (file, column) = (self.layout.events[0].clone(), self.time_column());
-        let fallback = self.layout.time.clone();
-        self.forms = match samples.decide(&file, &column, &self.options, fallback.as_ref()) {
+        self.forms = match samples.decide(&file, &column, &self.options) {
             Ok(forms) => forms,
             Err(_) => {
                 samples = self.sample(u64::MAX)?;
-                samples.decide(&file, &column, &self.options, fallback.as_ref())?
+                samples.decide(&file, &column, &self.options)?
             }
         };
         let elsewhere = self.elsewhere()?;
@@ -187,14 +215,11 @@ impl Reader {
         // Forms that the first rows told, and not all, were a wrong guess: once more, with the right ones.
         for _ in 0..2 {
             let samples = self.count(&of_items)?;
-            let forms = samples.decide(&file, &column, &self.options, fallback.as_ref())?;
+            let forms = samples.decide(&file, &column, &self.options)?;
             if forms == self.forms {
                 break;
             }
             self.forms = forms;
-        }
-        if self.summary.rows == 0 {
-            return Err(Error::Empty { path: self.path.clone() });
         }
         Ok(())
     }
@@ -204,7 +229,7 @@ impl Reader {
         let mut samples = Samples::default();
         for file in &self.layout.events {
             let mut input = Input::open(file, &self.layout, &self.options)?;
-            samples.is_sequence |= input.is_sequence;
+            self.expect_categories(&mut samples, &input);
             while let Some(read) = input.next(&mut self.cells)? {
                 if read.is_ok() {
                     samples.see(&self.cells);
@@ -226,6 +251,7 @@ impl Reader {
             files: self.layout.events.iter().map(|file| shown_name(file)).collect(),
             delimiter: input::delimiter(self.layout.shape).map(|delimiter| delimiter.to_string()),
             time: self.forms.time.to_string(),
+            notes: [&self.layout.notes[..], &of_items.notes].concat(),
             ..of_items.clone()
         };
         let mut samples = Samples::default();
@@ -234,9 +260,10 @@ impl Reader {
         while let Some(found) = self.step_with(Some(&mut samples))? {
             let Self { summary, cells, current, .. } = self;
             match found {
-                Ok(Record { ts_ms, .. }) => {
+                Ok(Record { ts_ms, action, .. }) => {
                     summary.rows += 1;
                     summary.events += 1;
+                    summary.see_action(&action);
                     let (first, last) = range.unwrap_or((ts_ms, ts_ms));
                     range = Some((first.min(ts_ms), last.max(ts_ms)));
                     self.sorted &= newest <= ts_ms;
@@ -271,6 +298,9 @@ impl Reader {
         loop {
             if let Some(input) = &mut self.current {
                 if let Some(read) = input.next(&mut self.cells)? {
+                    if self.layout.strict {
+                        return Ok(Some(self.own()));
+                    }
                     if let (Ok(()), Some(samples)) = (read, samples.as_deref_mut()) {
                         samples.see(&self.cells);
                     }
@@ -283,7 +313,7 @@ impl Reader {
             let input = Input::open(file, &self.layout, &self.options)?;
             self.next_file += 1;
             if let Some(samples) = samples.as_deref_mut() {
-                samples.is_sequence |= input.is_sequence;
+                self.expect_categories(samples, &input);
                 self.summary.encoding = input.encoding();
                 for (role, column) in &input.taken {
                     self.summary.columns.insert(role.clone(), column.clone());
@@ -296,6 +326,19 @@ impl Reader {
             };
             self.current = Some(input);
         }
+    }
+
+    /// What a file says of its column of categories.
+    fn expect_categories(&self, samples: &mut Samples, input: &Input) {
+        samples.category = category_sample(&self.options, input.is_sequence);
+    }
+
+    /// The stream's own event that was read last: what the stream would take.
+    fn own(&self) -> std::result::Result<Record, Reason> {
+        let line = &self.cells.raw;
+        let rewritten = self.retime.as_ref().and_then(|form| retimed(line, form));
+        let record = own::read(rewritten.as_deref().unwrap_or(line))?;
+        if self.forms.allows(record.ts_ms) { Ok(record) } else { Err(Reason::ImplausibleTime) }
     }
 
     /// The event of the row that was read last.
@@ -313,8 +356,13 @@ impl Reader {
         }
         let time = cells.time.get().ok_or(Reason::BadTime)?;
         let mut ts_ms = forms.time.ms(time).map_err(|_| Reason::BadTime)?;
-        if let Some(Ok(offset)) = cells.offset.get().map(number) {
-            ts_ms = ts_ms.saturating_add(offset.unwrap_or(0.0).clamp(0.0, 1e11) as i64);
+        if layout.offset.is_some() {
+            let offset = cells.offset.get().map(number).ok_or(Reason::BadTime)?;
+            let offset = offset.map_err(|_| Reason::BadTime)?.ok_or(Reason::MissingTime)?;
+            if !(0.0..MAX_OFFSET_MS).contains(&offset) {
+                return Err(Reason::BadTime);
+            }
+            ts_ms = ts_ms.saturating_add(offset as i64);
         }
         if !forms.allows(ts_ms) {
             return Err(Reason::ImplausibleTime);
@@ -326,10 +374,13 @@ impl Reader {
         if weight.is_some_and(|weight| !weight.is_finite()) {
             return Err(Reason::BadWeight);
         }
-        let mut categories: Vec<Id> = Vec::new();
+        let (mut categories, one_category): (Vec<Id>, _) = (Vec::new(), CategoryForm::default());
         for (at, cell) in cells.categories.iter().enumerate() {
-            let form = forms.categories.get(at).copied().unwrap_or_else(CategoryForm::default);
+            let form = forms.categories.get(at).unwrap_or(&one_category);
             let text = cell.get().ok_or(Reason::BadCategory)?;
+            if layout.no_category == Some(text) {
+                continue;
+            }
             for category in form.categories(text).map_err(|_| Reason::BadCategory)? {
                 if !categories.contains(&category) && categories.len() < MAX_CATEGORIES {
                     categories.push(category);
@@ -337,29 +388,35 @@ impl Reader {
             }
         }
         // A column that was only guessed to tell the action may hold something else.
-        let is_guess = !layout.strict && self.options.action_column.is_none();
+        let is_guess = self.options.action_column.is_none();
         let tells = !cells.action.is_missing() && (!is_guess || cells.action.get().is_some());
         if tells_action && tells {
             let text =
-                cells.action.get().filter(|text| text.len() <= MAX_ACTION_BYTES).ok_or(Reason::BadAction)?;
+                cells.action.get().filter(|text| text.len() <= MAX_TEXT_BYTES).ok_or(Reason::BadAction)?;
+            // A column that somebody names may be another one than the layout's.
+            let codes = if self.options.action_column.is_none() { layout.actions } else { &[] };
+            let text = codes.iter().find(|(code, _)| *code == text).map_or(text, |(_, action)| action);
             if *self.action != *text {
                 self.action = text.into();
             }
-        } else if layout.strict {
-            return Err(Reason::BadAction);
         } else if tells_action {
             self.action = layout.action.unwrap_or("click").into();
         }
-        if layout.strict && categories.is_empty() {
-            return Err(Reason::BadCategory);
-        }
-        Ok(Record { user, item, ts_ms, action: Arc::clone(&self.action), weight, categories })
+        let marks = Marks::of(&cells.marks).ok_or(Reason::BadField)?.boxed();
+        Ok(Record { user, item, ts_ms, action: Arc::clone(&self.action), weight, categories, marks })
     }
 
-    /// The column of the time, for errors.
+    /// The column of the time, for errors: where the file has no names, its number too.
     fn time_column(&self) -> String {
         let input = Input::open(&self.layout.events[0], &self.layout, &self.options);
-        input.ok().and_then(|mut input| input.taken.remove("time")).unwrap_or_else(|| "time".to_owned())
+        let name = input.ok().and_then(|mut input| input.taken.remove("time"));
+        let name = name.unwrap_or_else(|| "time".to_owned());
+        if let Shape::Table { columns: Columns::Fixed(names), .. } = self.layout.shape
+            && let Some(at) = names.iter().position(|own| *own == name)
+        {
+            return format!("{} ({name} of {})", at + 1, self.layout.name);
+        }
+        name
     }
 
     /// Categories' columns that are named and that the events have not.

@@ -6,14 +6,15 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::json::pick;
-use crate::layout::Layout;
+use crate::layout::{Layout, shown_name};
 use crate::options::{Format, Options};
+use crate::own::FIELDS;
+use crate::summary::Summary;
 use crate::text::Head;
-use crate::values::{TimeForm, TimeSample, TimeUnit};
+use crate::values::{TimeForm, TimeRange, TimeSample, TimeUnit, date_text, is_plausible};
 
-/// What an event may have.
-const FIELDS: [&str; 9] =
-    ["user_id", "item_id", "category", "action", "ts", "weight", "request_id", "event_id", "is_tail"];
+/// The stream's own.
+pub(crate) const MILLIS: TimeForm = TimeForm::Number(TimeUnit::Millis);
 
 /// JSON lines that are events as the stream has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct StreamEvents {
     /// How `ts` is written, where it is not in whole milliseconds: as the options say, or as nearly all
     /// of the first events have it.
     pub retime: Option<TimeForm>,
+    /// How they were understood; their rows are not counted.
+    pub summary: Summary,
 }
 
 impl StreamEvents {
@@ -32,49 +35,71 @@ impl StreamEvents {
     /// # Errors
     /// Where the path is not what the format expects.
     pub fn find(path: &Path, format: Format, options: &Options) -> Result<Option<Self>> {
-        let time = options.time()?;
-        let of_time = Options {
-            time_format: options.time_format.clone(),
-            time_unit: options.time_unit.clone(),
-            ..Options::default()
-        };
-        if of_time != *options || !matches!(format, Format::Auto | Format::Jsonl) {
+        options.validate()?;
+        // What is said of columns that events do not have changes nothing.
+        if options.names_columns() || !matches!(format, Format::Auto | Format::Jsonl) {
             return Ok(None);
         }
         let layout = Layout::find(path, format, options)?;
         if !layout.strict {
             return Ok(None);
         }
-        let millis = TimeForm::Number(TimeUnit::Millis);
-        let seen = form(&layout.events[0])?;
-        let retime = match time {
-            Some(given) if given == millis => {
-                seen.filter(|(form, whole)| *form == millis && !whole).map(|_| millis)
-            }
-            Some(given) => Some(given),
-            None => seen.filter(|(form, whole)| *form != millis || !whole).map(|(form, _)| form),
+        let Times { retime, range } = Times::of(&layout.events[0], options)?;
+        let mut summary = Summary {
+            layout: layout.name.to_owned(),
+            files: layout.events.iter().map(|file| shown_name(file)).collect(),
+            time: retime.as_ref().unwrap_or(&MILLIS).to_string(),
+            passes: true,
+            notes: layout.notes,
+            ..Summary::default()
         };
-        Ok(Some(Self { files: layout.events, retime }))
+        summary.first = range.first_ms().map(date_text);
+        summary.last = range.last_ms().map(date_text);
+        Ok(Some(Self { files: layout.events, retime, summary }))
     }
 }
 
-/// The form of the first events' times, and whether all of them are JSON's integers.
-fn form(file: &Path) -> Result<Option<(TimeForm, bool)>> {
-    let (mut sample, mut whole) = (TimeSample::default(), true);
-    for value in Head::read(file)?.values(&["ts".to_owned()]).flatten() {
-        match &value {
-            Some(Value::Number(number)) => {
-                whole &= number.is_i64() || number.is_u64();
-                sample.see(&number.to_string());
-            }
-            Some(Value::String(text)) => {
-                whole = false;
-                sample.see(text);
-            }
-            _ => {}
+/// How the stream's own events write their times.
+pub(crate) struct Times {
+    /// Their form, where `ts` is not in whole milliseconds.
+    pub(crate) retime: Option<TimeForm>,
+    /// The plausible ones of the file's beginning.
+    range: TimeRange,
+}
+
+impl Times {
+    /// As the options say, or as the beginning of a file has them.
+    pub(crate) fn of(file: &Path, options: &Options) -> Result<Self> {
+        let (mut sample, mut whole, mut texts) = (TimeSample::default(), true, Vec::new());
+        for value in Head::read(file)?.values(&["ts".to_owned()]).flatten() {
+            let text = match value {
+                Some(Value::Number(number)) => {
+                    whole &= number.is_i64() || number.is_u64();
+                    number.to_string()
+                }
+                Some(Value::String(text)) => {
+                    whole = false;
+                    text
+                }
+                _ => continue,
+            };
+            sample.see(&text);
+            texts.push(text);
         }
+        let seen = sample.decide().ok().map(|decided| (decided.form, whole));
+        let retime = match options.time()? {
+            Some(given) if given == MILLIS => {
+                seen.filter(|(form, whole)| *form == MILLIS && !whole).map(|_| MILLIS)
+            }
+            Some(given) => Some(given),
+            None => seen.filter(|(form, whole)| *form != MILLIS || !whole).map(|(form, _)| form),
+        };
+        let form = retime.as_ref().unwrap_or(&MILLIS);
+        let mut range = TimeRange::default();
+        let times = texts.iter().filter_map(|text| form.ms(text).ok());
+        times.filter(|ms| is_plausible(*ms)).for_each(|ms| range.see(ms));
+        Ok(Self { retime, range })
     }
-    Ok(sample.decide().ok().map(|decided| (decided.form, whole)))
 }
 
 /// An event's line with `ts` in epoch milliseconds, and without what no event has; none where the line

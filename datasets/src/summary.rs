@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 /// Characters of a row that are shown as an example.
 const EXAMPLE_CHARS: usize = 120;
+/// Actions that are counted by their names.
+const ACTIONS: usize = 100;
+/// What all further actions are counted as.
+const OTHER_ACTIONS: &str = "…";
 
 /// Why a row is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub enum Reason {
     BadAction,
     /// No category, where events must have one, or one that cannot be read.
     BadCategory,
+    /// A further field of the stream's events (`request_id`, `event_id`, `is_tail`) that none may have so.
+    BadField,
 }
 
 impl Reason {
@@ -55,6 +61,7 @@ impl Reason {
             Self::BadWeight => "bad_weight",
             Self::BadAction => "bad_action",
             Self::BadCategory => "bad_category",
+            Self::BadField => "bad_field",
         }
     }
 }
@@ -103,6 +110,9 @@ pub struct Summary {
     pub rows: u64,
     /// Rows that are events.
     pub events: u64,
+    /// How many events each action has; from the hundred-and-first on together, as `…`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub actions: BTreeMap<String, u64>,
     /// Rows that are none, the most frequent reason first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
@@ -112,6 +122,17 @@ pub struct Summary {
     /// Those of them that are not read; such an item has no category.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items_rejected: Vec<Rejected>,
+    /// What was decided where the files did not tell, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Whether the lines pass as they stand, each for the job to judge: then none is counted here, and
+    /// `time`, `first` and `last` are of their beginning.
+    #[serde(skip_serializing_if = "is_false")]
+    pub passes: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -142,6 +163,22 @@ impl Summary {
     /// Counts a row of an items' file that is not read; it stands in `item_rows` already.
     pub(crate) fn reject_item(&mut self, reason: Reason, place: impl FnOnce() -> String, row: &[u8]) {
         count(&mut self.items_rejected, reason, place, row);
+    }
+
+    /// Counts an event's action.
+    pub(crate) fn see_action(&mut self, action: &str) {
+        if let Some(events) = self.actions.get_mut(action) {
+            *events += 1;
+            return;
+        }
+        let name = if self.actions.len() < ACTIONS { action } else { OTHER_ACTIONS };
+        *self.actions.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// Whether no event has one of these actions; false where that cannot be said.
+    pub fn lacks_actions(&self, actions: &[String]) -> bool {
+        let may_be = |action: &String| action == OTHER_ACTIONS || actions.contains(action);
+        !self.actions.is_empty() && !self.actions.keys().any(may_be)
     }
 
     /// Rows that are no events.
@@ -176,17 +213,29 @@ impl fmt::Display for Summary {
         if let Some(delimiter) = &self.delimiter {
             write!(f, ", {delimiter} between columns")?;
         }
-        write!(f, "): {}", self.counts())?;
+        match self.passes {
+            true => write!(f, "): the lines pass as they stand")?,
+            false => write!(f, "): {}", self.counts())?,
+        }
         if !self.columns.is_empty() {
             let taken: Vec<String> =
                 self.columns.iter().map(|(role, column)| format!("{role} = {column}")).collect();
             write!(f, "\ncolumns: {}", taken.join(", "))?;
         }
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
-            write!(f, "\ntimes: {}, from {first} to {last}", self.time)?;
+            let where_ = if self.passes { " at the beginning" } else { "" };
+            write!(f, "\ntimes: {}, from {first} to {last}{where_}", self.time)?;
+        }
+        if self.actions.len() > 1 {
+            let counted: Vec<String> =
+                self.actions.iter().map(|(action, events)| format!("{events} {action}")).collect();
+            write!(f, "\nactions: {}", counted.join(", "))?;
         }
         for Rejected { reason, rows, example } in &self.items_rejected {
             write!(f, "\nitems: {rows} of {} rows {reason}, as {example}", self.item_rows)?;
+        }
+        for note in &self.notes {
+            write!(f, "\n{note}")?;
         }
         Ok(())
     }
@@ -222,6 +271,19 @@ mod tests {
         );
         let json = serde_json::to_string(&summary).unwrap();
         assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary);
+    }
+
+    #[test]
+    fn actions_are_counted_up_to_a_hundred() {
+        let actions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let mut summary = Summary::default();
+        assert!(!summary.lacks_actions(&actions(&["click"])), "nothing was seen");
+        ["view", "view", "0"].iter().for_each(|action| summary.see_action(action));
+        assert!(summary.lacks_actions(&actions(&["click"])) && !summary.lacks_actions(&actions(&["0"])));
+        assert!(summary.to_string().contains("\nactions: 1 0, 2 view"), "{summary}");
+        (0..200).for_each(|action| summary.see_action(&format!("a{action}")));
+        assert_eq!((summary.actions.len(), summary.actions["…"]), (101, 102));
+        assert!(!summary.lacks_actions(&actions(&["click"])), "it may be among those not named");
     }
 
     #[test]

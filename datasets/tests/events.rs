@@ -1,8 +1,8 @@
 //! The stream's own events as JSON lines.
 
 use crate::common::{folder, has, options, read, read_with, refused};
-use hmisr_datasets::values::TimeForm;
-use hmisr_datasets::{Format, Options, StreamEvents};
+use hmisr_datasets::values::{TimeForm, TimeUnit};
+use hmisr_datasets::{Format, Options, Reader, StreamEvents, retimed};
 
 const EVENT: &str =
     r#"{"user_id": "u0", "item_id": 1, "category": "c", "action": "buy", "ts": 1764000000000, "weight": 2}"#;
@@ -36,6 +36,63 @@ fn what_the_stream_would_refuse_is_counted() {
     for reason in ["missing_user", "missing_item", "bad_category", "bad_action", "missing_time"] {
         assert!(reasons.contains(&(reason, 1)), "{reason}: {reasons:?}");
     }
+}
+
+#[test]
+fn a_line_with_another_time_keeps_every_field() {
+    let line = r#"{"action":"a","categories":["c","d"],"category":"c","event_id":"e","is_tail":true,"item_id":1,"request_id":"r","ts":1764000000,"user_id":7,"weight":2.5}"#;
+    let seconds = TimeForm::Number(TimeUnit::Seconds);
+    let retimed = String::from_utf8(retimed(line.as_bytes(), &seconds).unwrap()).unwrap();
+    assert_eq!(retimed, line.replace("1764000000", "1764000000000"));
+}
+
+#[test]
+fn a_named_column_takes_no_field_of_an_event_away() {
+    let rows = r#"{"user_id":7,"shop":"s","item_id":1,"category":"c","categories":["c","d"],"action":"a","ts":1764000000000,"event_id":"e","request_id":"r","is_tail":false}
+{"user_id":7,"shop":"s","item_id":1,"category":"c","action":"a","ts":1764000000001}
+{"user_id":7,"shop":"s","item_id":1,"category":"c","action":"a","ts":1764000000002,"event_id":5}
+"#;
+    let folder = folder(&[("e.jsonl", rows.as_bytes())]);
+    let options = options(&[("user", "shop")]);
+    let mut reader = Reader::open(folder.path(), Format::Auto, &options).unwrap();
+    let record = reader.next().unwrap().unwrap();
+    let names: Vec<String> = record.categories.iter().map(ToString::to_string).collect();
+    assert_eq!((record.user.to_string().as_str(), &names[..]), ("s", &["c", "d"].map(str::to_owned)[..]));
+    let marks = record.marks.unwrap();
+    let texts = (marks.event_id.as_deref(), marks.request_id.as_deref(), marks.is_tail);
+    assert_eq!(texts, (Some("e"), Some("r"), Some(false)));
+    assert_eq!(reader.next().unwrap().unwrap().marks, None);
+    has(&reader.summary().counts(), &["2 of 3 rows are events; 1 bad_field, as e.jsonl:3"]);
+}
+
+#[test]
+fn the_beginning_tells_unit_and_dates() {
+    let find = |ts: &str| {
+        let rows = [EVENT, &EVENT.replace("1764000000000", "1764000060000")].join("\n");
+        let folder = folder(&[("e.jsonl", rows.replace("0000,", ts).as_bytes())]);
+        StreamEvents::find(folder.path(), Format::Auto, &Options::default()).unwrap().unwrap().summary
+    };
+    for (ts, unit) in [("0000,", "ms"), ("0,", "s"), ("0000000,", "us")] {
+        let told =
+            format!("times: {unit}, from 2025-11-24T16:00:00Z to 2025-11-24T16:01:00Z at the beginning");
+        has(&find(ts).to_string(), &["e.jsonl (events): the lines pass as they stand", &told]);
+    }
+}
+
+#[test]
+fn a_file_beside_its_own_compressed_copy_is_not_read_twice() {
+    let both = folder(&[
+        ("a.jsonl", EVENT.as_bytes()),
+        ("a.jsonl.gz", EVENT.as_bytes()),
+        ("b.jsonl", EVENT.as_bytes()),
+    ]);
+    for format in [Format::Auto, Format::Jsonl] {
+        let error = read_with(both.path(), format, &Options::default()).unwrap_err();
+        has(&error, &["a.jsonl and a.jsonl.gz are one file by their names", "move one of them away"]);
+        let error = StreamEvents::find(both.path(), format, &Options::default()).unwrap_err().to_string();
+        has(&error, &["would be read twice"]);
+    }
+    assert_eq!(read(&both.path().join("a.jsonl.gz")).0.len(), 1);
 }
 
 #[test]

@@ -142,11 +142,82 @@ fn amazons_reviews_with_their_meta_data() {
 }
 
 #[test]
+fn amazons_meta_data_of_2014_are_pythons_literals() {
+    let review = |item: &str| {
+        format!(
+            "{{\"reviewerID\": \"A1\", \"asin\": \"{item}\", \"overall\": 5.0, \"unixReviewTime\": 1252800000}}\n"
+        )
+    };
+    let meta = r#"{'asin': 'B1', 'title': "Girls' \"Tutu\" \xe9", 'price': 3.17, 'related': {'also_bought': ['B2']}, 'salesRank': {'Toys & Games': 211836}, 'categories': [['Sports & Outdoors', 'Dance'], ["Women's"]]}
+{'asin': 'B2', 'description': None, 'categories': [[u'Books']]}
+{'asin': 'B3', 'categories': [['Books'
+"#;
+    let reviews = [review("B1"), review("B2"), review("B3")].concat();
+    let folder = folder(&[("reviews_X_5.json", reviews.as_bytes()), ("meta_X.json", meta.as_bytes())]);
+    let (events, summary) = read(folder.path());
+    let expected = [
+        "A1 B1 Sports & Outdoors rate 1252800000000 5",
+        "A1 B2 Books rate 1252800000000 5",
+        "A1 B3 - rate 1252800000000 5",
+    ];
+    assert_eq!(events, expected);
+    has(&summary.to_string(), &["items: 1 of 3 rows not_json, as meta_X.json:3: {'asin': 'B3'"]);
+}
+
+#[test]
+fn items_that_cannot_be_read_leave_the_events_as_they_are() {
+    let review = r#"{"reviewerID": "A1", "asin": "B1", "overall": 5.0, "unixReviewTime": 1252800000}"#;
+    for (meta, told) in [
+        ("<html>\n</html>\n", "items: 2 of 2 rows not_json, as meta_X.json:1: <html>"),
+        (
+            "{\"title\": \"x\"}\n",
+            "items: meta_X.json is left out: no column for the item in the header (title)",
+        ),
+        ("", "items: meta_X.json is left out"),
+    ] {
+        let folder = folder(&[("X.json", review.as_bytes()), ("meta_X.json", meta.as_bytes())]);
+        let (events, summary) = read(folder.path());
+        assert_eq!(events, ["A1 B1 - rate 1252800000000 5"], "{meta}");
+        if !meta.is_empty() {
+            has(&summary.to_string(), &[told]);
+        }
+    }
+    let (ratings, movies) = ("userId,movieId,rating,timestamp\n1,2,3,1182909808\n", "title,genres\nx,War\n");
+    for (movies, told) in
+        [(movies, "no column for the item in the header (title, genres)"), ("", "nothing in it")]
+    {
+        let folder = folder(&[("ratings.csv", ratings.as_bytes()), ("movies.csv", movies.as_bytes())]);
+        let (events, summary) = read(folder.path());
+        assert_eq!(events, ["1 2 - rate 1182909808000 3"]);
+        has(&summary.to_string(), &["items: movies.csv is left out: ", told]);
+    }
+}
+
+#[test]
+fn ratings_of_which_each_column_could_be_the_item_are_read_as_the_remedy_says() {
+    let rows = "B000000001,B000000002,5.0,978480000\n0005119367,B000000003,3.0,953424000\n";
+    let folder = folder(&[("Books.csv", rows.as_bytes())]);
+    for format in [Format::Auto, Format::Amazon] {
+        let error = read_with(folder.path(), format, &Options::default()).unwrap_err();
+        has(&error, &["could each be the item", "--user-column 1 --item-column 2"]);
+        for (pairs, expected) in [
+            (&[("user", "1"), ("item", "2")][..], "B000000001 B000000002 - rate 978480000000 5"),
+            (&[("user", "2"), ("item", "1")], "B000000002 B000000001 - rate 978480000000 5"),
+            (&[("item", "1")], "B000000002 B000000001 - rate 978480000000 5"),
+        ] {
+            let (events, _) = read_with(folder.path(), format, &options(pairs)).unwrap();
+            assert_eq!(events[0], expected, "{format} {pairs:?}");
+        }
+    }
+}
+
+#[test]
 fn yoochoose() {
     let clicks = "1,2014-04-07T10:51:09.277Z,214536502,0\n1,2014-04-07T10:54:09.868Z,214536500,S\n";
     for name in ["yoochoose-clicks.dat", "clicks.csv"] {
         let (events, layout) = of(&[(name, clicks.as_bytes())]);
-        let expected = ["1 214536502 0 click 1396867869277", "1 214536500 S click 1396868049868"];
+        // The data set's own text: 0 is a missing category, S a special offer.
+        let expected = ["1 214536502 - click 1396867869277", "1 214536500 S click 1396868049868"];
         assert_eq!((events, layout.as_str()), (expected.map(str::to_owned).to_vec(), "yoochoose"), "{name}");
     }
 }
@@ -163,15 +234,20 @@ fn diginetica_takes_the_session_and_its_own_clock() {
 }
 
 #[test]
+fn diginetica_without_its_clock_is_counted() {
+    let views = "session_id;user_id;item_id;timeframe;eventdate\n1;NA;1;5;2016-05-09\n1;NA;2;soon;2016-05-09\n1;NA;3;NA;2016-05-09\n1;NA;4;-7;2016-05-09\n";
+    let (events, summary) = read(folder(&[("train-item-views.csv", views.as_bytes())]).path());
+    assert_eq!(events, ["1 1 - click 1462752000005"]);
+    has(&summary.counts(), &["2 bad_time, as train-item-views.csv:3: 1;NA;2;soon", "1 missing_time"]);
+}
+
+#[test]
 fn retailrocket() {
     let rows = "timestamp,visitorid,event,itemid,transactionid\n1433221332117,257597,view,355908,\n1433224214164,992329,transaction,248676,4000\n";
     let properties = "timestamp,itemid,property,value\n1435460400000,355908,available,1\n1435460400000,355908,categoryid,1338\n1435460400001,355908,categoryid,9\n";
     let (events, layout) =
         of(&[("events.csv", rows.as_bytes()), ("item_properties_part1.csv", properties.as_bytes())]);
-    assert_eq!(
-        events,
-        ["257597 355908 1338 view 1433221332117", "992329 248676 - transaction 1433224214164"]
-    );
+    assert_eq!(events, ["257597 355908 1338 click 1433221332117", "992329 248676 - purchase 1433224214164"]);
     assert_eq!(layout, "retailrocket");
 }
 
@@ -232,14 +308,81 @@ fn kuairec_and_kuairand() {
 }
 
 #[test]
+fn a_video_that_was_shown_and_not_clicked_is_an_impression() {
+    let log = "user_id,video_id,date,hourmin,time_ms,is_click\n0,35,20220421,700,1650495600123,0\n0,36,20220421,700,1650495600124,1\n";
+    let (events, _) = of(&[("log_random_4_22_to_5_08_pure.csv", log.as_bytes())]);
+    assert_eq!(events, ["0 35 - impression 1650495600123", "0 36 - click 1650495600124"]);
+}
+
+#[test]
+fn kuairecs_published_folder_is_read_by_its_big_matrix() {
+    let matrix =
+        |user: u32| format!("user_id,video_id,play_duration,timestamp\n{user},35,1,1594943334.438\n");
+    let (big, small) = (matrix(1), matrix(2));
+    let files: [(&str, &[u8]); 4] = [
+        ("big_matrix.csv", big.as_bytes()),
+        ("small_matrix.csv", small.as_bytes()),
+        ("item_categories.csv", b"video_id,feat\n35,[8]\n"),
+        ("social_network.csv", b"user_id,friend_list\n1,[2]\n"),
+    ];
+    let folder = folder(&files);
+    let (events, summary) = read(folder.path());
+    assert_eq!(events, ["1 35 8 click 1594943334438"]);
+    has(&summary.to_string(), &["big_matrix.csv is read, and small_matrix.csv beside it is not"]);
+    assert_eq!(read(&folder.path().join("small_matrix.csv")).0, ["2 35 8 click 1594943334438"]);
+}
+
+#[test]
 fn tmall_of_days_and_of_hours() {
     let log = "user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type\n328862,323294,833,2882,2661.0,829,0\n328862,844400,1271,2882,,1111,2\n";
     let (events, layout) = of(&[("user_log_format1.csv", log.as_bytes())]);
-    assert_eq!(events, ["328862 323294 833 0 1409270400000", "328862 844400 1271 2 1415664000000"]);
+    assert_eq!(
+        events,
+        ["328862 323294 833 click 1409270400000", "328862 844400 1271 purchase 1415664000000"]
+    );
     assert_eq!(layout, "tmall");
     let log = "user_id,item_id,behavior_type,user_geohash,item_category,time\n98047837,232431562,1,,4245,2014-12-06 02\n";
     let (events, _) = of(&[("tianchi_mobile_recommend_train_user.csv", log.as_bytes())]);
-    assert_eq!(events, ["98047837 232431562 4245 1 1417831200000"]);
+    assert_eq!(events, ["98047837 232431562 4245 click 1417831200000"]);
+}
+
+#[test]
+fn codes_of_actions_get_the_names_that_a_job_knows() {
+    let log = "user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type\n";
+    let mobile = "user_id,item_id,behavior_type,user_geohash,item_category,time\n";
+    let rocket = "timestamp,visitorid,event,itemid,transactionid\n";
+    let expected = |names: &[&str]| names.iter().map(|&name| (name.to_owned(), 1)).collect();
+    for (name, rows, names) in [
+        (
+            "user_log_format1.csv",
+            [log, "1,2,3,4,5,829,0\n1,2,3,4,5,829,1\n1,2,3,4,5,829,2\n1,2,3,4,5,829,3\n1,2,3,4,5,829,9\n"],
+            &["click", "cart", "purchase", "fav", "9"][..],
+        ),
+        (
+            "tianchi_mobile_recommend_train_user.csv",
+            [
+                mobile,
+                "1,2,1,,3,2014-12-06 02\n1,2,2,,3,2014-12-06 02\n1,2,3,,3,2014-12-06 02\n1,2,4,,3,2014-12-06 02\n",
+            ],
+            &["click", "fav", "cart", "purchase"],
+        ),
+        (
+            "events.csv",
+            [
+                rocket,
+                "1433221332117,1,view,2,\n1433221332117,1,addtocart,2,\n1433221332117,1,transaction,2,4000\n",
+            ],
+            &["click", "cart", "purchase"],
+        ),
+    ] {
+        let folder = folder(&[(name, rows.concat().as_bytes())]);
+        assert_eq!(read(folder.path()).1.actions, expected(names), "{name}");
+        // Whoever names the column takes it as it stands.
+        let column = rows[0].trim().split(',').find(|column| column.ends_with("type") || *column == "event");
+        let named = options(&[("action", column.unwrap())]);
+        let (_, summary) = read_with(folder.path(), Format::Auto, &named).unwrap();
+        assert!(summary.lacks_actions(&["click".to_owned()]), "{name}: {:?}", summary.actions);
+    }
 }
 
 #[test]
@@ -267,7 +410,7 @@ fn a_format_reads_a_file_of_any_name() {
     for (format, name, rows, expected) in [
         (Format::Taobao, "x.log", "1,2,3,pv,1511544070\n", "1 2 3 pv 1511544070000"),
         (Format::Gowalla, "x.log", "1\t2010-10-19T23:55:27Z\t30.2\t-97.7\t2\n", "1 2 - click 1287532527000"),
-        (Format::Yoochoose, "x.log", "1,2014-04-07T10:51:09.277Z,2,0\n", "1 2 0 click 1396867869277"),
+        (Format::Yoochoose, "x.log", "1,2014-04-07T10:51:09.277Z,2,0\n", "1 2 - click 1396867869277"),
         (Format::Csv, "x.log", "user;item;ts\n1;2;1511544070\n", "1 2 - click 1511544070000"),
         (
             Format::Recbole,

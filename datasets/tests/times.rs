@@ -61,6 +61,39 @@ fn numbers_that_are_no_times_need_a_unit() {
 }
 
 #[test]
+fn small_numbers_are_no_seconds_of_1970_whatever_the_layout() {
+    for (name, rows, column, event) in [
+        ("x.tsv", "1\t2\t3\t100\n4\t5\t1\t7\n", "4 (timestamp of movielens)", "1 2 - rate 100000 3"),
+        ("u.data", "1\t2\t3\t100\n4\t5\t1\t7\n", "4 (timestamp of movielens)", "1 2 - rate 100000 3"),
+        ("UserBehavior.csv", "1,2,3,pv,100\n1,2,3,pv,7\n", "5 (timestamp of taobao)", "1 2 3 pv 100000"),
+        (
+            "ratings.csv",
+            "userId,movieId,rating,timestamp\n1,2,3,100\n1,2,3,7\n",
+            "timestamp",
+            "1 2 - rate 100000 3",
+        ),
+    ] {
+        let told =
+            [&format!("column {column}: ")[..], "no time is from 1990", "from 7 to 100", "--time-unit s"];
+        has(&refused(name, rows, &[]), &told);
+        let folder = folder(&[(name, rows.as_bytes())]);
+        let (events, _) = read_with(folder.path(), Format::Auto, &options(&[("unit", "s")])).unwrap();
+        assert_eq!(events[0], event, "{name}");
+    }
+    // What has no stars in its third column is not MovieLens.
+    let rows = "1\t2\t17\t1700000000\n4\t5\t40\t1700000001\n";
+    has(&refused("x.tsv", rows, &[]), &["is no header and no layout that is known", "--no-header"]);
+}
+
+#[test]
+fn the_hours_of_days_are_no_seconds_of_2033() {
+    let (events, summary) =
+        read(folder(&[("t.csv", b"user,item,ts\n1,a,2017112501\n1,b,2017112523\n")]).path());
+    assert_eq!(events, ["1 a - click 1511571600000", "1 b - click 1511650800000"]);
+    assert_eq!(summary.time, "yyyymmdd");
+}
+
+#[test]
 fn a_mixed_column_is_refused_and_a_few_others_are_counted() {
     let mixed = "user,item,ts\n1,a,1701025678\n1,b,1701025679000\n";
     has(&refused("t.csv", mixed, &[]), &["not written alike", "1 are s", "1 are ms"]);

@@ -1,6 +1,7 @@
 //! Words for a missing value, ids of floats, categories.
 
-use crate::common::{events, folder, has, read};
+use crate::common::{events, folder, has, options, read};
+use hmisr_datasets::{Format, Options, Reader};
 
 #[test]
 fn a_word_for_missing_is_nobody() {
@@ -50,6 +51,44 @@ fn no_word_of_a_category_becomes_one() {
         let found = events("c.csv", format!("user,item,ts,genres\n1,2,1701429304,{column}\n"));
         assert_eq!(found, [format!("1 2 {expected} click 1701429304000")], "{column}");
     }
+}
+
+#[test]
+fn a_separator_that_is_given_is_taken_whole_in_events_and_in_items() {
+    let inter = "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n";
+    let item = "item_id:token\tgenre:token_seq\n1\tFilm-Noir > Sci Fi\n";
+    let separated = |files: &[(&str, &[u8])]| {
+        let folder = folder(files);
+        let options = options(&[("separator", " > ")]);
+        let mut reader = Reader::open(folder.path(), Format::Auto, &options).unwrap();
+        let record = reader.next().unwrap().unwrap();
+        reader.categories(&record).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = ["Film-Noir", "Sci Fi"];
+    assert_eq!(separated(&[("m.inter", inter.as_bytes()), ("m.item", item.as_bytes())]), expected);
+    let rows = b"user,item,ts,genres\n1,2,1701429304,Film-Noir > Sci Fi\n";
+    assert_eq!(separated(&[("c.csv", rows)]), expected);
+    has(&crate::common::refused("c.csv", rows, &[("separator", "")]), &["--category-separator \"\""]);
+}
+
+#[test]
+fn one_value_does_not_decide_how_a_sequence_is_split() {
+    let inter = "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n1\t30\t981539879\n";
+    let item: String = (1..30).map(|at| format!("{at}\tAction Sci-Fi\n")).collect();
+    let item = format!("item_id:token\tgenre:token_seq\n{item}30\tRock, Paper|Scissors\n");
+    let files: [(&str, &[u8]); 2] = [("m.inter", inter.as_bytes()), ("m.item", item.as_bytes())];
+    assert_eq!(read(folder(&files).path()).0[0], "1 1 Action click 981539878000");
+}
+
+#[test]
+fn an_item_has_no_more_categories_than_an_event_may_have() {
+    let inter = "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n";
+    let item: String = (0..9).map(|at| format!("1\tc{at}\n")).collect();
+    let item = format!("item_id:token\tgenre:token\n{item}");
+    let folder = folder(&[("m.inter", inter.as_bytes()), ("m.item", item.as_bytes())]);
+    let mut reader = Reader::open(folder.path(), Format::Auto, &Options::default()).unwrap();
+    let record = reader.next().unwrap().unwrap();
+    assert_eq!(reader.categories(&record).len(), 8);
 }
 
 #[test]

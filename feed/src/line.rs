@@ -73,8 +73,8 @@ pub trait EventSource: Send {
         None
     }
 
-    /// How the source was understood and what of it is no event, up to here; none where every line
-    /// is passed on as it stands.
+    /// How the source was understood and what of it is no event, where it is of files; where every line
+    /// is passed on as it stands, none is counted.
     fn summary(&self) -> Option<hmisr_datasets::Summary> {
         None
     }

@@ -8,6 +8,7 @@ mod generator;
 mod jsonl;
 mod mapping;
 mod movielens;
+mod own_events;
 mod real_data;
 mod refusals;
 mod resume;

@@ -1,7 +1,7 @@
 //! MovieLens in its own layout and in RecBole's.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use crate::common::{drain, error, events, folder, open, read};
+use crate::common::{drain, error, events, folder, open_seconds, read_seconds};
 use hmisr_feed::Format::{Auto, Movielens};
 
 const MOVIES: &[u8] =
@@ -25,7 +25,7 @@ fn ratings_come_in_time_order_and_ties_in_file_order() {
         (folder.path().join("ratings.dat"), Movielens),
         (folder.path().to_owned(), Auto),
     ] {
-        let mut source = open(&path, format).unwrap();
+        let mut source = open_seconds(&path, format);
         assert_eq!(source.total(), Some(4));
         assert_eq!(events(&drain(&mut *source).unwrap()), expected);
         assert_eq!(source.share_read(), Some(1.0));
@@ -39,7 +39,7 @@ fn ratings_come_in_time_order_and_ties_in_file_order() {
 fn rows_in_time_order_are_not_held_and_come_the_same() {
     let sorted = dat(b"2::10::3::100\n1::30::4::100\n1::20::5::300\n");
     let other = dat(b"1::20::5::300\n2::10::3::100\n1::30::4::100\n");
-    assert_eq!(read(sorted.path(), Auto).unwrap(), read(other.path(), Auto).unwrap());
+    assert_eq!(read_seconds(sorted.path(), Auto), read_seconds(other.path(), Auto));
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn recboles_layout_is_told_by_its_files() {
         b"timestamp:float\tuser_id:token\titem_id:token\trating:float\n9.5\tu1\t7\t3\n1\t5\t8\t4.5\r\n";
     let item = b"item_id:token\tmovie_title:token_seq\tclass:token_seq\n7\tHeat\tAction Drama\n8\tX\t\n";
     let folder = folder(&[("some.inter", inter), ("some.item", item)]);
-    let lines = read(folder.path(), Movielens).unwrap();
+    let lines = read_seconds(folder.path(), Movielens);
     assert_eq!(events(&lines), ["5 8 unknown rate 1000 4.5", "u1 7 Action rate 9500 3"]);
-    assert_eq!(read(&folder.path().join("some.inter"), Movielens).unwrap(), lines);
+    assert_eq!(read_seconds(&folder.path().join("some.inter"), Movielens), lines);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_bad_rating_is_counted_with_its_place() {
         ("1::10::5::9223372036854775807", "implausible_time"),
     ] {
         let folder = dat(format!("1::10::5::1\n\n{line}\n").as_bytes());
-        let source = open(folder.path(), Movielens).unwrap();
+        let source = open_seconds(folder.path(), Movielens);
         let text = source.summary().unwrap().counts();
         let expected = format!("1 of 2 rows are events; 1 {reason}, as ratings.dat:3: {line}");
         let beyond = format!("1 of 2 rows are events; 1 bad_time, as ratings.dat:3: {line}");
@@ -78,7 +78,7 @@ fn a_bad_rating_is_counted_with_its_place() {
 fn a_bad_item_list_is_counted() {
     let files: [(&str, &[u8]); 2] =
         [("ratings.dat", b"1::10::5::1"), ("movies.dat", b"10::Heat\n11::X::Action")];
-    let summary = open(folder(&files).path(), Movielens).unwrap().summary().unwrap();
+    let summary = open_seconds(folder(&files).path(), Movielens).summary().unwrap();
     assert!(
         summary.to_string().contains("items: 1 of 2 rows columns, as movies.dat:1: 10::Heat"),
         "{summary}"

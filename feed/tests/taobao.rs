@@ -1,7 +1,7 @@
 //! Taobao's UserBehavior.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use crate::common::{error, events, folder, read};
+use crate::common::{error, events, folder, open_seconds, read, read_seconds};
 use hmisr_feed::Format::Taobao;
 
 #[test]
@@ -27,7 +27,7 @@ fn ties_keep_the_order_of_the_file() {
     rows.sort_by_key(|(ts, _)| *ts);
     let expected: Vec<String> =
         rows.iter().map(|(ts, item)| format!("1 {item} 3 pv {}", ts * 1_000)).collect();
-    assert_eq!(events(&read(folder.path(), Taobao).unwrap()), expected);
+    assert_eq!(events(&read_seconds(folder.path(), Taobao)), expected);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn what_is_no_event_is_counted_with_its_place() {
         ("1,2,3,pv,99999999999", "implausible_time"),
     ] {
         let folder = folder(&[("UserBehavior.csv", format!("1,2,3,pv,4\n{line}\n").as_bytes())]);
-        let text = crate::common::open(folder.path(), Taobao).unwrap().summary().unwrap().counts();
+        let text = open_seconds(folder.path(), Taobao).summary().unwrap().counts();
         let expected = format!("1 of 2 rows are events; 1 {reason}, as UserBehavior.csv:2: {line}");
         assert_eq!(text, expected);
     }

@@ -48,7 +48,7 @@ fn data_of_which_most_rows_are_no_events_are_refused_with_the_reasons() {
 #[test]
 fn a_few_rows_that_are_no_events_are_counted() {
     let movies: (&str, &[u8]) = ("movies.dat", b"1::T::Drama\n2::T\n");
-    let data = load(folder(&[movies, ("ratings.dat", b"1::1::5::9\n1::1::5\n1::2::5::10\n")]).path());
+    let data = load_seconds(folder(&[movies, ("ratings.dat", b"1::1::5::9\n1::1::5\n1::2::5::10\n")]).path());
     assert_eq!(data.len(), 2);
     has(&data.reading.counts(), &["2 of 3 rows are events; 1 columns, as ratings.dat:2: 1::1::5"]);
     has(&data.reading.to_string(), &["items: 1 of 2 rows columns, as movies.dat:2: 2::T"]);

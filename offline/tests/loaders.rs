@@ -29,13 +29,13 @@ fn movielens() {
         ("movies.dat", b"3::Trois :: deux (\xe9t\xe9)::Drama|Comedy\n5::Five::Comedy\n9::Never rated::War\n"),
         ("ratings.dat", b"1::5::4::20\r\n2::3::1::15\r\n\r\n1::3::2::10\r\n"),
     ]);
-    let data = load(folder.path());
+    let data = load_seconds(folder.path());
     let (events, items) = told(&data);
     assert_eq!(events, ["1: 3@10000 5@20000", "2: 3@15000"]);
     assert_eq!(items, ["5: Comedy", "3: Drama Comedy"]);
     assert_eq!((data.notes.rows, data.notes.out_of_order, data.notes.single_event_users), (3, 1, 1));
     assert!(!data.repeats);
-    assert_eq!(load(&folder.path().join("ratings.dat")).events, data.events);
+    assert_eq!(load_seconds(&folder.path().join("ratings.dat")).events, data.events);
 }
 
 #[test]
@@ -56,11 +56,20 @@ fn recbole_with_sequences_and_without_items() {
 #[test]
 fn taobao_keeps_repeats() {
     let rows = b"1,10,7,pv,100\n1,10,7,pv,101\n1,10,7,buy,101\n2,11,8,cart,99\n";
-    let data = load(folder(&[("UserBehavior.csv", rows)]).path());
+    let data = load_seconds(folder(&[("UserBehavior.csv", rows)]).path());
     assert_eq!(told(&data).0, ["1: 10@100000 10@101000 10@101000", "2: 11@99000"]);
     assert_eq!(told(&data).1, ["10: 7", "11: 8"]);
     assert!(data.repeats);
     assert_eq!(data.notes.duplicates, 0, "viewing and buying in one second are two events");
+}
+
+#[test]
+fn an_items_categories_are_those_of_its_events_before_those_of_a_list() {
+    let inter = b"user_id:token\titem_id:token\ttimestamp:float\tcategory:token\nx\ta\t1500000000\tDrama\nx\tb\t1500000001\t\nx\ta\t1500000002\tWar\n";
+    let many: String = (0..9).map(|at| format!("b\tc{at}\n")).collect();
+    let item = format!("item_id:token\tgenre:token\na\tComedy\n{many}");
+    let data = load(folder(&[("set.inter", inter), ("set.item", item.as_bytes())]).path());
+    assert_eq!(told(&data).1, ["a: Drama War", "b: c0 c1 c2 c3 c4 c5 c6 c7"]);
 }
 
 #[test]

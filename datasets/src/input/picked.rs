@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::cells::Cells;
 use crate::summary::Reason;
 
+/// The fields of the stream's events that no data set has.
+const MARKS: [&str; 3] = ["request_id", "event_id", "is_tail"];
+
 /// Which values of an object are what: each by a key, or by a pointer such as `/user/id`.
 pub(crate) struct Keys {
     user: Option<String>,
@@ -13,14 +16,19 @@ pub(crate) struct Keys {
     action: Option<String>,
     weight: Option<String>,
     categories: Vec<String>,
+    /// Whether the object may have the stream's further fields.
+    is_own: bool,
     /// The keys of the object itself that are needed.
     wanted: Vec<String>,
 }
 
 impl Keys {
     /// `roles`: user, item, time, action, weight.
-    pub(crate) fn new(roles: [Option<String>; 5], categories: Vec<String>) -> Self {
+    pub(crate) fn new(roles: [Option<String>; 5], categories: Vec<String>, is_own: bool) -> Self {
         let mut wanted = Vec::new();
+        if is_own {
+            wanted.extend(MARKS.map(str::to_owned));
+        }
         for name in roles.iter().flatten().chain(&categories) {
             let key = match name.strip_prefix('/') {
                 Some(pointer) => {
@@ -34,12 +42,12 @@ impl Keys {
             }
         }
         let [user, item, time, action, weight] = roles;
-        Self { user, item, time, action, weight, categories, wanted }
+        Self { user, item, time, action, weight, categories, is_own, wanted }
     }
 
     /// Reads a line.
     pub(crate) fn read(&self, line: &[u8], cells: &mut Cells) -> Result<(), Reason> {
-        let values = crate::json::pick(line, &self.wanted).ok_or(Reason::NotJson)?;
+        let values = crate::json::pick_loosely(line, &self.wanted).ok_or(Reason::NotJson)?;
         let find = |name: &str| -> Option<&Value> {
             let Some(pointer) = name.strip_prefix('/') else { return self.value(&values, name) };
             let (first, rest) =
@@ -61,6 +69,7 @@ impl Keys {
         for (cell, name) in cells.categories.iter_mut().zip(&self.categories) {
             cell.set_json(find(name), true);
         }
+        cells.marks = if self.is_own { MARKS.map(|name| find(name).cloned()) } else { Default::default() };
         Ok(())
     }
 

@@ -6,19 +6,20 @@
 //! | 2018 | CSV without a header: item, user, rating, seconds | the same |
 //! | 2023 | CSV with a header: user_id, parent_asin, rating, ms | user_id, parent_asin, rating, timestamp |
 //!
-//! A `meta_*.jsonl` beside the reviews has the categories.
+//! A `meta_*.json` or `meta_*.jsonl` beside the reviews has the categories; that of 2014 is of Python's literals.
 
 use std::path::{Path, PathBuf};
 
 use super::{Files, Items, Layout, Pick, Roles, Shape};
 use crate::error::{Error, Result};
+use crate::options::Options;
 use crate::text::{Delimiter, Head};
 
 const USER_FIRST: &[&str] = &["user", "item", "rating", "timestamp"];
 const ITEM_FIRST: &[&str] = &["item", "user", "rating", "timestamp"];
 
 /// By what the file holds.
-pub(super) fn find(files: &Files) -> Result<Option<Layout>> {
+pub(super) fn find(files: &Files, options: &Options) -> Result<Option<Layout>> {
     let is_events = |name: &str| {
         !name.starts_with("meta_") && [".csv", ".jsonl", ".json"].iter().any(|ending| name.ends_with(ending))
     };
@@ -26,10 +27,10 @@ pub(super) fn find(files: &Files) -> Result<Option<Layout>> {
         Some(file) => Some(file.to_owned()),
         None => files.only(is_events)?,
     };
-    file.map(layout).transpose()
+    file.map(|file| layout(file, options)).transpose()
 }
 
-fn layout(file: PathBuf) -> Result<Layout> {
+fn layout(file: PathBuf, options: &Options) -> Result<Layout> {
     let head = Head::read(&file)?;
     head.refuse_one_json()?;
     if head.is_json_lines() {
@@ -39,7 +40,7 @@ fn layout(file: PathBuf) -> Result<Layout> {
     if rows.first().is_some_and(|header| Roles::known(header) >= 2) {
         return Ok(of(file, Shape::CSV));
     }
-    match ratings(&file, &rows)? {
+    match ratings(&file, &rows, options)? {
         Some(layout) => Ok(layout),
         None => {
             let expected = "rows of user, item, rating and seconds, or reviews as JSON lines";
@@ -65,8 +66,8 @@ fn of(file: PathBuf, shape: Shape) -> Layout {
 }
 
 /// Ratings without a header, where the rows are some: Amazon's users begin with an A, its items with a
-/// B or a digit, and have ten signs.
-pub(super) fn ratings(file: &Path, rows: &[Vec<String>]) -> Result<Option<Layout>> {
+/// B or a digit, and have ten signs. Where both columns look so, the options say which is which.
+pub(super) fn ratings(file: &Path, rows: &[Vec<String>], options: &Options) -> Result<Option<Layout>> {
     let is_rating = |row: &Vec<String>| {
         row.len() == 4
             && row[2].parse().is_ok_and(|rating: f64| (0.0..=5.0).contains(&rating))
@@ -86,6 +87,8 @@ pub(super) fn ratings(file: &Path, rows: &[Vec<String>]) -> Result<Option<Layout
         (false, true) => USER_FIRST,
         (true, false) => ITEM_FIRST,
         (false, false) => return Ok(None),
+        (true, true) if said(options, "1", "2") => USER_FIRST,
+        (true, true) if said(options, "2", "1") => ITEM_FIRST,
         (true, true) => {
             let problem = "the first and the second column could each be the item";
             let remedy = "say which is which, as with --user-column 1 --item-column 2";
@@ -93,6 +96,11 @@ pub(super) fn ratings(file: &Path, rows: &[Vec<String>]) -> Result<Option<Layout
         }
     };
     Ok(Some(of(file.to_owned(), Shape::fixed(Delimiter::COMMA, names))))
+}
+
+/// Whether the options say that the user is in this column, or the item in that one.
+fn said(options: &Options, user: &str, item: &str) -> bool {
+    options.user_column.as_deref() == Some(user) || options.item_column.as_deref() == Some(item)
 }
 
 /// `meta_X.jsonl` beside `X.jsonl` or `reviews_X.json`.

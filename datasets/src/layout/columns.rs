@@ -207,7 +207,7 @@ impl Header<'_> {
         let number = given.parse::<usize>().ok().filter(|number| (1..=self.names.len()).contains(number));
         number.map(|number| number - 1).ok_or_else(|| {
             let problem = format!("no column {given} {}", self.shown());
-            Error::unclear(
+            Error::column(
                 self.path,
                 problem,
                 format!("name one of these, or its number, with {}", role.option()),
@@ -229,7 +229,7 @@ impl Header<'_> {
                     let problem =
                         format!("the columns {} could each be the {}", both.join(" and "), role.name());
                     let remedy = format!("say which it is with {}", role.option());
-                    return Err(Error::unclear(self.path, problem, remedy));
+                    return Err(Error::column(self.path, problem, remedy));
                 }
             }
         }
@@ -243,7 +243,7 @@ impl Header<'_> {
         }
         self.find(role, names)?.ok_or_else(|| {
             let problem = format!("no column for the {} {}", role.name(), self.shown());
-            Error::unclear(self.path, problem, format!("name it, or give its number, with {}", role.option()))
+            Error::column(self.path, problem, format!("name it, or give its number, with {}", role.option()))
         })
     }
 

@@ -52,8 +52,23 @@ impl Files {
     }
 
     /// The files whose names, in small letters, fit.
-    pub(crate) fn fitting(&self, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    fn fitting(&self, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         self.all.iter().filter(|(name, _)| fits(name)).map(|(_, path)| path.clone()).collect()
+    }
+
+    /// The same, to be read one after the other: none may be there both compressed and not.
+    pub(crate) fn each(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+        let found = self.fitting(fits);
+        for pair in found.windows(2) {
+            if plain_name(&pair[0]) == plain_name(&pair[1]) {
+                let (one, other) = (shown_name(&pair[0]), shown_name(&pair[1]));
+                let problem =
+                    format!("{one} and {other} are one file by their names, and would be read twice");
+                let remedy = "move one of them away, or name the one that is meant";
+                return Err(Error::unclear(&self.root, problem, remedy));
+            }
+        }
+        Ok(found)
     }
 
     /// The one file whose name fits; none where there is none, an error where there are several.

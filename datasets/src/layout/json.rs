@@ -13,7 +13,7 @@ const FIELDS: [&str; 5] = ["user_id", "item_id", "category", "action", "ts"];
 pub(super) fn events(files: &Files) -> Result<Option<Layout>> {
     let found = match files.file() {
         Some(file) => vec![file.to_owned()],
-        None => files.fitting(|name| name.ends_with(".jsonl") || name.ends_with(".ndjson")),
+        None => files.each(|name| name.ends_with(".jsonl") || name.ends_with(".ndjson"))?,
     };
     let Some(first) = found.first() else {
         let expected = "a file of one JSON event a line, or a folder of *.jsonl files";
@@ -25,7 +25,7 @@ pub(super) fn events(files: &Files) -> Result<Option<Layout>> {
         let problem = "a table of columns, where one JSON object a line is expected";
         return Err(Error::unclear(first, problem, "read it with --format csv, or leave --format out"));
     }
-    Ok(Some(own(found)))
+    Ok(Some(own(&head, found)))
 }
 
 /// By names, and where there is one file of another name, by what it holds.
@@ -33,7 +33,7 @@ pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {
     let is_json = |name: &str| [".jsonl", ".ndjson", ".json"].iter().any(|ending| name.ends_with(ending));
     let found = match files.file() {
         Some(file) => vec![file.to_owned()],
-        None => files.fitting(|name| is_json(name) && !name.starts_with("meta_")),
+        None => files.each(|name| is_json(name) && !name.starts_with("meta_"))?,
     };
     let Some(first) = found.first() else { return Ok(None) };
     let head = Head::read(first)?;
@@ -43,17 +43,17 @@ pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {
         return Ok(Some(of(&head, found)));
     }
     // Lines that are no JSON are for whoever reads events to refuse, one by one.
-    Ok((named && !is_table(&head)?).then(|| own(found)))
+    Ok((named && !is_table(&head)?).then(|| own(&head, found)))
 }
 
 /// What the objects' keys say.
 pub(super) fn of(head: &Head, files: Vec<PathBuf>) -> Layout {
-    if head.objects().any(|keys| FIELDS.iter().all(|field| keys.iter().any(|key| key == field))) {
-        return own(files);
+    if has_fields(head) {
+        return own(head, files);
     }
     let keys: Vec<String> = head.objects().flatten().collect();
     if Roles::known(&keys) == 0 {
-        return own(files);
+        return own(head, files);
     }
     let is_amazons = keys.iter().any(|key| ["asin", "parentasin"].contains(&&plain(key)[..]));
     match &files[..] {
@@ -62,19 +62,13 @@ pub(super) fn of(head: &Head, files: Vec<PathBuf>) -> Layout {
     }
 }
 
-fn own(files: Vec<PathBuf>) -> Layout {
-    Layout {
-        roles: Roles {
-            user: &[&["userid"]],
-            item: &[&["itemid"]],
-            time: &[&["ts"]],
-            category: &[&["category"]],
-            action: &[&["action"]],
-            weight: &[&["weight"]],
-        },
-        strict: true,
-        ..Layout::new("events", files, Shape::Json)
-    }
+/// Whether one of the lines has every field that an event must have.
+fn has_fields(head: &Head) -> bool {
+    head.json_objects().any(|keys| FIELDS.iter().all(|field| keys.iter().any(|key| key == field)))
+}
+
+fn own(head: &Head, files: Vec<PathBuf>) -> Layout {
+    Layout { own: has_fields(head), strict: true, ..Layout::new("events", files, Shape::Json) }
 }
 
 /// Whether the lines are columns with a header that tells some of what is needed.

@@ -6,10 +6,20 @@ use super::{Files, Items, Layout, Pick, Roles, Shape};
 use crate::error::Result;
 
 const VIDEO: super::Names = &[&["videoid"]];
+/// `is_click` of KuaiRand: a video that was shown and not clicked is an impression.
+const IS_CLICK: &[(&str, &str)] = &[("1", "click"), ("0", "impression")];
 
-/// `big_matrix.csv` or `small_matrix.csv`, with `item_categories.csv`.
+/// `big_matrix.csv`, else `small_matrix.csv`, with `item_categories.csv`.
 pub(super) fn rec_by_name(files: &Files) -> Result<Option<Layout>> {
-    Ok(files.only(|name| ["big_matrix.csv", "small_matrix.csv"].contains(&name))?.map(matrix))
+    Ok(match (files.named("big_matrix.csv"), files.named("small_matrix.csv")) {
+        (Some(big), None) => Some(matrix(big)),
+        (None, small) => small.map(matrix),
+        // The small one is for tests: its users were shown every video of it.
+        (Some(big), Some(_)) => {
+            let note = "big_matrix.csv is read, and small_matrix.csv beside it is not; name the file itself for that";
+            Some(Layout { notes: vec![note.to_owned()], ..matrix(big) })
+        }
+    })
 }
 
 pub(super) fn rec(files: &Files) -> Result<Option<Layout>> {
@@ -32,7 +42,7 @@ pub(super) fn rand_by_name(files: &Files) -> Result<Option<Layout>> {
     let is_log = |name: &str| {
         (name.starts_with("log_standard_") || name.starts_with("log_random_")) && name.ends_with(".csv")
     };
-    logs(files.fitting(is_log))
+    logs(files.each(is_log)?)
 }
 
 pub(super) fn rand(files: &Files) -> Result<Option<Layout>> {
@@ -54,6 +64,6 @@ fn logs(logs: Vec<PathBuf>) -> Result<Option<Layout>> {
     };
     let items = Files::all_beside(first, is_features)?.into_iter().map(of).collect();
     // `hourmin` and `date` are of the local day.
-    let roles = Roles { time: &[&["timems"]], ..Roles::USUAL };
-    Ok(Some(Layout { roles, items, ..Layout::new("kuairand", logs, Shape::CSV) }))
+    let roles = Roles { time: &[&["timems"]], action: &[&["isclick"]], ..Roles::USUAL };
+    Ok(Some(Layout { roles, items, actions: IS_CLICK, ..Layout::new("kuairand", logs, Shape::CSV) }))
 }

@@ -21,7 +21,6 @@ pub(crate) use files::{Files, shown_name};
 use crate::error::{Error, Result};
 use crate::options::{Format, Options};
 use crate::text::Delimiter;
-use crate::values::TimeForm;
 
 /// How a data set is laid out.
 pub(crate) struct Layout {
@@ -31,8 +30,6 @@ pub(crate) struct Layout {
     pub(crate) events: Vec<PathBuf>,
     pub(crate) shape: Shape,
     pub(crate) roles: Roles,
-    /// The form of the times where none that is read from them is plausible.
-    pub(crate) time: Option<TimeForm>,
     /// A column of milliseconds that are added to the time.
     pub(crate) offset: Option<&'static str>,
     /// The year of times that are a month and a day, such as 1111 or 829.
@@ -42,8 +39,16 @@ pub(crate) struct Layout {
     /// The action of every event where no column tells it; none: `rate` where there is a weight,
     /// else `click`.
     pub(crate) action: Option<&'static str>,
-    /// Whether rows must be events as the stream takes them: with a category and an action.
+    /// What codes of the action's column stand for, as the data set's own text says.
+    pub(crate) actions: &'static [(&'static str, &'static str)],
+    /// What stands in the category's column where there is none.
+    pub(crate) no_category: Option<&'static str>,
+    /// Whether the files are the stream's own events.
+    pub(crate) own: bool,
+    /// Whether rows must be events as the stream takes them.
     pub(crate) strict: bool,
+    /// What was decided where the files did not tell, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How a file's rows are written.
@@ -111,12 +116,15 @@ impl Layout {
             events,
             shape,
             roles: Roles::USUAL,
-            time: None,
             offset: None,
             month_day: None,
             items: Vec::new(),
             action: None,
+            actions: &[],
+            no_category: None,
+            own: false,
             strict: false,
+            notes: Vec::new(),
         }
     }
 
@@ -137,7 +145,7 @@ impl Layout {
                 None => named(recbole::find(&files, "movielens")?)?,
             },
             Format::Recbole => named(recbole::find(&files, "recbole")?)?,
-            Format::Amazon => named(amazon::find(&files)?)?,
+            Format::Amazon => named(amazon::find(&files, options)?)?,
             Format::Yoochoose => named(sessions::yoochoose(&files)?)?,
             Format::Diginetica => named(sessions::diginetica(&files)?)?,
             Format::Retailrocket => named(sessions::retailrocket(&files)?)?,
@@ -151,7 +159,7 @@ impl Layout {
             Format::Hm => named(purchases::hm(&files)?)?,
         };
         if layout.strict && options.names_columns() {
-            layout = Self::new("jsonl", layout.events, Shape::Json);
+            layout = Self { own: layout.own, ..Self::new("jsonl", layout.events, Shape::Json) };
         }
         if let Shape::Table { delimiter, columns, .. } = &mut layout.shape {
             if let Some(given) = options.delimiter {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use super::{Columns, Files, Items, Layout, Names, Pick, Shape};
 use crate::error::{Error, Result};
 use crate::text::{Delimiter, Head};
-use crate::values::{TimeForm, TimeUnit};
 
 const RATINGS: &[&str] = &["user", "item", "rating", "timestamp"];
 const FIRST: Names = &[&["item"]];
@@ -110,12 +109,7 @@ fn new(ratings: PathBuf) -> Layout {
 }
 
 fn ratings_of(ratings: PathBuf, shape: Shape, items: Vec<Items>) -> Layout {
-    Layout {
-        time: Some(TimeForm::Number(TimeUnit::Seconds)),
-        items,
-        action: Some("rate"),
-        ..Layout::new("movielens", vec![ratings], shape)
-    }
+    Layout { items, action: Some("rate"), ..Layout::new("movielens", vec![ratings], shape) }
 }
 
 /// Whether a `ratings.csv` is MovieLens', and not another one's.

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use super::{Files, Items, Layout, Pick, Roles, Shape};
 use crate::error::Result;
 use crate::text::Delimiter;
-use crate::values::{TimeForm, TimeUnit};
 
 /// Taobao's `UserBehavior.csv`: every behaviour is an interaction, and repeats stay.
 const TAOBAO: &[&str] = &["user", "item", "category", "behaviour", "timestamp"];
+/// `action_type` of Tmall's log.
+const TMALL_ACTIONS: &[(&str, &str)] = &[("0", "click"), ("1", "cart"), ("2", "purchase"), ("3", "fav")];
+/// `behavior_type` of the mobile shop's.
+const MOBILE_ACTIONS: &[(&str, &str)] = &[("1", "click"), ("2", "fav"), ("3", "cart"), ("4", "purchase")];
 
 pub(super) fn taobao_by_name(files: &Files) -> Result<Option<Layout>> {
     Ok(files.named("userbehavior.csv").map(behaviour))
@@ -19,8 +22,7 @@ pub(super) fn taobao(files: &Files) -> Result<Option<Layout>> {
 }
 
 pub(super) fn behaviour(file: PathBuf) -> Layout {
-    let time = Some(TimeForm::Number(TimeUnit::Seconds));
-    Layout { time, ..Layout::new("taobao", vec![file], Shape::fixed(Delimiter::COMMA, TAOBAO)) }
+    Layout::new("taobao", vec![file], Shape::fixed(Delimiter::COMMA, TAOBAO))
 }
 
 /// Tmall's log of 2014, whose times are a month and a day, or the mobile shop's, with hours.
@@ -44,12 +46,13 @@ pub(super) fn tmall(files: &Files) -> Result<Option<Layout>> {
 
 fn days(file: PathBuf) -> Layout {
     let roles = Roles { time: &[&["timestamp"]], category: &[&["catid"]], ..Roles::USUAL };
-    Layout { roles, month_day: Some(2014), ..Layout::new("tmall", vec![file], Shape::CSV) }
+    let month_day = Some(2014);
+    Layout { roles, month_day, actions: TMALL_ACTIONS, ..Layout::new("tmall", vec![file], Shape::CSV) }
 }
 
 fn hours(file: PathBuf) -> Layout {
     let roles = Roles { category: &[&["itemcategory"]], ..Roles::USUAL };
-    Layout { roles, ..Layout::new("tmall", vec![file], Shape::CSV) }
+    Layout { roles, actions: MOBILE_ACTIONS, ..Layout::new("tmall", vec![file], Shape::CSV) }
 }
 
 /// H&M's `transactions_train.csv` with `articles.csv`.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::{Columns, Files, Items, Layout, Pick, Roles, Shape};
 use crate::error::Result;
 use crate::text::Delimiter;
-use crate::values::{TimeForm, TimeUnit};
 
 const SHAPE: Shape = Shape::Table { delimiter: Delimiter::TAB, quoting: false, columns: Columns::Header };
 
@@ -32,11 +31,7 @@ fn layout(inter: PathBuf, name: &'static str) -> Layout {
         category: Roles::USUAL.category,
         pick: Pick::Column,
     });
-    Layout {
-        time: (name == "movielens").then_some(TimeForm::Number(TimeUnit::Seconds)),
-        items: items.into_iter().collect(),
-        ..Layout::new(name, vec![inter], SHAPE)
-    }
+    Layout { items: items.into_iter().collect(), ..Layout::new(name, vec![inter], SHAPE) }
 }
 
 /// `NAME.item` of `NAME.inter`, either of them compressed or not.

@@ -6,8 +6,11 @@ use super::{Columns, Files, Items, Layout, Pick, Roles, Shape, plain};
 use crate::error::Result;
 use crate::text::{Delimiter, Head};
 
-/// `yoochoose-clicks.dat` (and `yoochoose-test.dat`): session, time, item, category.
+/// `yoochoose-clicks.dat` (and `yoochoose-test.dat`): session, time, item, category, which is 0 where it
+/// is missing.
 const CLICKS: &[&str] = &["session", "timestamp", "item", "category"];
+/// `event` of Retailrocket.
+const EVENTS: &[(&str, &str)] = &[("view", "click"), ("addtocart", "cart"), ("transaction", "purchase")];
 
 pub(super) fn yoochoose_by_name(files: &Files) -> Result<Option<Layout>> {
     let file = files.file().and_then(|_| files.named("yoochoose-test.dat"));
@@ -19,7 +22,8 @@ pub(super) fn yoochoose(files: &Files) -> Result<Option<Layout>> {
 }
 
 pub(super) fn clicks(file: PathBuf) -> Layout {
-    Layout::new("yoochoose", vec![file], Shape::fixed(Delimiter::COMMA, CLICKS))
+    let shape = Shape::fixed(Delimiter::COMMA, CLICKS);
+    Layout { no_category: Some("0"), ..Layout::new("yoochoose", vec![file], shape) }
 }
 
 pub(super) fn diginetica_by_name(files: &Files) -> Result<Option<Layout>> {
@@ -77,5 +81,5 @@ fn events(file: PathBuf) -> Result<Layout> {
         pick: Pick::Property("categoryid"),
     };
     let items = properties.into_iter().map(of).collect();
-    Ok(Layout { items, ..Layout::new("retailrocket", vec![file], Shape::CSV) })
+    Ok(Layout { items, actions: EVENTS, ..Layout::new("retailrocket", vec![file], Shape::CSV) })
 }

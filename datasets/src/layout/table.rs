@@ -75,7 +75,7 @@ fn of(file: &Path, options: &Options, is_named: bool) -> Result<Layout> {
     if known(first) > usize::from(first.iter().any(is_value)) {
         return Ok(headed(Columns::Header));
     }
-    if let Some(layout) = headless(file, delimiter, &rows)? {
+    if let Some(layout) = headless(file, delimiter, &rows, options)? {
         return Ok(layout);
     }
     if !first.iter().any(is_value) && rows.get(1).is_none_or(|second| second.iter().any(is_value)) {
@@ -94,7 +94,12 @@ fn of(file: &Path, options: &Options, is_named: bool) -> Result<Layout> {
 }
 
 /// Layouts without a header that are told by their first rows.
-fn headless(file: &Path, delimiter: Delimiter, rows: &[Vec<String>]) -> Result<Option<Layout>> {
+fn headless(
+    file: &Path,
+    delimiter: Delimiter,
+    rows: &[Vec<String>],
+    options: &Options,
+) -> Result<Option<Layout>> {
     let path = file.to_owned();
     let columns = rows[0].len();
     let most = |is: &dyn Fn(&[String]) -> bool| {
@@ -103,6 +108,7 @@ fn headless(file: &Path, delimiter: Delimiter, rows: &[Vec<String>]) -> Result<O
     };
     let integer = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let float = |text: &String| text.parse::<f64>().is_ok();
+    let stars = |text: &String| matches!(text.as_bytes(), [b'1'..=b'5']);
     let time = |text: &String| epoch_ms(text).is_some();
     Ok(match (delimiter, columns) {
         (Delimiter::COMMA, 5) if most(&|row| ["pv", "buy", "cart", "fav"].contains(&&row[3][..])) => {
@@ -111,11 +117,13 @@ fn headless(file: &Path, delimiter: Delimiter, rows: &[Vec<String>]) -> Result<O
         (Delimiter::COMMA, 4) if most(&|row| integer(&row[0]) && time(&row[1]) && integer(&row[2])) => {
             Some(sessions::clicks(path))
         }
-        (Delimiter::COMMA, 4) => amazon::ratings(file, rows)?,
+        (Delimiter::COMMA, 4) => amazon::ratings(file, rows, options)?,
         (Delimiter::Colons, 4) if most(&|row| integer(&row[0]) && float(&row[2]) && integer(&row[3])) => {
             Some(movielens::dat(path)?)
         }
-        (Delimiter::TAB, 4) if most(&|row| row.iter().all(integer)) => Some(movielens::old(path)),
+        (Delimiter::TAB, 4) if most(&|row| row.iter().all(integer) && stars(&row[2])) => {
+            Some(movielens::old(path))
+        }
         (Delimiter::TAB, 5) if most(&|row| time(&row[1]) && float(&row[2]) && float(&row[3])) => {
             Some(checkins::locations(path))
         }

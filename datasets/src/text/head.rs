@@ -43,8 +43,13 @@ impl Head {
         self.lines.is_empty()
     }
 
-    /// The keys of each JSON object among the lines.
+    /// The keys of each object among the lines, of JSON or Python.
     pub(crate) fn objects(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.lines.iter().filter_map(|line| crate::json::keys_loosely(line))
+    }
+
+    /// The keys of each JSON object among the lines.
+    pub(crate) fn json_objects(&self) -> impl Iterator<Item = Vec<String>> + '_ {
         self.lines.iter().filter_map(|line| crate::json::keys(line))
     }
 
@@ -56,7 +61,7 @@ impl Head {
         self.lines.iter().filter_map(|line| crate::json::pick(line, wanted))
     }
 
-    /// Whether the lines are JSON objects, at least one of them.
+    /// Whether the lines are objects, at least one of them.
     pub(crate) fn is_json_lines(&self) -> bool {
         self.objects().next().is_some()
     }

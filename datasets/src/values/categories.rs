@@ -1,12 +1,14 @@
 //! An item's categories, one or several in a field.
 
+use std::borrow::Cow;
+
 use hmisr_features::{Id, MAX_CATEGORIES, is_missing};
 
 use super::list::elements;
 use super::{Decimal, IdForm, IdSample, ValueError};
 
 /// How the categories of one column are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CategoryForm {
     /// How several stand in one field.
     pub split: Split,
@@ -15,13 +17,13 @@ pub struct CategoryForm {
 }
 
 /// How several categories stand in one field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Split {
     /// There is one, spaces, commas and all: `Film Noir`.
     #[default]
     One,
-    /// This sign stands between them: `Action|Drama`; a space in RecBole's `token_seq`.
-    At(char),
+    /// This stands between them: `Action|Drama`; a space in RecBole's `token_seq`.
+    At(Cow<'static, str>),
     /// A list of JSON or Python: `['Action', "Children's"]`.
     List,
 }
@@ -40,9 +42,9 @@ impl CategoryForm {
     ///     let form = CategoryForm { split, ids: IdForm::Written };
     ///     form.categories(text).unwrap().iter().map(ToString::to_string).collect()
     /// };
-    /// assert_eq!(read(Split::At('|'), "Film Noir|Drama"), ["Film Noir", "Drama"]);
+    /// assert_eq!(read(Split::At("|".into()), "Film Noir|Drama"), ["Film Noir", "Drama"]);
     /// assert_eq!(read(Split::List, r#"['Action', "Children's"]"#), ["Action", "Children's"]);
-    /// assert_eq!(read(Split::At(' '), "(no genres listed)"), [""; 0]);
+    /// assert_eq!(read(Split::At(" ".into()), "(no genres listed)"), [""; 0]);
     /// ```
     pub fn categories(&self, text: &str) -> Result<Vec<Id>, ValueError> {
         let text = text.trim();
@@ -60,8 +62,8 @@ impl CategoryForm {
             }
             Ok(())
         };
-        match self.split {
-            Split::At(sign) => text.split(sign).try_for_each(&mut take)?,
+        match &self.split {
+            Split::At(sign) => text.split(&**sign).try_for_each(&mut take)?,
             Split::List if is_list(text) || is_quoted(text) => elements(text, true)
                 .ok_or_else(|| ValueError::new(text, "is no list of names, such as ['Action', 'Drama']"))?
                 .iter()
@@ -89,9 +91,11 @@ fn is_quoted(text: &str) -> bool {
 /// Sees the categories of one column and says how they are written.
 ///
 /// * Lists, where nine in ten stand between brackets.
-/// * Separated by `|`, where it occurs; by `,` where only integers stand about it.
+/// * Separated by what somebody says, where it is said.
+/// * Separated by `|`, where it stands in one value of twenty; by `,` where only integers stand about it.
 /// * In a column that is declared to be a sequence of names (RecBole's `token_seq`) also lists without
-///   brackets, `A, B`, and else separated by spaces.
+///   brackets; separated by `, ` where that stands in at least half of the values of several words, and else
+///   by spaces.
 /// * One name otherwise.
 ///
 /// ```
@@ -102,18 +106,22 @@ fn is_quoted(text: &str) -> bool {
 ///     sample.decide().split
 /// };
 /// assert_eq!(split(CategorySample::default(), &["Film Noir", "Drama"]), Split::One);
-/// assert_eq!(split(CategorySample::default(), &["Film Noir|Drama", "Drama"]), Split::At('|'));
-/// assert_eq!(split(CategorySample::token_seq(), &["Action Sci-Fi", "Drama"]), Split::At(' '));
+/// assert_eq!(split(CategorySample::default(), &["Film Noir|Drama", "Drama"]), Split::At("|".into()));
+/// assert_eq!(split(CategorySample::token_seq(), &["Action Sci-Fi", "Drama"]), Split::At(" ".into()));
+/// assert_eq!(split(CategorySample::separated_by("; "), &["A; B"]), Split::At("; ".into()));
 /// assert_eq!(split(CategorySample::default(), &["['A']", "[]"]), Split::List);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct CategorySample {
     is_sequence: bool,
+    /// What stands between two, where it is said.
+    separator: Option<String>,
     seen: u64,
     lists: u64,
     quoted: u64,
     pipes: u64,
-    /// With `, ` in it.
+    /// With a space in it, and with `, `.
+    spaces: u64,
     commas: u64,
     /// Integers and commas alone, with at least one comma; and those that are one integer.
     integer_lists: u64,
@@ -125,6 +133,11 @@ impl CategorySample {
     /// Of a column that is declared to hold sequences of names.
     pub fn token_seq() -> Self {
         Self { is_sequence: true, ..Self::default() }
+    }
+
+    /// Of a column in which this stands between two, except where they are lists.
+    pub fn separated_by(separator: &str) -> Self {
+        Self { separator: Some(separator.to_owned()), ..Self::default() }
     }
 
     /// Takes a value into account; those that say no category are passed over.
@@ -139,9 +152,10 @@ impl CategorySample {
             elements(text, false).unwrap_or_default().iter().for_each(|name| self.ids.see(name));
             return;
         }
-        text.split('|').for_each(|name| self.ids.see(name));
+        text.split(self.separator.as_deref().unwrap_or("|")).for_each(|name| self.ids.see(name));
         self.quoted += u64::from(is_quoted(text));
         self.pipes += u64::from(text.contains('|'));
+        self.spaces += u64::from(text.contains(' '));
         self.commas += u64::from(text.contains(", "));
         let is_integer = |part: &str| Decimal::parse(part).is_some_and(|number| !number.is_float());
         match text.split(',').all(is_integer) {
@@ -153,19 +167,25 @@ impl CategorySample {
 
     /// How the column is written.
     pub fn decide(&self) -> CategoryForm {
-        let nearly_all = |count: u64| count > 0 && u128::from(count) * 10 >= u128::from(self.seen) * 9;
+        let share = |count: u64, of: u64, percent: u64| {
+            count > 0 && u128::from(count) * 100 >= u128::from(of) * u128::from(percent)
+        };
+        let at = |sign: &'static str| Split::At(sign.into());
+        let nearly_all = |count: u64| share(count, self.seen, 90);
         let split = if nearly_all(self.lists) || (self.is_sequence && nearly_all(self.quoted)) {
             Split::List
-        } else if self.pipes > 0 {
-            Split::At('|')
+        } else if let Some(separator) = &self.separator {
+            Split::At(separator.clone().into())
+        } else if share(self.pipes, self.seen, 5) {
+            at("|")
         } else if self.integer_lists > 0 && self.integer_lists + self.integers == self.seen {
-            Split::At(',')
+            at(",")
         } else if !self.is_sequence {
             Split::One
-        } else if self.commas > 0 {
-            Split::At(',')
+        } else if share(self.commas, self.spaces, 50) {
+            at(",")
         } else {
-            Split::At(' ')
+            at(" ")
         };
         CategoryForm { split, ids: self.ids.decide() }
     }
@@ -217,6 +237,31 @@ mod tests {
         assert_eq!(read(CategorySample::token_seq(), &column), expected);
         let commas = ["Action, Sci Fi", "Drama"];
         assert_eq!(read(CategorySample::token_seq(), &commas), [vec!["Action", "Sci Fi"], vec!["Drama"]]);
+    }
+
+    #[test]
+    fn one_value_does_not_decide_for_a_column() {
+        let split = |mut sample: CategorySample, one: &str, others: &str| {
+            sample.see(one);
+            (0..99).for_each(|_| sample.see(others));
+            sample.decide().split
+        };
+        let (plain, sequence) = (CategorySample::default, CategorySample::token_seq);
+        assert_eq!(split(plain(), "AC|DC", "Queen"), Split::One);
+        assert_eq!(split(plain(), "Drama", "Drama|War"), Split::At("|".into()));
+        assert_eq!(split(sequence(), "Rock, Paper", "Action Sci-Fi"), Split::At(" ".into()));
+        assert_eq!(split(sequence(), "AC|DC", "Action Sci-Fi"), Split::At(" ".into()));
+        assert_eq!(split(sequence(), "Action Drama", "Action, Sci Fi"), Split::At(",".into()));
+        assert_eq!(split(sequence(), "Action, Sci Fi", "Drama"), Split::At(",".into()));
+    }
+
+    #[test]
+    fn a_separator_is_taken_whole() {
+        let read_by =
+            |separator: &str, column: &[&str]| read(CategorySample::separated_by(separator), column);
+        assert_eq!(read_by(" > ", &["A>B > C"]), [vec!["A>B", "C"]]);
+        assert_eq!(read_by(";", &["1.0;2.0", "3"]), [vec!["1", "2"], vec!["3"]]);
+        assert_eq!(read_by(";", &["['A;B', 'C']"]), [vec!["A;B", "C"]], "a list is one");
     }
 
     #[test]

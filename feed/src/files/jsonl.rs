@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmisr_datasets::values::TimeForm;
-use hmisr_datasets::{Error, Lines, StreamEvents, retimed};
+use hmisr_datasets::{Error, Lines, StreamEvents, Summary, retimed};
 use hmisr_stream::contract::Id;
 use serde::Deserialize;
 
@@ -31,10 +31,14 @@ pub(super) struct Jsonl {
     fingerprint: String,
     /// How `ts` is written, where it is written anew.
     retime: Option<TimeForm>,
+    summary: Summary,
 }
 
 impl Jsonl {
-    pub(super) fn open(path: &Path, StreamEvents { files, retime }: StreamEvents) -> Result<Self, FeedError> {
+    pub(super) fn open(
+        path: &Path,
+        StreamEvents { files, retime, summary }: StreamEvents,
+    ) -> Result<Self, FeedError> {
         let kind = retime.as_ref().map_or_else(|| "jsonl".to_owned(), |form| format!("jsonl, ts in {form}"));
         let (fingerprint, size) = fingerprint(&kind, &files)?;
         let mut source = Self {
@@ -49,6 +53,7 @@ impl Jsonl {
             place: None,
             fingerprint,
             retime,
+            summary,
         };
         source.first = source.read().transpose()?;
         match source.first {
@@ -119,6 +124,10 @@ impl EventSource for Jsonl {
 
     fn cut(&self) -> Option<Cut> {
         self.cut.clone()
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        Some(self.summary.clone())
     }
 
     fn describe(&self) -> String {

@@ -1,9 +1,10 @@
 //! The events of a data set, in the order of time.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use hmisr_datasets::{Distinct, Options, Reader, Record, Summary};
+use hmisr_datasets::{Distinct, Marks, Options, Reader, Record, Summary};
 use hmisr_stream::contract::{Event, Id};
 
 use super::fingerprint::fingerprint;
@@ -109,7 +110,8 @@ impl EventSource for Table {
 }
 
 fn event(record: Record) -> Event {
-    let Record { user, item, ts_ms, action, weight, categories } = record;
+    let Record { user, item, ts_ms, action, weight, categories, marks } = record;
+    let Marks { request_id, event_id, is_tail } = marks.map_or_else(Marks::default, |marks| *marks);
     // The text is an id; the integer stands in for a case that cannot come.
     let unknown = || Id::parse(UNKNOWN).unwrap_or_else(|_| Id::from(0));
     Event {
@@ -120,9 +122,9 @@ fn event(record: Record) -> Event {
         action: action.to_string(),
         ts: ts_ms,
         weight,
-        request_id: None,
-        event_id: None,
-        is_tail: None,
+        request_id,
+        event_id,
+        is_tail,
     }
 }
 
@@ -147,12 +149,17 @@ struct Rows {
     items: Distinct<Id>,
     categories: Distinct<Vec<Id>>,
     actions: Distinct<Arc<str>>,
+    /// Of the few rows that have some, by their place.
+    marks: HashMap<u32, Box<Marks>>,
 }
 
 impl Rows {
     /// Adds an event; none where there are too many.
     fn push(&mut self, record: Record) -> Option<()> {
         let place = u32::try_from(self.rows.len()).ok()?;
+        if let Some(marks) = record.marks {
+            self.marks.insert(place, marks);
+        }
         self.rows.push(Row {
             ts: record.ts_ms,
             place,
@@ -179,6 +186,7 @@ impl Rows {
             action: self.actions.values()[row.action as usize].clone(),
             weight: (!row.weight.is_nan()).then_some(row.weight),
             categories: self.categories.values()[row.categories as usize].clone(),
+            marks: self.marks.get(&row.place).cloned(),
         }))
     }
 }

@@ -27,6 +27,16 @@ pub fn open(path: &Path, format: Format) -> Result<Box<dyn EventSource>, FeedErr
     hmisr_feed::open(path, format, &Options::default())
 }
 
+/// The same, of times that are small numbers of seconds.
+pub fn open_seconds(path: &Path, format: Format) -> Box<dyn EventSource> {
+    let seconds = Options { time_unit: Some("s".to_owned()), ..Options::default() };
+    hmisr_feed::open(path, format, &seconds).unwrap()
+}
+
+pub fn read_seconds(path: &Path, format: Format) -> Vec<EventLine> {
+    drain(&mut *open_seconds(path, format)).unwrap()
+}
+
 pub fn read(path: &Path, format: Format) -> Result<Vec<EventLine>, FeedError> {
     drain(&mut *open(path, format)?)
 }
