@@ -6,6 +6,9 @@ use hmisr_datasets::{Delimiter, Format, Options, Summary};
 use crate::failure::Failure;
 use crate::outcome::Least;
 
+/// How many actions are named.
+const MOST_ACTIONS: usize = 3;
+
 /// What a data set's files do not say themselves; docs/data.md lists the layouts.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "How the data are written")]
@@ -69,6 +72,21 @@ pub fn accept(summary: Option<&Summary>, Least { min_applied }: Least) -> Result
     }
     tell(summary);
     Ok(())
+}
+
+/// Says where no event has an action that a job with these positive actions learns from.
+pub fn tell_of_actions(summary: Option<&Summary>, positive_actions: &[String]) {
+    let Some(summary) = summary.filter(|summary| summary.lacks_actions(positive_actions)) else { return };
+    let mut actions: Vec<(&String, &u64)> = summary.actions.iter().collect();
+    actions.sort_by_key(|(_, events)| std::cmp::Reverse(**events));
+    let counted = actions.iter().take(MOST_ACTIONS).map(|(action, events)| format!("{events} {action}"));
+    let counted: Vec<String> = counted.collect();
+    let example = actions.first().map_or("", |(action, _)| action);
+    eprintln!(
+        "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are {}; \
+         say which count, such as --set 'pipeline.positive_actions=[{example:?}]'",
+        counted.join(", ")
+    );
 }
 
 impl ReadingArgs {

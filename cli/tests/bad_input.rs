@@ -52,7 +52,7 @@ fn files() {
     let empty = folder.path().join("empty.jsonl");
     std::fs::write(&empty, "").unwrap();
     let ratings = folder.path().join("ratings.dat");
-    std::fs::write(&ratings, "1::2::3::4\n1::x\n").unwrap();
+    std::fs::write(&ratings, "1::2::3::978300760\n1::x\n1::y\n").unwrap();
     std::fs::write(folder.path().join("movies.dat"), "2::A::Drama\n").unwrap();
     let output = folder.path().join("out.jsonl");
     let output = output.to_str().unwrap();

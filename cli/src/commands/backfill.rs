@@ -32,6 +32,7 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
         hmisr_feed::open(&args.input, args.reading.format.unwrap_or_default(), &args.reading.options())?;
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;
+    crate::reading::tell_of_actions(reading.as_ref(), &config.pipeline.positive_actions);
     let temporary = if args.state_out.is_none() { Some(scratch()?) } else { None };
     let kept = args.state_out.as_deref();
     let folder = temporary.as_ref().map_or_else(|| kept.unwrap_or(Path::new("")), tempfile::TempDir::path);

@@ -1,9 +1,11 @@
 //! `hmisr feed`: events of a file or of the generator, into `events` on Kafka.
 
+use hmisr_datasets::values::{Decimal, in_each_unit};
+use hmisr_features::FeatureSettings;
 use hmisr_feed::{
     Cut, EventLine, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
 };
-use hmisr_stream::contract::{Event, Example, Rejections};
+use hmisr_stream::contract::{Event, Example, Reason, Rejections};
 use serde::Serialize;
 
 use super::serve::registry;
@@ -33,7 +35,8 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let source = settings.open_source()?;
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;
-    let mut source = Checked::new(source);
+    crate::reading::tell_of_actions(reading.as_ref(), &config.pipeline.positive_actions);
+    let mut source = Checked::new(source, config.features);
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
         .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
@@ -68,14 +71,29 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
 /// a dead letter there, but whoever feeds it should know.
 struct Checked {
     source: Box<dyn EventSource>,
+    features: FeatureSettings,
     lines: u64,
     events: u64,
     rejections: Rejections,
 }
 
 impl Checked {
-    fn new(source: Box<dyn EventSource>) -> Self {
-        Self { source, lines: 0, events: 0, rejections: Rejections::default() }
+    fn new(source: Box<dyn EventSource>, features: FeatureSettings) -> Self {
+        Self { source, features, lines: 0, events: 0, rejections: Rejections::default() }
+    }
+
+    /// Whether the job takes a line, as far as the line alone tells.
+    fn check(&self, payload: &[u8]) -> Result<(), (Reason, String)> {
+        let ts = Event::decode(payload)?.ts;
+        if self.features.is_plausible(ts) {
+            return Ok(());
+        }
+        let number = Decimal::parse(&ts.to_string()).map_or_else(String::new, |ts| in_each_unit(&ts));
+        let message = format!(
+            "field `ts`: {ts} ms is before features.min_ts_ms {} or after the year 2199; it would be {number}",
+            self.features.min_ts_ms
+        );
+        Err((Reason::ImplausibleTime, message))
     }
 }
 
@@ -84,8 +102,8 @@ impl EventSource for Checked {
         let next = self.source.next()?;
         if let Ok(line) = &next {
             self.lines += 1;
-            match Event::decode(&line.payload) {
-                Ok(_) => self.events += 1,
+            match self.check(&line.payload) {
+                Ok(()) => self.events += 1,
                 Err((reason, message)) => self.rejections.add(reason.as_str(), || {
                     let counted = || format!("event {}", self.lines);
                     let place = self.source.place().map_or_else(counted, |place| place.to_string());
@@ -122,5 +140,32 @@ impl EventSource for Checked {
 
     fn truth(&self) -> Option<GroundTruth> {
         self.source.truth()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_another_time_is_not_called_valid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("e.jsonl");
+        let event = |ts: i64| format!(r#"{{"user_id":1,"item_id":2,"category":3,"action":"a","ts":{ts}}}"#);
+        let lines = [event(1_764_000_000_000), event(5), event(9_764_000_000_000), "nonsense".to_owned()];
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let source = hmisr_feed::open(&path, Default::default(), &Default::default()).unwrap();
+        let mut source = Checked::new(source, FeatureSettings::default());
+        while source.next().is_some() {}
+        assert_eq!(source.events, 1);
+        let told: Vec<String> = source
+            .rejections
+            .by_frequency()
+            .iter()
+            .map(|one| format!("{} {} {}", one.count, one.reason, one.example))
+            .collect();
+        assert!(told[0].starts_with("2 implausible_time ") && told[0].contains("e.jsonl:2"), "{told:?}");
+        assert!(told[0].contains("1970-01-01T00:00:05Z in s"), "{told:?}");
+        assert_eq!(told.len(), 2, "{told:?}");
     }
 }

@@ -72,6 +72,9 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     if !args.json {
         crate::reading::tell(&split.data.reading);
     }
+    // An experiment counts every event, whatever its action; the job that the network is for does not.
+    let job = hmisr_pipeline::PipelineSettings::default();
+    crate::reading::tell_of_actions(Some(&split.data.reading), &job.positive_actions);
     let settings = args.fit.settings(args.model, args.seed, split.data.len(), set)?;
     let run = Run::open(&args.out, &settings, &split)?;
     let name = args.name.as_deref().unwrap_or(args.model.name());

@@ -55,6 +55,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     let source = config.feed.open_source()?;
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;
+    crate::reading::tell_of_actions(reading.as_ref(), &config.pipeline.positive_actions);
     if args.filter_seen.is_none() && config.feed.events.is_some() {
         // Only films are rated once; generated and shop data repeat.
         let is_films = reading.is_some_and(|summary| summary.layout == "movielens");

@@ -97,6 +97,32 @@ fn the_stream_reads_what_eval_reads() {
     }
 }
 
+#[test]
+fn a_data_set_without_positive_actions_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rows: String = (0..12).map(|at| format!("{},{at},{}\n", at % 2, 1_701_429_304 + at)).collect();
+    let rows = format!("user,item,ts,action\n{}", rows.replace('\n', ",looked\n"));
+    std::fs::write(path("seen.csv"), rows).unwrap();
+    let told = |arguments: &[&str]| {
+        let ended = run(arguments);
+        let text = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{arguments:?}: {text}");
+        text
+    };
+    let (seen, output, out) = (path("seen.csv"), path("out.jsonl"), path("run"));
+    let backfill = ["backfill", "--input", &seen, "--output", &output];
+    let fit =
+        ["fit", "--data", &seen, "--out", &out, "--model", "sasrec", "--epochs", "1", "--core", "1"];
+    for arguments in [&backfill[..], &fit] {
+        let text = told(arguments);
+        let warning = "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are 12 looked; say which count, such as --set 'pipeline.positive_actions=[\"looked\"]'";
+        assert!(text.contains(warning), "{arguments:?}: {text}");
+    }
+    let set = ["--set", "pipeline.positive_actions=[\"looked\"]"];
+    assert!(!told(&[&set[..], &backfill].concat()).contains("warning"));
+}
+
 fn words_of(event: &str) -> Vec<&str> {
     event.split(' ').collect()
 }
