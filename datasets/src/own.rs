@@ -80,35 +80,41 @@ pub(crate) fn read(line: &[u8]) -> Result<Record, Reason> {
     })
 }
 
+/// Whether a value is as a field has it.
+type Fits = fn(&Value) -> bool;
+
 /// Why a line is none: the first field that cannot be.
 fn why(line: &[u8]) -> Reason {
+    const NEEDED: [(&str, Fits, Reason, Reason); 5] = [
+        ("user_id", is_id, Reason::MissingUser, Reason::BadUser),
+        ("item_id", is_id, Reason::MissingItem, Reason::BadItem),
+        ("category", is_id, Reason::BadCategory, Reason::BadCategory),
+        ("action", Value::is_string, Reason::BadAction, Reason::BadAction),
+        ("ts", Value::is_i64, Reason::MissingTime, Reason::BadTime),
+    ];
+    const FURTHER: [(&str, Fits, Reason); 2] = [
+        ("categories", is_ids_or_null, Reason::BadCategory),
+        ("weight", |weight| weight.is_null() || weight.is_number(), Reason::BadWeight),
+    ];
     let Some(values) = pick(line, &FIELDS.map(str::to_owned)) else { return Reason::NotJson };
     let value = |field: &str| {
         FIELDS.iter().position(|own| *own == field).and_then(|at| values.get(at)).and_then(Option::as_ref)
     };
-    let is = |field: &str, fits: &dyn Fn(&Value) -> bool| value(field).is_some_and(fits);
-    let is_id = |value: &Value| serde_json::from_value::<Id>(value.clone()).is_ok();
-    let needed: [(&str, &dyn Fn(&Value) -> bool, Reason, Reason); 5] = [
-        ("user_id", &is_id, Reason::MissingUser, Reason::BadUser),
-        ("item_id", &is_id, Reason::MissingItem, Reason::BadItem),
-        ("category", &is_id, Reason::BadCategory, Reason::BadCategory),
-        ("action", &Value::is_string, Reason::BadAction, Reason::BadAction),
-        ("ts", &Value::is_i64, Reason::MissingTime, Reason::BadTime),
-    ];
-    for (field, fits, missing, bad) in needed {
+    for (field, fits, missing, bad) in NEEDED {
         match value(field) {
             None => return missing,
-            Some(_) if !is(field, fits) => return bad,
+            Some(value) if !fits(value) => return bad,
             Some(_) => {}
         }
     }
-    let is_categories =
-        |value: &Value| value.is_null() || value.as_array().is_some_and(|all| all.iter().all(is_id));
-    match () {
-        () if value("categories").is_some() && !is("categories", &is_categories) => Reason::BadCategory,
-        () if value("weight").is_some_and(|weight| !weight.is_null() && !weight.is_number()) => {
-            Reason::BadWeight
-        }
-        () => Reason::BadField,
-    }
+    let further = FURTHER.iter().find(|(field, fits, _)| value(field).is_some_and(|value| !fits(value)));
+    further.map_or(Reason::BadField, |(.., reason)| *reason)
+}
+
+fn is_id(value: &Value) -> bool {
+    Id::deserialize(value).is_ok()
+}
+
+fn is_ids_or_null(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(|all| all.iter().all(is_id))
 }

@@ -202,11 +202,11 @@ impl Reader {
     fn look_through_columns(&mut self) -> Result<()> {
         let mut samples = self.sample(FIRST_TIMES)?;
         let (file, column) = (self.layout.events[0].clone(), self.time_column());
-        self.forms = match samples.decide(&file, &column, &self.options) {
+        self.forms = match self.decide(&samples, &file, &column) {
             Ok(forms) => forms,
             Err(_) => {
                 samples = self.sample(u64::MAX)?;
-                samples.decide(&file, &column, &self.options)?
+                self.decide(&samples, &file, &column)?
             }
         };
         let elsewhere = self.elsewhere()?;
@@ -215,13 +215,24 @@ impl Reader {
         // Forms that the first rows told, and not all, were a wrong guess: once more, with the right ones.
         for _ in 0..2 {
             let samples = self.count(&of_items)?;
-            let forms = samples.decide(&file, &column, &self.options)?;
+            let forms = self.decide(&samples, &file, &column)?;
             if forms == self.forms {
                 break;
             }
             self.forms = forms;
         }
         Ok(())
+    }
+
+    /// How the columns are written; `column` is that of the time.
+    fn decide(&self, samples: &Samples, file: &Path, column: &str) -> Result<Forms> {
+        let mut forms = samples.decide(file, column, &self.options)?;
+        let is_own = self.layout.own && self.options.category_columns.is_empty();
+        if let Some(category) = forms.categories.first_mut().filter(|_| is_own) {
+            // The stream's own category is one name, whatever stands in it.
+            *category = CategoryForm::default();
+        }
+        Ok(forms)
     }
 
     /// Looks at rows until so many times were seen.

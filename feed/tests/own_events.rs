@@ -207,10 +207,10 @@ proptest! {
 
 #[test]
 fn no_option_takes_a_field_of_an_event_away() {
-    let further = r#""categories":["c","d"],"event_id":"e","request_id":"r","is_tail":true,"weight":2.5"#;
+    let further = r#""categories":["c|x","d"],"event_id":"e","request_id":"r","is_tail":true,"weight":2.5"#;
     let event = |ts: &str, at: u32| {
         format!(
-            r#"{{"user_id":{at},"shop":{at},"item_id":1,"category":"c","action":"a","ts":{ts},{further}}}"#
+            r#"{{"user_id":{at},"shop":{at},"item_id":1,"category":"c|x","action":"a","ts":{ts},{further}}}"#
         )
     };
     // Out of the order of time, in which a table is held in memory.
