@@ -112,8 +112,7 @@ fn a_data_set_without_positive_actions_is_told() {
     };
     let (seen, output, out) = (path("seen.csv"), path("out.jsonl"), path("run"));
     let backfill = ["backfill", "--input", &seen, "--output", &output];
-    let fit =
-        ["fit", "--data", &seen, "--out", &out, "--model", "sasrec", "--epochs", "1", "--core", "1"];
+    let fit = ["fit", "--data", &seen, "--out", &out, "--model", "sasrec", "--epochs", "1", "--core", "1"];
     for arguments in [&backfill[..], &fit] {
         let text = told(arguments);
         let warning = "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are 12 looked; say which count, such as --set 'pipeline.positive_actions=[\"looked\"]'";
