@@ -22,7 +22,8 @@ pub struct Stuck {
 pub struct Condition {
     /// Partitions that were tried for longer than is usual and cannot be read on.
     pub stuck: Vec<Stuck>,
-    /// Partitions that no member of the group has.
+    /// Partitions that no member of the group has; in the protocol `consumer` those that nobody has read for
+    /// long, though they grow.
     pub unowned: Vec<i32>,
     /// Whether one of them has been without an owner for longer than a hand-over may take.
     pub abandoned: bool,

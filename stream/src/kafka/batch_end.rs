@@ -7,19 +7,21 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Reporting, close};
+use super::client::Reporting;
 use super::queue::RecordQueue;
-use super::{KafkaSettings, errors};
+use super::{KafkaSettings, unjoined};
 use crate::{Error, ErrorKind, Result};
 
-/// How long a try waits for a record or an error; a damage that librdkafka does not tell of takes all of it.
-const TRY: Duration = Duration::from_secs(3);
-/// How long a seek may take.
-const SEEK: Duration = Duration::from_secs(10);
+/// How long a broker may take to answer at all.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long a try waits for a record or an error, at least: a damage that librdkafka does not tell of takes all
+/// of it. And how many times as long as the end of the log takes to come.
+const TRY: Duration = Duration::from_secs(5);
+const TIMES: u32 = 5;
 
 /// The first offset from which on `topic` can be read again, behind the batch that holds `offset`; `end` where
 /// that is the last of the log.
@@ -30,19 +32,34 @@ pub(super) fn find(
     offset: i64,
     end: i64,
 ) -> Result<i64> {
-    // A group is needed by librdkafka, but never joined: partitions are assigned by hand.
-    let reader =
-        KafkaSettings { group_id: "hmisr-reader".to_owned(), group_instance_id: None, ..settings.clone() };
-    let mut config = reader.for_source()?;
-    config.set("enable.partition.eof", "true").set("fetch.error.backoff.ms", "50");
-    let consumer: BaseConsumer<Reporting> =
-        config.create_with_context(Reporting::default()).map_err(errors::creation)?;
-    let queue = RecordQueue::new(consumer.client())
-        .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
-    let found = search(offset, end, |at| can_read(&consumer, &queue, topic, partition, at));
-    drop(queue);
-    close(consumer, &reader.group_id);
-    found
+    // A consumer for each try: what one says after it met a damaged batch is of no use.
+    let tried = |at, within| {
+        unjoined::with(settings, |consumer| {
+            let queue = RecordQueue::new(consumer.client())
+                .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
+            can_read(consumer, &queue, topic, partition, at, within)
+        })
+    };
+    // Silence tells of a damage only where the end of the log is told of, before and after.
+    let takes = || {
+        let began = Instant::now();
+        match tried(end, ANSWER)? {
+            Some(_) => Ok(began.elapsed()),
+            None => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "the leader of {topic} [{partition}] does not tell of the end of its log at {end} within {} s: \
+                     where the batch at {offset} ends cannot be known",
+                    ANSWER.as_secs()
+                ),
+            )),
+        }
+    };
+    let within = takes()?.saturating_mul(TIMES).max(TRY);
+    search(offset, end, |at| match tried(at, within)? {
+        Some(works) => Ok(works),
+        None => takes().map(|_| false),
+    })
 }
 
 /// The first offset of `offset + 1..=end` from which on reading works, where it does from that on.
@@ -65,14 +82,16 @@ fn search(offset: i64, end: i64, mut works: impl FnMut(i64) -> Result<bool>) -> 
     Ok(good)
 }
 
-/// Whether a reader that begins at `offset` is not sent what it cannot read from before that.
+/// Whether a reader that begins at `offset` is not sent what it cannot read from before that; none where
+/// nothing comes.
 fn can_read(
     consumer: &BaseConsumer<Reporting>,
     queue: &RecordQueue,
     topic: &str,
     partition: i32,
     offset: i64,
-) -> Result<bool> {
+    within: Duration,
+) -> Result<Option<bool>> {
     let failed = |error: KafkaError| {
         let text =
             format!("looking for the end of the batch before offset {offset} of {topic} [{partition}]");
@@ -80,13 +99,11 @@ fn can_read(
     };
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(offset)).map_err(failed)?;
-    if consumer.assignment().map_err(failed)?.count() == 0 {
-        queue.lead(consumer.client(), topic, partition);
-        consumer.assign(&list).map_err(failed)?;
-    } else {
-        consumer.seek(topic, partition, Offset::Offset(offset), SEEK).map_err(failed)?;
-    }
-    let deadline = Instant::now() + TRY;
+    queue.lead(consumer.client(), topic, partition);
+    consumer.assign(&list).map_err(failed)?;
+    // Silence must come from the batch, not from a broker that is not reached yet.
+    consumer.fetch_watermarks(topic, partition, ANSWER).map_err(failed)?;
+    let deadline = Instant::now() + within;
     let mut answer = None;
     while answer.is_none() && Instant::now() < deadline {
         // Serves the consumer's own events; nothing of the partition comes here.
@@ -96,16 +113,16 @@ fn can_read(
         queue.take(Duration::from_millis(50), 1, |message| {
             let works = match message {
                 Ok(message) => message.offset() >= offset,
-                // The end of the log; or the batch that begins here is another one that cannot be read.
-                Err(failed) => {
-                    failed.code == rdkafka::error::RDKafkaErrorCode::PartitionEOF
-                        || (failed.is_unreadable() && failed.offset >= offset)
-                }
+                Err(failed) if failed.code == RDKafkaErrorCode::PartitionEOF => true,
+                // The batch that begins here may be another one that cannot be read.
+                Err(failed) if failed.is_unreadable() => failed.offset >= offset,
+                // Of the way there.
+                Err(_) => return,
             };
             answer.get_or_insert(works);
         });
     }
-    Ok(answer.unwrap_or(false))
+    Ok(answer)
 }
 
 #[cfg(test)]

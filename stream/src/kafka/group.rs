@@ -1,7 +1,7 @@
 //! A group as its coordinator sees it.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -34,6 +34,11 @@ impl Group {
     /// Whether the answer tells who has what: in the middle of a classic rebalance it does not.
     pub(super) fn tells_owners(&self) -> bool {
         !["PreparingRebalance", "CompletingRebalance", "Dead"].contains(&self.state.as_str())
+    }
+
+    /// Whether no rebalance is under way.
+    pub(super) fn is_stable(&self) -> bool {
+        self.state == "Stable"
     }
 
     /// Partitions of a topic that has `partitions` which no member has.
@@ -74,21 +79,62 @@ pub(super) fn describe(
     topic: &str,
     timeout: Duration,
 ) -> Result<Group, RDKafkaErrorCode> {
-    let list = consumer
-        .fetch_group_list(Some(group), timeout)
-        .map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))?;
-    let Some(found) = list.groups().iter().find(|found| found.name() == group) else {
-        return Ok(Group { state: "Dead".to_owned(), members: Vec::new() });
+    let name = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
+    let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+    let mut list = std::ptr::null();
+    // SAFETY: the client is alive, and the name until the call has ended.
+    let code = unsafe {
+        c::rd_kafka_list_groups(consumer.client().native_ptr(), name.as_ptr(), &raw mut list, millis)
     };
-    let members = found
-        .members()
-        .iter()
-        .map(|member| Member {
-            id: member.id().to_owned(),
-            partitions: member.assignment().and_then(|bytes| assigned(bytes, topic)).unwrap_or_default(),
-        })
-        .collect();
-    Ok(Group { state: found.state().to_owned(), members })
+    // SAFETY: where it is not null, the list is ours until it is freed, with all that it points to.
+    let found = unsafe { list.as_ref().and_then(|list| read(list, group, topic)) };
+    if !list.is_null() {
+        // SAFETY: it is ours, and not used after this.
+        unsafe { c::rd_kafka_group_list_destroy(list) };
+    }
+    match (found, RDKafkaErrorCode::from(code)) {
+        // Every broker is asked, and one that is away does not answer: that of the group has.
+        (Some(Ok(group)), _) => Ok(group),
+        (Some(Err(code)), _) => Err(code),
+        (None, RDKafkaErrorCode::NoError) => Ok(Group { state: "Dead".to_owned(), members: Vec::new() }),
+        (None, code) => Err(code),
+    }
+}
+
+/// What the list says of the group; the coordinator's error where it gave one.
+///
+/// # Safety
+/// The list was filled by librdkafka.
+unsafe fn read(
+    list: &c::rd_kafka_group_list,
+    group: &str,
+    topic: &str,
+) -> Option<Result<Group, RDKafkaErrorCode>> {
+    // SAFETY: librdkafka gives the lengths of its arrays, and ends its texts with a NUL.
+    unsafe {
+        let found =
+            slice(list.groups, list.group_cnt).iter().find(|it| text(it.group).as_deref() == Some(group))?;
+        if found.err != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Some(Err(found.err.into()));
+        }
+        let member = |it: &c::rd_kafka_group_member_info| Member {
+            id: text(it.member_id).unwrap_or_default(),
+            partitions: assigned(slice(it.member_assignment.cast(), it.member_assignment_size), topic)
+                .unwrap_or_default(),
+        };
+        let members = slice(found.members, found.member_cnt).iter().map(member).collect();
+        Some(Ok(Group { state: text(found.state).unwrap_or_default(), members }))
+    }
+}
+
+/// # Safety
+/// Where it is not null, so many values lie at `start`, for as long as the slice is used.
+unsafe fn slice<'a, T>(start: *const T, length: c_int) -> &'a [T] {
+    match usize::try_from(length) {
+        // SAFETY: see above.
+        Ok(length) if !start.is_null() => unsafe { std::slice::from_raw_parts(start, length) },
+        _ => &[],
+    }
 }
 
 /// The partitions of a topic in an assignment of Kafka's protocol for consumers: a version, then topics,

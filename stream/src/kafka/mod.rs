@@ -27,6 +27,7 @@ mod settings;
 mod sink;
 mod source;
 mod stuck;
+mod unjoined;
 mod watch;
 mod writer;
 

@@ -13,9 +13,9 @@ use super::client::{Reports, close, identity, missing_topic, partitions, unanswe
 use super::member::{self, Patience};
 use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
-use super::stuck::Blocks;
+use super::stuck::{Blocks, Failed};
 use super::watch::{Watch, Watched};
-use super::{KafkaSettings, batch_end, errors, ffi};
+use super::{GroupProtocol, KafkaSettings, batch_end, errors, ffi};
 use crate::{Condition, Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
 
 /// Pause before a partition without a leader is asked for again.
@@ -73,6 +73,8 @@ pub struct KafkaSource {
     /// When the last poll ended, and when it was last looked at where the partitions stand.
     polled: Instant,
     looked: Instant,
+    /// Whether everything that librdkafka had read was taken at some time since.
+    drained: bool,
 }
 
 /// A consumer that has not joined, and the queue for its records.
@@ -122,6 +124,7 @@ impl KafkaSource {
             blocks: Blocks::new(topic, settings.unreadable_timeout()),
             polled: Instant::now(),
             looked: Instant::now(),
+            drained: false,
         })
     }
 
@@ -148,6 +151,7 @@ impl KafkaSource {
             partitions: self.topic.partitions,
             hand_over: self.patience.revoke,
             timeout: self.timeout,
+            tells_owners: self.settings.group_protocol == GroupProtocol::Classic,
         };
         let watch = Watch::start(consumer.clone(), watched).map_err(|error| {
             Error::caused(ErrorKind::Unavailable, "no thread can be started that watches the group", error)
@@ -207,7 +211,12 @@ impl KafkaSource {
         if now.saturating_duration_since(self.looked) < STANDS {
             return;
         }
-        self.looked = now;
+        let since = now.saturating_duration_since(std::mem::replace(&mut self.looked, now));
+        // One queue holds the records of all: what has not come of one may wait behind those of others.
+        if !std::mem::take(&mut self.drained) {
+            self.blocks.pause(since);
+            return;
+        }
         let reached = self.consumer().position().ok();
         let is_answered = self.watch.as_ref().is_some_and(Watch::is_answered);
         for (&partition, &position) in &self.positions {
@@ -216,7 +225,7 @@ impl KafkaSource {
                 .and_then(|list| list.find_partition(&self.topic.name, partition)?.offset().to_raw())
                 .map_or(position, |read| read.max(position));
             let end = self.consumer().context().end(partition).unwrap_or(position);
-            let more = is_answered && end > read && self.held.is_empty();
+            let more = is_answered && end > read;
             self.blocks.stands(partition, (position, read), more, now);
         }
     }
@@ -301,10 +310,11 @@ impl KafkaSource {
     fn take(&mut self, records: &mut Records, limits: Limits, wait: Duration) -> Result<bool> {
         let Some(queue) = &self.queue else { return Ok(true) };
         let (positions, held, blocks) = (&mut self.positions, &mut self.held, &mut self.blocks);
-        let mut failed = None;
+        let (mut failed, mut out_of_range) = (None, Vec::new());
         let most = limits.records.saturating_sub(records.list.len()).clamp(1, CHUNK);
         let taken = queue.take(wait, most, |message| match message {
             Ok(message) if !blocks.accepts(message.partition()) => {}
+            Err(error) if error.partition >= 0 && !blocks.accepts(error.partition) => {}
             Ok(message) => {
                 if let Some(record) = Self::accept(positions, &message) {
                     if !blocks.is_empty() {
@@ -315,14 +325,30 @@ impl KafkaSource {
             }
             // One of a partition that has gone, or of what was read before a seek, is nobody's concern.
             Err(unreadable) if unreadable.is_unreadable() => {
-                if positions.contains_key(&unreadable.partition) {
-                    blocks.refuse(unreadable, Instant::now());
+                if let Some(&position) = positions.get(&unreadable.partition) {
+                    blocks.refuse(unreadable, position, Instant::now());
                 }
             }
+            Err(error) if error.is_out_of_range() => out_of_range.push(error),
             Err(other) => {
                 failed.get_or_insert(other.code);
             }
         });
+        self.drained |= taken == 0 && held.is_empty();
+        for error in out_of_range {
+            let (partition, code) = (error.partition, error.code);
+            match self.positions.get(&partition) {
+                // Not ours to read any more.
+                None => {}
+                // librdkafka lost its place: see `stuck`.
+                Some(&position) if self.is_in_log(partition, position) => {
+                    self.blocks.refuse(Failed { offset: position, ..error }, position, Instant::now());
+                }
+                Some(_) => {
+                    failed.get_or_insert(code);
+                }
+            }
+        }
         match failed.and_then(|code| self.queue_error(KafkaError::MessageConsumption(code))) {
             Some(error) => Err(error),
             None => Ok(taken == 0),
@@ -404,6 +430,13 @@ impl KafkaSource {
         Some(Error::caused(kind, text, error))
     }
 
+    /// Whether the leader of a partition says that `position` is in its log, or at its end.
+    fn is_in_log(&self, partition: i32, position: i64) -> bool {
+        self.consumer()
+            .fetch_watermarks(&self.topic.name, partition, self.timeout)
+            .is_ok_and(|(low, high)| (low..=high).contains(&position))
+    }
+
     /// The partitions whose position is outside of their log, for people.
     fn out_of_range(&self) -> String {
         let outside: Vec<String> = self
@@ -412,7 +445,7 @@ impl KafkaSource {
             .filter_map(|(&partition, position)| {
                 let (low, high) =
                     self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout).ok()?;
-                (*position < low || *position > high)
+                (!(low..=high).contains(position))
                     .then(|| format!("partition {partition}: {position} is not in {low} to {high}"))
             })
             .collect();
@@ -431,6 +464,8 @@ impl KafkaSource {
     /// An end as it concerns who reads records: markers that were read over do not count.
     fn end_for_reader(&self, partition: i32, end: i64) -> i64 {
         match self.positions.get(&partition) {
+            // Where librdkafka stands after a batch that it cannot read means nothing.
+            Some(_) if self.blocks.has(partition) => end,
             Some(&position) if position >= end || self.has_read_to(partition, end) => position,
             _ => end,
         }

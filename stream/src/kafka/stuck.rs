@@ -2,20 +2,26 @@
 //!
 //! librdkafka tells of such a batch by an error on the partition's queue, and then does one of two
 //! things: a codec that it does not know it fetches again and again; after a damaged checksum it goes on
-//! with what comes behind, which would be a silent loss. So nothing more is taken of the partition, and
-//! it is sought back to where it was and tried again: a batch that was damaged on the way, or that
-//! another replica has whole, is read then. Some damage librdkafka does not tell of at all: a
-//! partition of which nothing comes though there is more counts as stuck as well.
+//! with what comes behind, which would be a silent loss, or with bytes in the middle of the batch (up to
+//! 2.12 at least it takes a length for a place), which it takes for further batches: their errors name
+//! offsets that are none, and it may fetch on from one of those, which is out of range. So nothing
+//! more is taken of the partition, error or record; it is sought back to where it was and tried again: a
+//! batch that was damaged on the way, or that another replica has whole, is read then. Some damage
+//! librdkafka does not tell of at all: a partition of which nothing comes though there is more counts as
+//! stuck as well.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::Stuck;
+use super::errors::queue_kind;
+use crate::{ErrorKind, Stuck};
 
-/// Between two tries, until the time is over; then ten times as long.
+/// Between an error and the next try, until the time is over.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Between two tries after that, and of what tells nothing: a batch takes long over a slow network.
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// What librdkafka says of a batch.
 #[derive(Debug)]
@@ -27,6 +33,11 @@ pub(super) struct Failed {
 }
 
 impl Failed {
+    /// Whether it says that the position is not in the log.
+    pub(super) fn is_out_of_range(&self) -> bool {
+        self.partition >= 0 && queue_kind(self.code) == Some(ErrorKind::OffsetOutOfRange)
+    }
+
     /// Whether it is about bytes that cannot be read, and not about the way to them.
     pub(super) fn is_unreadable(&self) -> bool {
         use RDKafkaErrorCode as Code;
@@ -78,19 +89,21 @@ impl Blocks {
         Self { topic: topic.to_owned(), patience, blocks: BTreeMap::new(), still: BTreeMap::new() }
     }
 
-    /// A batch could not be read.
-    pub(super) fn refuse(&mut self, failed: Failed, now: Instant) {
+    /// A batch could not be read by one who stands at `position`, which may be in the middle of the batch.
+    /// What comes of the partition after that, until it is sought again, tells nothing.
+    pub(super) fn refuse(&mut self, failed: Failed, position: i64, now: Instant) {
         let Failed { partition, offset, code, text } = failed;
+        if !self.accepts(partition) {
+            return;
+        }
+        let offset = offset.max(position);
         let message = format!(
             "the batch at offset {offset} of {} [{partition}] cannot be read: {text} ({code:?})",
             self.topic
         );
         match self.blocks.get_mut(&partition) {
             Some(block) if block.offset == offset => {
-                if !block.refuses {
-                    (block.refuses, block.tried) = (true, now);
-                }
-                block.message = message;
+                (block.refuses, block.tried, block.message) = (true, now, message);
             }
             _ => {
                 tracing::warn!("{message}; it is tried again, and the other partitions go on");
@@ -100,7 +113,7 @@ impl Blocks {
         }
     }
 
-    /// Whether records of the partition may be taken.
+    /// Whether records and errors of the partition may be taken.
     pub(super) fn accepts(&self, partition: i32) -> bool {
         self.blocks.get(&partition).is_none_or(|block| !block.refuses)
     }
@@ -130,20 +143,25 @@ impl Blocks {
         self.still.remove(&partition);
     }
 
+    /// Whether the partition is held up.
+    pub(super) fn has(&self, partition: i32) -> bool {
+        self.blocks.contains_key(&partition)
+    }
+
     /// Whether there is nothing to be done here.
     pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
-    /// Partitions to be tried again now.
+    /// Partitions to be tried again now: to be sought.
     pub(super) fn due(&mut self, now: Instant) -> Vec<i32> {
         let patience = self.patience;
         let mut due = Vec::new();
         for (partition, block) in &mut self.blocks {
             let is_stuck = now.saturating_duration_since(block.since) >= patience;
-            let pause = if is_stuck { AGAIN * 10 } else { AGAIN };
-            if block.refuses && now.saturating_duration_since(block.tried) >= pause {
-                (block.refuses, block.tried) = (false, now);
+            let pause = if block.refuses && !is_stuck { AGAIN } else { SELDOM };
+            if now.saturating_duration_since(block.tried) >= pause {
+                block.tried = now;
                 due.push(*partition);
             }
         }
@@ -151,7 +169,7 @@ impl Blocks {
     }
 
     /// Looks at where a partition stands: the next record, and how far librdkafka has read. `more`: whether
-    /// the log goes on behind that, and the brokers answer.
+    /// the log goes on behind that, and the brokers answer. Only for who has taken all that was read.
     pub(super) fn stands(&mut self, partition: i32, position: (i64, i64), more: bool, now: Instant) {
         let still = self.still.entry(partition).or_insert(Still { position, since: now });
         if still.position != position || !more {
@@ -172,7 +190,7 @@ impl Blocks {
         }
     }
 
-    /// Time passed in which nobody read: it does not count.
+    /// Time passed in which nobody took what was read: it does not count.
     pub(super) fn pause(&mut self, time: Duration) {
         for still in self.still.values_mut() {
             still.since += time;
@@ -208,12 +226,16 @@ mod tests {
         let start = Instant::now();
         let after = |seconds: u64| start + Duration::from_secs(seconds);
         let mut blocks = Blocks::new("events", Duration::from_secs(5));
-        blocks.refuse(failed(7), start);
+        blocks.refuse(failed(7), 5, start);
+        // Of bytes in the middle of the batch.
+        blocks.refuse(failed(1 << 50), 5, start);
         assert!(!blocks.accepts(1) && blocks.accepts(0) && blocks.stuck(start).is_empty());
         assert_eq!(blocks.due(start), [0; 0]);
         assert_eq!(blocks.due(after(1)), [1]);
+        assert!(!blocks.accepts(1), "the seek may fail");
+        blocks.sought(1, 5);
         assert!(blocks.accepts(1));
-        blocks.refuse(failed(7), after(1));
+        blocks.refuse(failed(7), 5, after(1));
         assert_eq!(blocks.due(after(1)), [0; 0]);
         let stuck = blocks.stuck(after(6));
         assert_eq!((stuck.len(), stuck[0].partition, stuck[0].offset), (1, 1, 7));
@@ -224,9 +246,21 @@ mod tests {
         assert!(!blocks.is_empty());
         blocks.passed(1, 7);
         assert!(blocks.is_empty());
-        blocks.refuse(failed(7), after(20));
+        blocks.refuse(failed(7), 5, after(20));
         blocks.sought(1, 8);
         assert!(blocks.is_empty() && blocks.accepts(1));
+    }
+
+    #[test]
+    fn a_batch_in_whose_middle_one_stands_ages_as_any_other() {
+        let start = Instant::now();
+        let mut blocks = Blocks::new("events", Duration::from_secs(5));
+        for second in 0..6 {
+            let now = start + Duration::from_secs(second);
+            blocks.refuse(failed(7), 9, now);
+            blocks.sought(1, 9);
+        }
+        assert_eq!(blocks.stuck(start + Duration::from_secs(5))[0].offset, 9);
     }
 
     #[test]
@@ -241,6 +275,7 @@ mod tests {
         blocks.stands(0, (3, 4), true, after(9));
         blocks.stands(0, (3, 4), true, after(14));
         assert_eq!(blocks.stuck(after(14))[0].offset, 3);
+        assert_eq!((blocks.due(after(14)), blocks.due(after(24))), (vec![], vec![0]), "it is tried again");
         blocks.passed(0, 3);
         blocks.stands(0, (4, 4), false, after(30));
         assert!(blocks.is_empty());

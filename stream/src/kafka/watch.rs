@@ -5,9 +5,16 @@
 //! name of its own (`group_instance_id`) that dies between the two rebalances by which partitions
 //! move comes back into a stable group, which knows nothing of the partitions that it was to hand
 //! over (see [`super::rebalance`], which ends that at the start). So every member asks the
-//! coordinator, every [`LOOK`], who has what. Where a partition has been without an owner for
-//! longer than a hand-over may take, one member after the other, by the order of their ids, joins
-//! anew, which makes the group assign everything again.
+//! coordinator, every [`LOOK`], who has what. Where a partition of a stable group has been without an owner
+//! for [`HOLE`], one member after the other, by the order of their ids, joins anew, which makes the group
+//! assign everything again. A member that takes longer to let go (it may take `revoke_timeout_ms`) loses
+//! nothing by that but a rebalance.
+//!
+//! In the protocol `consumer` (KIP-848) the brokers keep the assignment, and give what a member has not
+//! taken to nobody else while that one lives; who has what cannot be asked there (see
+//! [`group::describe`]). So there a partition counts as nobody's when its log has grown, and the group has
+//! committed nothing of it, for several times what a hand-over may take. This member's own do not: one that
+//! replays what its store is behind commits nothing until it is through.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::group::{self, Group};
@@ -27,8 +35,13 @@ pub(super) const LOOK: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(50);
 /// How long a question may take, at most: the end of a source waits for it.
 const QUESTION: Duration = Duration::from_secs(2);
-/// Beyond what a hand-over may take, how long a partition may be nobody's.
-const BEYOND: Duration = Duration::from_secs(10);
+/// How long a partition of a stable group may be nobody's.
+const HOLE: Duration = Duration::from_secs(15);
+/// Between one member's joining anew and the next one's.
+const TURN: Duration = Duration::from_secs(5);
+/// How many hand-overs the group may take until it commits something, and how long at least.
+const HAND_OVERS: u32 = 5;
+const COMMITS: Duration = Duration::from_secs(10);
 
 /// What is watched.
 #[derive(Debug, Clone)]
@@ -40,12 +53,38 @@ pub(super) struct Watched {
     pub(super) hand_over: Duration,
     /// How long a question may take.
     pub(super) timeout: Duration,
+    /// Whether the group can be asked who has what.
+    pub(super) tells_owners: bool,
+}
+
+/// How far the group is in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Offsets {
+    /// What it has committed, or the begin of the log.
+    committed: i64,
+    /// The last stable offset.
+    end: i64,
+}
+
+impl Watched {
+    /// How long a partition may be nobody's.
+    fn patience(&self) -> Duration {
+        if self.tells_owners { HOLE } else { self.hand_over.saturating_mul(HAND_OVERS).max(COMMITS) }
+    }
+}
+
+/// How far the group was when it last committed, and since when it could have read on.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    offsets: Offsets,
+    grows_since: Option<Instant>,
 }
 
 /// What was seen last.
 #[derive(Debug, Default)]
 struct Seen {
     unowned: BTreeMap<i32, Instant>,
+    standing: BTreeMap<i32, Standing>,
     group: Option<String>,
     lag: Option<u64>,
     answered: Option<Instant>,
@@ -58,32 +97,71 @@ impl Seen {
     fn learn(&mut self, group: &Group, me: Option<&str>, watched: &Watched, now: Instant) {
         self.answered = Some(now);
         self.group = Some(group.text());
-        if group.tells_owners() {
+        if watched.tells_owners && group.tells_owners() {
             let unowned = group.unowned(watched.partitions);
             self.unowned.retain(|partition, _| unowned.contains(partition));
             for partition in unowned {
                 self.unowned.entry(partition).or_insert(now);
             }
         }
-        let longest =
-            self.unowned.values().min().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since));
-        let patience = watched.hand_over + BEYOND;
-        let was = std::mem::replace(&mut self.abandoned, longest >= patience);
+        self.judge(watched, now);
+        let turn = TURN.saturating_mul(group.rank(me.unwrap_or_default()));
+        self.rejoin =
+            watched.tells_owners && group.is_stable() && self.longest(now) >= HOLE.saturating_add(turn);
+    }
+
+    /// Learns how far the group is, partition by partition. `own`: those that this member has.
+    fn learn_offsets(&mut self, offsets: &[Offsets], own: &[i32], watched: &Watched, now: Instant) {
+        self.answered = Some(now);
+        self.lag =
+            Some(offsets.iter().map(|it| u64::try_from(it.end - it.committed).unwrap_or(0)).sum::<u64>());
+        if watched.tells_owners {
+            return;
+        }
+        for (partition, &offsets) in (0..).zip(offsets) {
+            let first = Standing { offsets, grows_since: None };
+            let standing = self.standing.entry(partition).or_insert(first);
+            if standing.offsets.committed != offsets.committed || own.contains(&partition) {
+                *standing = first;
+            }
+            // One more is the marker of a transaction that had ended just then: no record.
+            let grows = offsets.end > standing.offsets.end.max(offsets.committed) + 1;
+            standing.grows_since = grows.then(|| standing.grows_since.unwrap_or(now));
+            match standing.grows_since {
+                Some(since) if now.saturating_duration_since(since) >= watched.patience() => {
+                    self.unowned.insert(partition, since);
+                }
+                _ => drop(self.unowned.remove(&partition)),
+            }
+        }
+        self.judge(watched, now);
+    }
+
+    /// How long a partition has been without an owner.
+    fn longest(&self, now: Instant) -> Duration {
+        self.unowned.values().min().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
+    }
+
+    /// Says so when partitions have been nobody's for too long, and when that is over.
+    fn judge(&mut self, watched: &Watched, now: Instant) {
+        let longest = self.longest(now);
+        let was = std::mem::replace(&mut self.abandoned, longest >= watched.patience());
         let (partitions, group_id) = (self.unowned.keys().collect::<Vec<_>>(), &watched.group);
+        let group = self.group.as_deref().unwrap_or("not known");
+        let remedy = match watched.tells_owners {
+            true => "its members join anew, one after the other, until all are assigned",
+            false => "look for a member that has them and does nothing, and end it",
+        };
         match (was, self.abandoned) {
             (false, true) => tracing::error!(
                 topic = watched.topic,
                 ?partitions,
-                "no member of the group {group_id} has had these partitions for {} s: nobody reads them. The \
-                 group is {}. Its members join anew, one after the other, until all are assigned",
+                "nobody in the group {group_id} has read these partitions for {} s. The group is {group}; {remedy}",
                 longest.as_secs(),
-                group.text()
             ),
             (true, false) => tracing::info!(topic = watched.topic, "every partition has an owner again"),
             _ => {}
         }
-        let turn = BEYOND.saturating_mul(group.rank(me.unwrap_or_default()));
-        self.rejoin = longest >= patience.saturating_add(turn);
     }
 }
 
@@ -163,22 +241,38 @@ fn look(consumer: &BaseConsumer<SourceContext>, watched: &Watched, seen: &Mutex<
         // Brokers that are away are told of elsewhere.
         Err(code) => {
             if !std::mem::replace(refused, true) {
+                let remedy = match code {
+                    RDKafkaErrorCode::GroupAuthorizationFailed => {
+                        "; the right Describe on the group is missing"
+                    }
+                    _ => "",
+                };
                 tracing::warn!(
                     group = watched.group,
                     %code,
-                    "the group cannot be asked who has which partition (right Describe on the group)"
+                    "the group cannot be asked who has which partition{remedy}"
                 );
             }
         }
     }
-    if let Some(lag) = lag(consumer, watched, timeout) {
-        lock(seen).lag = Some(lag);
+    if let Some(offsets) = offsets(consumer, watched, timeout) {
+        let own: Vec<i32> = consumer.assignment().map_or_else(
+            |_| Vec::new(),
+            |list| {
+                list.elements_for_topic(&watched.topic).iter().map(|element| element.partition()).collect()
+            },
+        );
+        lock(seen).learn_offsets(&offsets, &own, watched, Instant::now());
     }
 }
 
-/// Records of the whole topic that the group has not committed; none where the brokers do not say,
-/// as while a transaction of a member is open.
-fn lag(consumer: &BaseConsumer<SourceContext>, watched: &Watched, timeout: Duration) -> Option<u64> {
+/// How far the group is in every partition; none where the brokers do not say, as while a transaction of a
+/// member is open.
+fn offsets(
+    consumer: &BaseConsumer<SourceContext>,
+    watched: &Watched,
+    timeout: Duration,
+) -> Option<Vec<Offsets>> {
     let list = |offset: Offset| {
         let mut list = TopicPartitionList::with_capacity(usize::try_from(watched.partitions).ok()?);
         for partition in 0..watched.partitions {
@@ -186,7 +280,7 @@ fn lag(consumer: &BaseConsumer<SourceContext>, watched: &Watched, timeout: Durat
         }
         Some(list)
     };
-    let offsets = |list: TopicPartitionList| -> Option<Vec<Option<i64>>> {
+    let known = |list: TopicPartitionList| -> Option<Vec<Option<i64>>> {
         (0..watched.partitions)
             .map(|partition| {
                 let element = list.find_partition(&watched.topic, partition)?;
@@ -199,18 +293,17 @@ fn lag(consumer: &BaseConsumer<SourceContext>, watched: &Watched, timeout: Durat
             .collect()
     };
     // Asked first: so an offset is never ahead of its end.
-    let committed = offsets(consumer.committed_offsets(list(Offset::Invalid)?, timeout).ok()?)?;
-    let asked = |offset| offsets(consumer.offsets_for_times(list(offset)?, timeout).ok()?);
+    let committed = known(consumer.committed_offsets(list(Offset::Invalid)?, timeout).ok()?)?;
+    let asked = |offset| known(consumer.offsets_for_times(list(offset)?, timeout).ok()?);
     let ends = asked(Offset::End)?;
     let begins = match committed.contains(&None) {
         true => asked(Offset::Beginning)?,
         false => vec![None; committed.len()],
     };
-    let behind = ends.iter().zip(committed.iter().zip(&begins)).map(|(end, (committed, begin))| {
-        let from = committed.or(*begin)?;
-        Some(u64::try_from((*end)? - from).unwrap_or(0))
-    });
-    behind.sum()
+    let pairs = ends.iter().zip(committed.iter().zip(&begins));
+    pairs
+        .map(|(end, (committed, begin))| Some(Offsets { committed: committed.or(*begin)?, end: (*end)? }))
+        .collect()
 }
 
 #[cfg(test)]
@@ -225,6 +318,7 @@ mod tests {
             partitions: 2,
             hand_over: Duration::from_secs(5),
             timeout: QUESTION,
+            tells_owners: true,
         }
     }
 
@@ -256,6 +350,34 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_can_be_asked_a_log_that_grows_unread_is_nobodys() {
+        let (start, watched) = (Instant::now(), Watched { tells_owners: false, ..watched() });
+        let mut seen = Seen::default();
+        let mut at = |seconds: u64, offsets: [(i64, i64); 2]| {
+            let offsets = offsets.map(|(committed, end)| Offsets { committed, end });
+            seen.learn_offsets(&offsets, &[], &watched, start + Duration::from_secs(seconds));
+            seen.learn(&group("Dead", &[]), None, &watched, start + Duration::from_secs(seconds));
+            assert!(!seen.rejoin);
+            (seen.unowned.keys().copied().collect::<Vec<i32>>(), seen.abandoned, seen.lag)
+        };
+        // What lies there from before, and the marker of a transaction, are no sign.
+        assert_eq!(at(0, [(5, 9), (5, 5)]), (vec![], false, Some(4)));
+        assert_eq!(at(20, [(5, 10), (5, 6)]), (vec![], false, Some(6)));
+        // Both grow; the first is read.
+        assert_eq!(at(30, [(9, 20), (5, 20)]).0, [0; 0]);
+        assert_eq!(at(54, [(15, 30), (5, 30)]).0, [0; 0]);
+        assert_eq!(at(55, [(15, 30), (5, 30)]), (vec![1], true, Some(40)));
+        assert_eq!(at(60, [(30, 30), (30, 30)]), (vec![], false, Some(0)));
+        // Idle for long, and then written to: it has its time to be read.
+        assert_eq!(at(500, [(30, 30), (30, 40)]).0, [0; 0]);
+        assert_eq!(at(525, [(30, 30), (30, 42)]).0, [1]);
+        // Its own it replays, perhaps: that it is at work it knows.
+        let offsets = [(30, 30), (30, 50)].map(|(committed, end)| Offsets { committed, end });
+        seen.learn_offsets(&offsets, &[1], &watched, start + Duration::from_secs(530));
+        assert!(seen.unowned.is_empty() && !seen.abandoned);
+    }
+
+    #[test]
     fn a_rebalance_says_nothing_and_an_owner_ends_it() {
         let (start, watched) = (Instant::now(), watched());
         let mut seen = Seen::default();
@@ -263,6 +385,7 @@ mod tests {
         let later = start + Duration::from_secs(20);
         seen.learn(&group("PreparingRebalance", &[("a", &[])]), Some("a"), &watched, later);
         assert!(seen.abandoned, "a rebalance that never ends is no owner either");
+        assert!(!seen.rejoin, "and not helped by another one");
         seen.learn(&group("Stable", &[("a", &[0, 1])]), Some("a"), &watched, later);
         assert!(!seen.abandoned && seen.unowned.is_empty());
     }

@@ -1,6 +1,6 @@
 //! No partition stays without an owner, whoever dies when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use hmisr_stream::kafka::{GroupProtocol, KafkaSettings, KafkaSource};
@@ -173,9 +173,69 @@ fn every_member_knows_the_lag_of_the_whole_topic_in_both_protocols() {
                 member.poll(LIMITS, Duration::from_millis(50)).unwrap();
             }
         }
-        let seen = both[0].condition().group.unwrap();
-        // Who has what is asked in the classic protocol; in the other one the brokers see to it.
-        let tells = if group_protocol == GroupProtocol::Classic { "2 members" } else { "Dead" };
-        assert!(seen.contains(tells), "{seen}");
+        if group_protocol == GroupProtocol::Classic {
+            let seen = both[0].condition().group.unwrap();
+            assert!(seen.contains("2 members"), "{seen}");
+        }
     }
+}
+
+#[test]
+fn a_member_that_reads_nothing_is_seen_where_the_brokers_assign() {
+    let Some(brokers) = broker::shared() else { return };
+    let settings = KafkaSettings {
+        group_protocol: GroupProtocol::Consumer,
+        revoke_timeout_ms: 100,
+        ..settings(brokers)
+    };
+    let topic = topic(&settings, PARTITIONS);
+    let idle: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", &settings.group_id)
+        .set("group.protocol", "consumer")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    idle.subscribe(&[topic]).unwrap();
+    let mut member = KafkaSource::new(&settings, topic).unwrap();
+    let mut own = BTreeSet::new();
+    let deadline = Instant::now() + SOON;
+    let mut turn = |member: &mut KafkaSource| {
+        assert!(Instant::now() < deadline, "{:?}", member.condition());
+        idle.poll(Duration::from_millis(20));
+        match member.poll(LIMITS, Duration::from_millis(50)).unwrap() {
+            Polled::Assigned(gained) => {
+                gained.iter().for_each(|partition| member.seek(*partition, 0).unwrap());
+                own.extend(gained);
+            }
+            Polled::Revoked(lost) => own.retain(|partition| !lost.contains(partition)),
+            Polled::Records(records) => {
+                let ends = records.iter().map(|record| (record.partition, record.offset + 1));
+                let ends: BTreeMap<i32, i64> = ends.collect();
+                if !ends.is_empty() {
+                    member.commit(&Vec::from_iter(ends)).unwrap();
+                }
+            }
+        }
+        own.clone()
+    };
+    while turn(&mut member).len() != 2 || idle.assignment().unwrap().count() != 2 {}
+    while member.condition().topic_lag != Some(0) {
+        turn(&mut member);
+    }
+    for partition in 0..PARTITIONS {
+        write(&settings, topic, partition, 0..5);
+    }
+    while !member.condition().abandoned {
+        turn(&mut member);
+    }
+    let others: Vec<i32> =
+        (0..PARTITIONS).filter(|partition| !turn(&mut member).contains(partition)).collect();
+    assert_eq!((others.len(), member.condition().unowned), (2, others));
+    assert_eq!(member.condition().topic_lag, Some(10));
+    idle.unsubscribe();
+    while member.condition().abandoned || member.condition().topic_lag != Some(0) {
+        turn(&mut member);
+    }
+    assert_eq!(member.condition().unowned, [0; 0]);
 }
