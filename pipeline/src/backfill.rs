@@ -169,7 +169,7 @@ impl Backfill<'_> {
                         summary.neutral += 1;
                         Vec::new()
                     }
-                    Outcome::Forgotten(_) => Vec::new(),
+                    Outcome::Forgotten { .. } => Vec::new(),
                 };
                 if let Some(at) = at {
                     lines[at] = line;

@@ -117,7 +117,7 @@ impl PipelineMetrics {
             )?,
             unowned: gauge(
                 "hmisr_pipeline_unowned_partitions",
-                "Input partitions that no member of the group has.",
+                "Input partitions that no member of the group has, or that nobody reads though they grow (protocol consumer).",
             )?,
             stuck: gauge(
                 "hmisr_pipeline_stuck_partitions",

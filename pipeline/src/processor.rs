@@ -36,7 +36,12 @@ pub enum Outcome<'a> {
     /// The user has had this event: nothing changed.
     Duplicate,
     /// The user was deleted.
-    Forgotten(&'a Id),
+    Forgotten {
+        /// Whom.
+        user: &'a Id,
+        /// Whether the partition had something of the user.
+        known: bool,
+    },
     /// The record changed nothing.
     DeadLetter(Reason, String),
 }
@@ -81,8 +86,8 @@ impl Processor {
                     })?;
                 }
                 Decoded::Forget(user) => {
-                    store.forget(&user)?;
-                    visit(record, Outcome::Forgotten(&user))?;
+                    let known = store.forget(&user)?;
+                    visit(record, Outcome::Forgotten { user: &user, known })?;
                 }
                 Decoded::Rejected(reason, message) => visit(record, Outcome::DeadLetter(reason, message))?,
             }

@@ -4,6 +4,7 @@ mod bind;
 mod checkpoints;
 mod clocks;
 mod common;
+mod condition;
 mod disk_full;
 mod exactly_once;
 mod outputs;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
+use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState, is_removable};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 
@@ -168,19 +168,23 @@ impl PartitionStore {
         }
     }
 
-    /// Forgets a user; item counts keep what the user contributed.
+    /// Forgets a user; item counts keep what the user contributed. Whether there was anything to forget.
     ///
     /// # Errors
     /// Kinds `Unavailable` or `Corrupt`.
-    pub fn forget(&mut self, user: &Id) -> Result<()> {
+    pub fn forget(&mut self, user: &Id) -> Result<bool> {
         let (db, features) = (&self.db, &self.features);
         let places = self.users.places(std::iter::once(user), |cache, ids| load(db, features, cache, ids))?;
+        let (mut known, now) = (false, self.progress.partition.clock.now());
         for place in places {
-            *self.users.get_mut(place) = UserState::default();
+            let state = self.users.get_mut(place);
+            // What a compaction may have removed, or not yet, counts as removed.
+            known |= state.newest_ts().is_some_and(|newest| !is_removable(features, now, newest));
+            *state = UserState::default();
             self.users.mark_dirty(place);
         }
         self.progress.partition.clock.forget(user);
-        Ok(())
+        Ok(known)
     }
 
     /// Memory that is not committed, in bytes, about.

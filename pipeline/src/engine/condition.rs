@@ -29,9 +29,8 @@ where
         let group = condition.group.map_or_else(String::new, |text| format!("; the group is {text}"));
         let mut waits: Vec<String> = condition.stuck.iter().map(|stuck| self.remedy(stuck)).collect();
         if condition.abandoned {
-            let text =
-                "have no owner in the group, so nobody reads them: its members join anew until they have";
-            waits.push(format!("partitions {:?} of {topic} {text}{group}", condition.unowned));
+            let unowned = condition.unowned;
+            waits.push(format!("nobody in the group reads the partitions {unowned:?} of {topic}{group}"));
         }
         waits.extend(self.waiting.iter().map(|(number, waiting)| {
             format!("partition {number} of {topic} waits to be started: {}", waiting.why)
@@ -58,19 +57,21 @@ where
         )
     }
 
-    /// Goes on behind a batch that cannot be read, where the settings say so; or where it was skipped
-    /// before, since outputs up to behind it are written. Its dead letter and the offset behind it are
-    /// committed together, like those of any record.
+    /// Goes on behind a batch that cannot be read, where the settings name it. Its dead letter and the offset
+    /// behind it are committed together, like those of any record; in a replay the letter is written already,
+    /// as far as the batch was skipped before. Without a word nothing is skipped then either: the batch may
+    /// have been whole the first time.
     fn skip(&mut self, stuck: &Stuck) -> Result<()> {
         let number = stuck.partition;
+        if !self.setup.pipeline.skip_unreadable.iter().any(|it| it.is(number, stuck.offset)) {
+            return Ok(());
+        }
+        // Looking for the end takes longer than a transaction may be open.
+        self.commit()?;
         let Some(partition) = self.partitions.get(&number).filter(|partition| partition.started) else {
             return Ok(());
         };
         let muted = stuck.offset < partition.mute_until;
-        let skips = self.setup.pipeline.skip_unreadable.iter().any(|it| it.is(number, stuck.offset));
-        if !muted && !skips {
-            return Ok(());
-        }
         let end = match self.source.end_of_batch(number, stuck.offset) {
             Ok(end) => end,
             Err(error) => {
@@ -78,7 +79,6 @@ where
                 return Ok(());
             }
         };
-        let count = end - stuck.offset;
         tracing::warn!(
             partition = number,
             from = stuck.offset,
@@ -100,11 +100,11 @@ where
             headers: Vec::new(),
         };
         self.outbox.take(&record, Outcome::DeadLetter(Reason::Unreadable, message), muted)?;
+        self.outbox.batch.counts.skipped += (end - stuck.offset).unsigned_abs();
         self.source.seek(number, end)?;
         if let Some(partition) = self.partitions.get_mut(&number) {
             partition.position = end;
         }
-        self.setup.metrics.skipped.inc_by(if muted { 0 } else { count.unsigned_abs() });
         Ok(())
     }
 }

@@ -118,10 +118,11 @@ where
         setup.features.validate().map_err(|error| Error::refused(error.to_string()))?;
         setup.pipeline.validate().map_err(Error::refused)?;
         setup.state.validate().map_err(Error::refused)?;
-        let (name, world) = (source.topic().name.clone(), setup.world.clone());
+        let world = setup.world.clone();
         let outbox = Outbox::new(
             sink,
-            name,
+            source.topic(),
+            setup.directory.partitioner(),
             &setup.pipeline,
             Population::new(&setup.metrics.population),
             world.clone(),
@@ -343,6 +344,7 @@ where
         metrics.duplicates.inc_by(counts.duplicates);
         metrics.neutral.inc_by(counts.neutral);
         metrics.unknown_actions.inc_by(counts.unknown_actions);
+        metrics.skipped.inc_by(counts.skipped);
         for (reason, count) in Reason::ALL.into_iter().zip(counts.dead_letters) {
             metrics.dead_letter(reason).inc_by(count);
         }
@@ -387,8 +389,10 @@ where
     }
 
     fn show(&self) {
-        let caught_up =
-            |partition: &Partition| partition.started && partition.position >= partition.mute_until;
+        // A replay ends with the commit after its last record: from then on users are looked up here.
+        let caught_up = |partition: &Partition| {
+            partition.started && partition.store.next_offset() >= partition.mute_until
+        };
         let waits = !self.setup.progress.waits().is_empty();
         let ready = !waits
             && !self.assigned.is_empty()

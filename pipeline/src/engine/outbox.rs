@@ -7,7 +7,7 @@ use std::time::Duration;
 use hmisr_stream::contract::{
     DeadLetter, Example, FeatureRecord, Id, Reason, Rejections, TrainingExample, topic,
 };
-use hmisr_stream::{Outgoing, Record, Sink, partition_for_key};
+use hmisr_stream::{Outgoing, Partitioner, Record, Sink, TopicInfo, partition_for_key};
 use prost::Message;
 
 use super::{Point, World};
@@ -48,6 +48,8 @@ pub(super) struct Counts {
     pub(super) duplicates: u64,
     pub(super) neutral: u64,
     pub(super) unknown_actions: u64,
+    /// Offsets of batches that could not be read.
+    pub(super) skipped: u64,
     pub(super) dead_letters: [u64; Reason::ALL.len()],
 }
 
@@ -58,6 +60,9 @@ pub(super) struct Outbox<K> {
     pub(super) population: Population,
     /// The input topic's name, for dead letters.
     topic: String,
+    /// The input topic's partitions, and what puts keys there.
+    of_input: i32,
+    partitioner: Partitioner,
     emit: Emit,
     /// Whether the job makes training examples.
     examples: bool,
@@ -72,7 +77,8 @@ impl<K: Sink> Outbox<K> {
     /// Where a topic to be written does not exist.
     pub(super) fn new(
         mut sink: K,
-        topic: String,
+        input: &TopicInfo,
+        partitioner: Partitioner,
         settings: &PipelineSettings,
         population: Population,
         world: Arc<dyn World>,
@@ -101,7 +107,9 @@ impl<K: Sink> Outbox<K> {
             sink,
             batch: Batch::default(),
             population,
-            topic,
+            topic: input.name.clone(),
+            of_input: input.partitions,
+            partitioner,
             emit,
             examples,
             partitions,
@@ -154,10 +162,16 @@ impl<K: Sink> Outbox<K> {
                 self.batch.counts.duplicates += 1;
                 Ok(())
             }
-            Outcome::Forgotten(user) => {
+            Outcome::Forgotten { user, known } => {
                 self.batch.counts.forgotten += 1;
                 self.batch.newest.remove(&(record.partition, user.clone()));
-                self.forget(user)
+                // The request lies in every partition. One that never had the user, and may come to the
+                // request late, says nothing: the user may be back where the partitioner puts the key.
+                let home = record.key.as_deref().and_then(|key| self.partitioner.of(key, self.of_input));
+                if known || home.is_none_or(|home| home == record.partition) {
+                    return self.forget(user);
+                }
+                Ok(())
             }
             Outcome::DeadLetter(reason, message) => {
                 self.batch.counts.dead_letters[reason as usize] += 1;
