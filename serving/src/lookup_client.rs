@@ -168,6 +168,10 @@ impl LookupClient {
         deadline: Instant,
     ) -> Result<ureq::http::Response<ureq::Body>, String> {
         let url = format!("{base}{path}");
+        if Instant::now() >= deadline {
+            // That says nothing about this one.
+            return Err(format!("{url}: not asked, the time was over"));
+        }
         let call = || {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -244,25 +248,25 @@ impl UserLookup for LookupClient {
         let mut outdated =
             first.is_none() && (self.partitioner != Partitioner::Any || owners.partitions() == 0);
         let (mut coverage, mut problems) = (Coverage::new(&owners), Vec::new());
-        for pipeline in self.in_order(&owners, first.as_deref()) {
-            match self.ask(&pipeline, &path, deadline) {
+        let (order, mut asked) = (self.in_order(&owners, first.as_deref()), 0);
+        for pipeline in &order {
+            asked += 1;
+            // One that is silent leaves time for the others.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let until = if asked < order.len() { Instant::now() + left / 2 } else { deadline };
+            match self.ask(pipeline, &path, until) {
                 Ok(Answer::Found(view)) => {
                     self.refresh(outdated);
                     return Ok(Some(*view));
                 }
-                // The announced owner's word is enough, also of a version that looked in one partition alone.
-                Ok(Answer::Unknown) if first.as_ref() == Some(&pipeline) => {
-                    self.unknown.insert(id, Instant::now());
-                    return Ok(None);
-                }
-                Ok(Answer::Unknown) => outdated |= !coverage.add_all(&pipeline),
+                Ok(Answer::Unknown) => outdated |= !coverage.add_all(pipeline),
                 Ok(Answer::Elsewhere(looked_in, text)) => {
-                    outdated |= !coverage.add(&pipeline, &looked_in);
+                    outdated |= !coverage.add(pipeline, &looked_in);
                     problems.push(text);
                 }
                 // The others would not know more: an owner that has too much to do is not helped by
                 // asking everybody.
-                Err(Unanswered::Refused(problem)) if first.as_ref() == Some(&pipeline) => {
+                Err(Unanswered::Refused(problem)) if first.as_ref() == Some(pipeline) => {
                     return Err(unanswered(&[problem]));
                 }
                 Err(Unanswered::Moved(problem)) => {
