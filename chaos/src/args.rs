@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::world::KillAt;
 
@@ -32,9 +32,9 @@ pub enum Command {
     /// Kill instances in the middle of rebalances over Kafka, start them again, and measure how long a
     /// partition stands still.
     ///
-    /// Two instances with names of their own share the partitions. At each start one comes under a new name,
-    /// so that partitions move, and the other, or both, are killed meanwhile and come back. Exit code 1: a
-    /// partition stood still for longer than --limit-s, or something was lost, written twice or different.
+    /// Two instances share the partitions. At each start one comes under a new name, so that partitions move,
+    /// and the other, or both, are killed meanwhile and come back. Exit code 1: a partition stood still for
+    /// longer than --limit-s, or something was lost, written twice or different.
     Starts(StartsArgs),
     /// The process that is killed, over the embedded log.
     #[command(hide = true)]
@@ -79,6 +79,9 @@ pub struct RunArgs {
     /// Write the state before the transaction is committed: the run must fail.
     #[arg(long, conflicts_with_all = ["kafka", "brokers"])]
     pub swap: bool,
+    /// How the instances are members of their group, over Kafka.
+    #[arg(long, value_enum, default_value_t = Membership::Static)]
+    pub membership: Membership,
     /// The `hmisr` program that runs on Kafka; by default the one beside this program.
     #[arg(long, value_name = "FILE")]
     pub hmisr: Option<PathBuf>,
@@ -99,6 +102,28 @@ impl RunArgs {
     }
 }
 
+/// How instances are members of their group over Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Membership {
+    /// Classic protocol, with names of their own (`kafka.group_instance_id`).
+    Static,
+    /// Classic protocol, without names: one that dies is missed after its session.
+    Dynamic,
+    /// The brokers assign (KIP-848).
+    Consumer,
+}
+
+impl Membership {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Dynamic => "dynamic",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 /// Arguments of `starts`.
 #[derive(Debug, Args)]
 pub struct StartsArgs {
@@ -114,6 +139,9 @@ pub struct StartsArgs {
     /// How long a partition may stand still, seconds.
     #[arg(long, default_value_t = 30)]
     pub limit_s: u64,
+    /// How the instances are members of their group.
+    #[arg(long, value_enum, default_value_t = Membership::Static)]
+    pub membership: Membership,
     /// Threads that keep the machine busy meanwhile.
     #[arg(long, default_value_t = 0)]
     pub busy: u16,
@@ -146,6 +174,7 @@ impl StartsArgs {
             compare_every: 1,
             rate: Some(self.rate),
             swap: false,
+            membership: self.membership,
             hmisr: self.hmisr.clone(),
             json: self.json,
         }

@@ -12,14 +12,14 @@ use hmisr_pipeline::PipelineSettings;
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{
-    Admin, KafkaProducer, KafkaSettings, KafkaSource, read_committed, standard_topics,
+    Admin, GroupProtocol, KafkaProducer, KafkaSettings, KafkaSource, read_committed, standard_topics,
 };
 use hmisr_stream::{Limits, Polled, Record, Source};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::args::RunArgs;
+use crate::args::{Membership, RunArgs};
 use crate::broker::{Broker, Group};
 use crate::events::event;
 use crate::failure::{Failure, Result};
@@ -52,6 +52,7 @@ pub struct Kafka {
     data: PathBuf,
     program: PathBuf,
     seed: u64,
+    membership: Membership,
     settings: KafkaSettings,
     instances: Vec<Instance>,
     feed: Feed,
@@ -120,6 +121,7 @@ impl Kafka {
             data: data.to_owned(),
             program,
             seed: args.seed,
+            membership: args.membership,
             instances: instances.collect(),
             feed: Feed {
                 producer: KafkaProducer::new(&settings)?,
@@ -146,7 +148,12 @@ impl Kafka {
                 },
                 state: settings::state_with_checkpoints(&self.data)?,
                 kafka: KafkaSettings {
-                    group_instance_id: Some(format!("chaos-{number}-{member}")),
+                    group_instance_id: (self.membership == Membership::Static)
+                        .then(|| format!("chaos-{number}-{member}")),
+                    group_protocol: match self.membership {
+                        Membership::Static | Membership::Dynamic => GroupProtocol::Classic,
+                        Membership::Consumer => GroupProtocol::Consumer,
+                    },
                     ..self.settings.clone()
                 },
             };

@@ -56,8 +56,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let Progress { seed, instances, .. } = progress;
     let swap = if args.swap { " --swap" } else { "" };
     let again = format!(
-        "hmisr-chaos run --{transport} --seed {seed} --instances {instances} --kills {}{swap}",
-        args.kills
+        "hmisr-chaos run --{transport} --seed {seed} --instances {instances} --kills {}{swap} --membership {}",
+        args.kills,
+        args.membership.name()
     );
     data.kept_on_failure(&again, |path| {
         let mut job: Box<dyn Job> = if over_kafka {

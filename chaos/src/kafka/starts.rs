@@ -27,6 +27,7 @@ const MOVES_EVERY: u32 = 4;
 #[derive(Debug, Serialize)]
 struct Report {
     seed: u64,
+    membership: &'static str,
     starts: u64,
     both: u64,
     moved: u64,
@@ -89,7 +90,12 @@ impl Still {
 /// Runs it.
 pub fn starts(args: &StartsArgs) -> Result<()> {
     let data = Data::new(args.data.as_deref())?;
-    let again = format!("hmisr-chaos starts --seed {} --starts {}", args.seed, args.starts);
+    let again = format!(
+        "hmisr-chaos starts --seed {} --starts {} --membership {}",
+        args.seed,
+        args.starts,
+        args.membership.name()
+    );
     let busy = busy(args.busy);
     let ended = data.kept_on_failure(&again, |path| {
         let mut job = Kafka::start(&args.run(), path)?;
@@ -113,6 +119,7 @@ pub fn starts(args: &StartsArgs) -> Result<()> {
         each.sort_by(f64::total_cmp);
         let report = Report {
             seed: args.seed,
+            membership: args.membership.name(),
             starts: args.starts,
             both,
             moved,
