@@ -254,6 +254,27 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
     assert_eq!((refused, &numbers["dead_letters"]["missing_id"]), (2, &1.into()), "{numbers}");
     assert_eq!(numbers["dead_letters"]["implausible_time"], 1, "{numbers}");
     assert_eq!(bridge("odd", &[])["events"], 4);
+    // A filter that nothing passes is a mistake, until it is said to be none.
+    let nothing = |more: &[&str]| {
+        let mut command = hmisr();
+        command.args([
+            "bridge",
+            "--brokers",
+            brokers,
+            "--from",
+            "segment",
+            "--until-end",
+            "--only",
+            "/event=Bought",
+        ]);
+        command.args(["--listen", "127.0.0.1:0", "--set", &format!("bridge.group=none-{}", more.len())]);
+        command.args(more).output().unwrap()
+    };
+    let refused = nothing(&[]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("none of 30 records") && told.contains("--only /event=Bought"), "{told}");
+    assert!(nothing(&["--min-applied", "0"]).status.success());
 
     let events: Vec<Event> = read(brokers, topic::EVENTS)
         .iter()

@@ -137,6 +137,19 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         }
         outcome.warn(args.least);
     }
+    if args.until_end
+        && args.least.min_applied > 0.0
+        && copied.skipped > 0
+        && copied.skipped == copied.records
+    {
+        return Err(Failure::user(format!(
+            "none of {} records became an event: all were passed over, by --only{} or as an empty list of --each; \
+             look at a record of {}, or say --min-applied 0 where that is as it should be",
+            copied.records,
+            settings.only.iter().map(|only| format!(" {only}")).collect::<String>(),
+            settings.topic,
+        )));
+    }
     outcome.judge(
         args.least,
         "; `hmisr dlq list --brokers …` shows what was rejected, docs/bridge.md how to map it",

@@ -43,7 +43,7 @@ pub fn stdout(output: &Output) -> String {
 /// `hmisr up … --until-drained --json` with a small model and a free port; returns the summary.
 pub fn up(data: &Path, arguments: &[&str]) -> Value {
     let output = hmisr()
-        .args(["up", "--until-drained", "--min-applied", "0", "--json", "--listen", "127.0.0.1:0", "--data"])
+        .args(["up", "--until-drained", "--json", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(SMALL)
         .args(arguments)

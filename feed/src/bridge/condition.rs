@@ -36,7 +36,7 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         }
         if condition.abandoned {
             waits.push(format!(
-                "partitions {:?} of {topic} have no owner in the group {}; the group is {}",
+                "nobody in the group {1} reads the partitions {0:?} of {topic}; the group is {2}",
                 condition.unowned,
                 self.source.group_id(),
                 condition.group.unwrap_or_default()

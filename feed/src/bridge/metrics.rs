@@ -61,7 +61,7 @@ impl BridgeMetrics {
             )?,
             unowned: IntGauge::new(
                 "hmisr_bridge_unowned_partitions",
-                "Partitions that no instance of the bridge has.",
+                "Partitions that no instance of the bridge has, or that none reads though they grow.",
             )?,
             stuck: IntGauge::new(
                 "hmisr_bridge_stuck_partitions",
