@@ -139,7 +139,8 @@ fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
     assert!(text.contains("user u7: is in partition 1, 2, 3 too"), "{text}");
     let error = String::from_utf8(verified.stderr).unwrap();
     assert!(error.contains("1 users have state in several partitions"), "{error}");
-    assert!(error.contains("set topics.partitioner = \"crc32\""), "{error}");
+    // Two users of the other partitions are too many for a recommendation.
+    assert!(error.contains("crc32 explains 93 %") && !error.contains("set topics.partitioner"), "{error}");
 
     // Forgotten, whatever the setting: the job that comes back empties every partition.
     let users: Vec<String> = (0..USERS).map(|user| format!("u{user}")).collect();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::{Running, SMALL, hmisr, run, stdout};
@@ -30,9 +30,10 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-fn refused(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
+/// What a trainer says that is refused while `first` goes on.
+fn refused(mut command: Command, first: &Running) -> String {
+    let (code, text) = Running::start(&mut command).ended(|| format!("the first one: {}", first.printed()));
+    assert_eq!(code, Some(2), "{text}");
     text
 }
 
@@ -46,12 +47,12 @@ fn a_second_trainer_is_refused_and_the_first_goes_on() {
     let address = first.address();
     until("all partitions", || missing(&address) == Some(0));
 
-    let same = refused(&train(brokers, &folder.path().join("one")).output().unwrap());
+    let same = refused(train(brokers, &folder.path().join("one")), &first);
     let holder = format!("process {} on", first.child.id());
     assert!(same.contains("is written by another trainer") && same.contains(&holder), "{same}");
     assert_eq!(missing(&address), Some(0));
 
-    let other = refused(&train(brokers, &folder.path().join("two")).output().unwrap());
+    let other = refused(train(brokers, &folder.path().join("two")), &first);
     assert!(
         other.contains("partitions of training-examples") && other.contains("stop the other one"),
         "{other}"

@@ -101,6 +101,23 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
+    /// What was printed since the last look.
+    pub fn printed(&self) -> String {
+        self.lines.try_iter().map(|line| line + "\n").collect()
+    }
+
+    /// Waits for the end, not for ever: the exit code, and what was printed; `more` is told where it does not come.
+    pub fn ended(mut self, more: impl Fn() -> String) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), self.lines.iter().map(|line| line + "\n").collect());
+            }
+            assert!(Instant::now() < deadline, "it runs on:\n{}{}", self.printed(), more());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits for the end: whether it was a success, and what was printed since the last look.
     pub fn wait(mut self) -> (bool, Vec<String>) {
         let status = self.child.wait().unwrap();
