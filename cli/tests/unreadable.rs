@@ -179,7 +179,8 @@ fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() 
     let told = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{told}");
     assert!(told.contains("offset 40 of clicks [1]") && told.contains("--skip-unreadable 1:40"), "{told}");
-    let copied: Value = serde_json::from_str(&stdout(&bridge(&["--skip-unreadable", "1:40", "--min-applied", "0"]))).unwrap();
+    let copied: Value =
+        serde_json::from_str(&stdout(&bridge(&["--skip-unreadable", "1:40", "--min-applied", "0"]))).unwrap();
     assert_eq!(copied["dead_letters"]["unreadable_batch"], 1, "{copied}");
     let again: Value = serde_json::from_str(&stdout(&bridge(&[]))).unwrap();
     assert_eq!((&again["events"], read(brokers, topic::DEAD_LETTERS).len()), (&0.into(), 2), "{again}");

@@ -123,7 +123,9 @@ pub fn start<T: Transport>(
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
         let _lock = lock;
         let run = || -> Result<Summary, Failure> {
-            let Some(source) = alone(source, patience, &stop)? else { return Ok(Summary::default()) };
+            let Some(source) = alone(source, patience, &metrics, &stop)? else {
+                return Ok(Summary::default());
+            };
             // It fences a predecessor, so only now: nobody else is in the group.
             let mut sink = transport.sink(GROUP, Delivery::ExactlyOnce)?;
             Ok(hmisr_trainer::online::run(

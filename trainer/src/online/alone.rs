@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hmisr_stream::{Condition, Limits, Polled, Source, TopicInfo};
 use tracing::info;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Metrics, Result};
 
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(50);
@@ -31,9 +31,15 @@ pub struct Alone<S> {
 ///
 /// # Errors
 /// [`ErrorKind::Busy`] where others have partitions for longer than `patience`; those of the source.
-pub fn alone<S: Source>(mut source: S, patience: Duration, stop: &AtomicBool) -> Result<Option<Alone<S>>> {
+pub fn alone<S: Source>(
+    mut source: S,
+    patience: Duration,
+    metrics: &Metrics,
+    stop: &AtomicBool,
+) -> Result<Option<Alone<S>>> {
     let all = source.topic().partitions;
     let mut gained = BTreeSet::new();
+    metrics.missing_partitions.set(all.into());
     let (mut since, mut is_told) = (Instant::now(), false);
     while !stop.load(Ordering::Relaxed) {
         match source.poll(Limits { records: 1, bytes: 1 }, POLL) {
@@ -46,6 +52,7 @@ pub fn alone<S: Source>(mut source: S, patience: Duration, stop: &AtomicBool) ->
             }
             Err(error) => return Err(error.into()),
         }
+        metrics.missing_partitions.set(i64::from(all) - gained.len() as i64);
         if gained.len() as i32 == all {
             return Ok(Some(Alone { source, gained: gained.into_iter().collect() }));
         }
@@ -195,6 +202,10 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(600);
 
+    fn metrics() -> Metrics {
+        Metrics::new(&prometheus::Registry::new()).unwrap()
+    }
+
     #[test]
     fn all_partitions_are_told_at_once_when_the_last_one_came() {
         let unreachable = hmisr_stream::Error::new(hmisr_stream::ErrorKind::Unavailable, "no route");
@@ -205,7 +216,7 @@ mod tests {
             Ok(Polled::Assigned(vec![1, 3])),
             Ok(Polled::Assigned(vec![2])),
         ];
-        let mut source = alone(group(words), LONG, &AtomicBool::new(false)).unwrap().unwrap();
+        let mut source = alone(group(words), LONG, &metrics(), &AtomicBool::new(false)).unwrap().unwrap();
         let limits = Limits { records: 1, bytes: 1 };
         let Polled::Assigned(told) = source.poll(limits, POLL).unwrap() else { panic!("nothing was told") };
         assert_eq!(told, [0, 1, 2, 3]);
@@ -217,8 +228,10 @@ mod tests {
     #[test]
     fn who_has_a_part_only_is_refused_with_what_to_do() {
         let words = [Ok(Polled::Assigned(vec![1, 3]))];
-        let error = alone(group(words), Duration::ZERO, &AtomicBool::new(false)).unwrap_err();
+        let metrics = metrics();
+        let error = alone(group(words), Duration::ZERO, &metrics, &AtomicBool::new(false)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
+        assert_eq!(metrics.missing_partitions.get(), 2);
         for part in ["2 of 4 partitions of training-examples", "\"hmisr-trainer\"", "stop the other one"] {
             assert!(error.to_string().contains(part), "{error}");
         }
@@ -226,6 +239,6 @@ mod tests {
 
     #[test]
     fn a_stop_ends_the_wait() {
-        assert!(alone(group([]), LONG, &AtomicBool::new(true)).unwrap().is_none());
+        assert!(alone(group([]), LONG, &metrics(), &AtomicBool::new(true)).unwrap().is_none());
     }
 }
