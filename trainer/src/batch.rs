@@ -74,7 +74,14 @@ impl Run {
     }
 }
 
-/// Merges and cuts the examples. `histories` holds the item rows of each example's history.
+/// Whether there is anything to learn from the example: an event of no weight, or of a negative one, is
+/// nobody's wish. How great a weight is makes no difference: one sum that somebody paid would outweigh
+/// everything else.
+pub(crate) fn is_target(example: &TrainingExample) -> bool {
+    example.weight > 0.0
+}
+
+/// Merges and cuts the examples; those that are no targets stand in later histories alone. `histories` holds the item rows of each example's history.
 pub(crate) fn chunks(
     examples: &[TrainingExample],
     users: &[Id],
@@ -84,7 +91,7 @@ pub(crate) fn chunks(
     let mut runs: Vec<Run> = Vec::new();
     let mut newest: HashMap<&Id, usize> = HashMap::new();
     for (index, ((example, user), rows)) in examples.iter().zip(users).zip(histories).enumerate() {
-        if rows.is_empty() {
+        if rows.is_empty() || !is_target(example) {
             continue;
         }
         let position = example.features.events.max(rows.len() as u64);
@@ -216,6 +223,18 @@ mod tests {
         assert_eq!(chunks[0].times, [0, 10, 20, 30, 40, 50]);
         assert_eq!(chunks[0].targets, [(2, 0), (3, 2), (5, 3)]);
         assert_eq!(chunks[1].targets, [(3, 1)]);
+    }
+
+    #[test]
+    fn an_event_without_weight_stands_in_histories_alone() {
+        let mut all = [example(1, 3, 3), example(1, 4, 4), example(1, 5, 4)];
+        for weight in [0.0, -1.0] {
+            all[1].weight = weight;
+            let chunks = cut_up(&all, 20);
+            assert_eq!(chunks.len(), 1);
+            assert_eq!(chunks[0].targets, [(2, 0), (4, 2)]);
+            assert_eq!(chunks[0].rows, [0, 1, 2, 3, 4].map(|at| at + 100_000));
+        }
     }
 
     #[test]

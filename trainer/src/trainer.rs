@@ -9,7 +9,7 @@ use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, Reading, TableGradients, Targets};
 use hmisr_stream::contract::{Id, TrainingExample};
 
-use crate::batch::{Chunk, chunks, passes};
+use crate::batch::{Chunk, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
 use crate::habits::{HabitsOf, head};
 use crate::prequential::{Marks, Means, Popularity, Prequential};
@@ -108,8 +108,10 @@ impl Trainer {
         if report.passes > 0 {
             self.apply(gradients, &mut report)?;
         }
-        for target in &prepared.targets {
-            self.state.catalogue.count(*target);
+        for (example, target) in batch.iter().zip(&prepared.targets) {
+            if is_target(example) {
+                self.state.catalogue.count(*target);
+            }
         }
         let rolling = self.settings.evaluation.rolling_examples;
         report.ranked = evaluation.ranked.into_iter().flatten().collect();
@@ -357,6 +359,23 @@ mod tests {
         assert!(error.to_string().contains("step 2, batch 2: the loss is NaN"), "{error}");
         assert_eq!(trainer.state.table.part(0), before);
         assert_eq!(trainer.state.parameters.step, 1);
+    }
+
+    #[test]
+    fn what_has_no_weight_is_not_learnt_and_a_huge_weight_spoils_nothing() {
+        let learnt = |weights: [f32; 2]| {
+            let mut trainer = Trainer::new(Settings::default(), backend::device().unwrap()).unwrap();
+            let mut batch = [example(1, 10), example(2, 20)];
+            batch[0].weight = weights[0];
+            batch[1].weight = weights[1];
+            let report = trainer.learn(&batch).unwrap();
+            (trainer.state.table.part(0), report.step)
+        };
+        let (fresh, step) = learnt([0.0, -3.0]);
+        assert_eq!(step, 0);
+        assert_ne!(learnt([1.0, 0.0]).0, fresh);
+        assert_ne!(learnt([1.0, 0.0]).0, learnt([1.0, 1.0]).0);
+        assert_eq!(learnt([3e38, 1.0]), learnt([1.0, 1.0]));
     }
 
     #[test]
