@@ -84,7 +84,7 @@ pub fn tell_of_actions(summary: Option<&Summary>, positive_actions: &[String]) {
     let example = actions.first().map_or("", |(action, _)| action);
     eprintln!(
         "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are {}; \
-         say which count, such as --set 'pipeline.positive_actions=[{example:?}]'",
+         say to the job which count, such as --set 'pipeline.positive_actions=[{example:?}]'",
         counted.join(", ")
     );
 }

@@ -213,9 +213,10 @@ impl fmt::Display for Summary {
         if let Some(delimiter) = &self.delimiter {
             write!(f, ", {delimiter} between columns")?;
         }
-        match self.passes {
-            true => write!(f, "): the lines pass as they stand")?,
-            false => write!(f, "): {}", self.counts())?,
+        match (self.passes, self.time.as_str()) {
+            (true, "" | "ms") => write!(f, "): the lines pass as they stand")?,
+            (true, _) => write!(f, "): the lines pass, with their times in ms")?,
+            (false, _) => write!(f, "): {}", self.counts())?,
         }
         if !self.columns.is_empty() {
             let taken: Vec<String> =

@@ -251,9 +251,7 @@ impl UserLookup for LookupClient {
         let (order, mut asked) = (self.in_order(&owners, first.as_deref()), 0);
         for pipeline in &order {
             asked += 1;
-            // One that is silent leaves time for the others.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let until = if asked < order.len() { Instant::now() + left / 2 } else { deadline };
+            let until = its_share(deadline, order.len() - asked, first.as_ref() == Some(pipeline));
             match self.ask(pipeline, &path, until) {
                 Ok(Answer::Found(view)) => {
                     self.refresh(outdated);
@@ -291,14 +289,26 @@ impl UserLookup for LookupClient {
     fn ready(&self) -> Result<(), LookupError> {
         let deadline = Instant::now() + self.timeout;
         let mut problems = Vec::new();
-        for pipeline in self.in_order(&self.owners(), None) {
-            match self.get(&pipeline, "/readyz", deadline) {
+        let order = self.in_order(&self.owners(), None);
+        for (at, pipeline) in order.iter().enumerate() {
+            match self.get(pipeline, "/readyz", its_share(deadline, order.len() - at - 1, false)) {
                 Ok(answer) if answer.status().as_u16() == 200 => return Ok(()),
                 Ok(answer) => problems.push(format!("{pipeline}/readyz: status {}", answer.status())),
                 Err(problem) => problems.push(problem),
             }
         }
         Err(unanswered(&problems))
+    }
+}
+
+/// Until when a pipeline may take that is followed by so many others: one that is silent leaves time for them,
+/// most of it where it is not the one that is expected to know.
+fn its_share(deadline: Instant, others: usize, is_owner: bool) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match (others, is_owner) {
+        (0, _) => deadline,
+        (_, true) => Instant::now() + left * 3 / 4,
+        (_, false) => Instant::now() + left / 2,
     }
 }
 

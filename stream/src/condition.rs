@@ -25,7 +25,8 @@ pub struct Condition {
     /// Partitions that no member of the group has; in the protocol `consumer` those that nobody has read for
     /// long, though they grow.
     pub unowned: Vec<i32>,
-    /// Whether one of them has been without an owner for longer than a hand-over may take.
+    /// Whether one of them has been without an owner for longer than a rebalance takes. Never in the protocol
+    /// `consumer`, where that is only guessed.
     pub abandoned: bool,
     /// Records of the whole topic that the group has not committed yet, whoever owns them; none where it is
     /// not known. Markers of transactions count.

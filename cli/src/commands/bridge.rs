@@ -137,11 +137,9 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         }
         outcome.warn(args.least);
     }
-    if args.until_end
-        && args.least.min_applied > 0.0
-        && copied.skipped > 0
-        && copied.skipped == copied.records
-    {
+    // Of a few records since the last run it says nothing.
+    let is_judged = args.until_end && copied.begins && args.least.min_applied > 0.0;
+    if is_judged && copied.skipped > 0 && copied.skipped == copied.records {
         return Err(Failure::user(format!(
             "none of {} records became an event: all were passed over, by --only{} or as an empty list of --each; \
              look at a record of {}, or say --min-applied 0 where that is as it should be",

@@ -48,6 +48,9 @@ pub struct Copied {
     pub events: u64,
     /// Records without an event: filtered out, or with an empty list.
     pub skipped: u64,
+    /// Whether the group had committed nothing yet of some partition.
+    #[serde(skip)]
+    pub begins: bool,
     /// Payloads before which a schema registry's prefix was skipped.
     pub schema_prefixes: u64,
     /// Records that became dead letters, by reason.
@@ -246,7 +249,9 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
     /// To the group's committed offset, or to the start of the log.
     fn seek_back(&mut self, partition: i32) -> Result<()> {
         let (start, end) = self.source.bounds(partition)?;
-        let position = self.source.committed(partition)?.unwrap_or(start);
+        let committed = self.source.committed(partition)?;
+        self.copied.begins |= committed.is_none();
+        let position = committed.unwrap_or(start);
         if !(start..=end).contains(&position) {
             return Err(Error::new(
                 ErrorKind::OffsetOutOfRange,

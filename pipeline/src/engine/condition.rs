@@ -71,6 +71,10 @@ where
         let Some(partition) = self.partitions.get(&number).filter(|partition| partition.started) else {
             return Ok(());
         };
+        // What comes before the batch is not processed yet.
+        if partition.position < stuck.offset {
+            return Ok(());
+        }
         let muted = stuck.offset < partition.mute_until;
         let end = match self.source.end_of_batch(number, stuck.offset) {
             Ok(end) => end,

@@ -32,12 +32,16 @@ pub(super) fn find(
     offset: i64,
     end: i64,
 ) -> Result<i64> {
+    let unavailable = |text: String| Error::new(ErrorKind::Unavailable, text);
+    if offset >= end {
+        return Err(unavailable(format!("{topic} [{partition}] ends at {end}: no batch is at {offset}")));
+    }
     // A consumer for each try: what one says after it met a damaged batch is of no use.
     let tried = |at, within| {
         unjoined::with(settings, |consumer| {
             let queue = RecordQueue::new(consumer.client())
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, "librdkafka makes no queue"))?;
-            can_read(consumer, &queue, topic, partition, at, within)
+            meets(consumer, &queue, topic, partition, at, within)
         })
     };
     // Silence tells of a damage only where the end of the log is told of, before and after.
@@ -45,19 +49,21 @@ pub(super) fn find(
         let began = Instant::now();
         match tried(end, ANSWER)? {
             Some(_) => Ok(began.elapsed()),
-            None => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "the leader of {topic} [{partition}] does not tell of the end of its log at {end} within {} s: \
-                     where the batch at {offset} ends cannot be known",
-                    ANSWER.as_secs()
-                ),
-            )),
+            None => Err(unavailable(format!(
+                "the leader of {topic} [{partition}] does not tell of the end of its log at {end} within {} s: \
+                 where the batch at {offset} ends cannot be known",
+                ANSWER.as_secs()
+            ))),
         }
     };
     let within = takes()?.saturating_mul(TIMES).max(TRY);
+    if tried(offset, within)? == Some(Met::Record) {
+        return Err(unavailable(format!("offset {offset} of {topic} [{partition}] can be read again")));
+    }
     search(offset, end, |at| match tried(at, within)? {
-        Some(works) => Ok(works),
+        Some(Met::Record | Met::End) => Ok(true),
+        // The batch that begins here may be another one that cannot be read. Its begin is no part of the checksum.
+        Some(Met::Unreadable(begins)) => Ok((at..end).contains(&begins)),
         None => takes().map(|_| false),
     })
 }
@@ -82,16 +88,25 @@ fn search(offset: i64, end: i64, mut works: impl FnMut(i64) -> Result<bool>) -> 
     Ok(good)
 }
 
-/// Whether a reader that begins at `offset` is not sent what it cannot read from before that; none where
-/// nothing comes.
-fn can_read(
+/// What comes first to a reader.
+#[derive(Debug, PartialEq, Eq)]
+enum Met {
+    Record,
+    /// The end of the log.
+    End,
+    /// What cannot be read, and is said to begin here.
+    Unreadable(i64),
+}
+
+/// What a reader that begins at `offset` meets first; none where nothing comes.
+fn meets(
     consumer: &BaseConsumer<Reporting>,
     queue: &RecordQueue,
     topic: &str,
     partition: i32,
     offset: i64,
     within: Duration,
-) -> Result<Option<bool>> {
+) -> Result<Option<Met>> {
     let failed = |error: KafkaError| {
         let text =
             format!("looking for the end of the batch before offset {offset} of {topic} [{partition}]");
@@ -111,15 +126,14 @@ fn can_read(
             tracing::debug!(offset = message.offset(), "a record came past the queue");
         }
         queue.take(Duration::from_millis(50), 1, |message| {
-            let works = match message {
-                Ok(message) => message.offset() >= offset,
-                Err(failed) if failed.code == RDKafkaErrorCode::PartitionEOF => true,
-                // The batch that begins here may be another one that cannot be read.
-                Err(failed) if failed.is_unreadable() => failed.offset >= offset,
+            let met = match message {
+                Ok(message) if message.offset() >= offset => Met::Record,
+                Err(failed) if failed.code == RDKafkaErrorCode::PartitionEOF => Met::End,
+                Err(failed) if failed.is_unreadable() => Met::Unreadable(failed.offset),
                 // Of the way there.
-                Err(_) => return,
+                Ok(_) | Err(_) => return,
             };
-            answer.get_or_insert(works);
+            answer.get_or_insert(met);
         });
     }
     Ok(answer)

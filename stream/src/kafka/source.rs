@@ -13,7 +13,7 @@ use super::client::{Reports, close, identity, missing_topic, partitions, unanswe
 use super::member::{self, Patience};
 use super::queue::{CHUNK, Fetched, RecordQueue};
 use super::rebalance::{Change, SourceContext};
-use super::stuck::{Blocks, Failed};
+use super::stuck::Blocks;
 use super::watch::{Watch, Watched};
 use super::{GroupProtocol, KafkaSettings, batch_end, errors, ffi};
 use crate::{Condition, Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
@@ -203,6 +203,10 @@ impl KafkaSource {
     fn look(&mut self) {
         let now = Instant::now();
         for partition in self.blocks.due(now) {
+            // What was read before the batch is handed out first: a seek drops it.
+            if self.holds(partition) {
+                continue;
+            }
             let Some(&position) = self.positions.get(&partition) else { continue };
             if let Err(error) = self.seek(partition, position) {
                 tracing::debug!(partition, %error, "tried again later");
@@ -214,7 +218,7 @@ impl KafkaSource {
         let since = now.saturating_duration_since(std::mem::replace(&mut self.looked, now));
         // One queue holds the records of all: what has not come of one may wait behind those of others.
         if !std::mem::take(&mut self.drained) {
-            self.blocks.pause(since);
+            self.blocks.pause(since, now);
             return;
         }
         let reached = self.consumer().position().ok();
@@ -340,9 +344,14 @@ impl KafkaSource {
             match self.positions.get(&partition) {
                 // Not ours to read any more.
                 None => {}
-                // librdkafka lost its place: see `stuck`.
-                Some(&position) if self.is_in_log(partition, position) => {
-                    self.blocks.refuse(Failed { offset: position, ..error }, position, Instant::now());
+                // librdkafka lost its place (see `stuck`): it names another one. A log that was cut off below the
+                // position has none to name.
+                Some(&position)
+                    if error.offset >= 0
+                        && error.offset != position
+                        && self.is_in_log(partition, position) != Some(false) =>
+                {
+                    self.blocks.refuse(error, position, Instant::now());
                 }
                 Some(_) => {
                     failed.get_or_insert(code);
@@ -430,11 +439,16 @@ impl KafkaSource {
         Some(Error::caused(kind, text, error))
     }
 
-    /// Whether the leader of a partition says that `position` is in its log, or at its end.
-    fn is_in_log(&self, partition: i32, position: i64) -> bool {
-        self.consumer()
-            .fetch_watermarks(&self.topic.name, partition, self.timeout)
-            .is_ok_and(|(low, high)| (low..=high).contains(&position))
+    /// Whether records of the partition wait to be handed out.
+    fn holds(&self, partition: i32) -> bool {
+        self.held.iter().any(|record| record.partition == partition)
+    }
+
+    /// Whether the leader of a partition says that `position` is in its log, or at its end; none where it says
+    /// nothing.
+    fn is_in_log(&self, partition: i32, position: i64) -> Option<bool> {
+        let (low, high) = self.consumer().fetch_watermarks(&self.topic.name, partition, self.timeout).ok()?;
+        Some((low..=high).contains(&position))
     }
 
     /// The partitions whose position is outside of their log, for people.
@@ -494,7 +508,7 @@ impl Source for KafkaSource {
         if let Some(everything) = self.rejoin()? {
             return Ok(everything);
         }
-        self.blocks.pause(self.polled.elapsed());
+        self.blocks.pause(self.polled.elapsed(), Instant::now());
         self.look();
         let consumer = self.consumer();
         consumer
@@ -659,7 +673,9 @@ impl Source for KafkaSource {
 
     fn condition(&self) -> Condition {
         let seen = self.watch.as_ref().map(Watch::condition).unwrap_or_default();
-        Condition { stuck: self.blocks.stuck(Instant::now()), ..seen }
+        let mut stuck = self.blocks.stuck(Instant::now());
+        stuck.retain(|it| !self.holds(it.partition));
+        Condition { stuck, ..seen }
     }
 
     fn end_of_batch(&mut self, partition: i32, offset: i64) -> Result<i64> {

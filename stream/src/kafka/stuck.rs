@@ -89,14 +89,14 @@ impl Blocks {
         Self { topic: topic.to_owned(), patience, blocks: BTreeMap::new(), still: BTreeMap::new() }
     }
 
-    /// A batch could not be read by one who stands at `position`, which may be in the middle of the batch.
-    /// What comes of the partition after that, until it is sought again, tells nothing.
-    pub(super) fn refuse(&mut self, failed: Failed, position: i64, now: Instant) {
-        let Failed { partition, offset, code, text } = failed;
+    /// A batch could not be read by one who stands at `offset`. Where librdkafka says that the batch begins is no
+    /// part of its checksum, and one may stand in its middle. What comes of the partition after that, until it is
+    /// sought again, tells nothing.
+    pub(super) fn refuse(&mut self, failed: Failed, offset: i64, now: Instant) {
+        let Failed { partition, code, text, .. } = failed;
         if !self.accepts(partition) {
             return;
         }
-        let offset = offset.max(position);
         let message = format!(
             "the batch at offset {offset} of {} [{partition}] cannot be read: {text} ({code:?})",
             self.topic
@@ -191,9 +191,9 @@ impl Blocks {
     }
 
     /// Time passed in which nobody took what was read: it does not count.
-    pub(super) fn pause(&mut self, time: Duration) {
+    pub(super) fn pause(&mut self, time: Duration, now: Instant) {
         for still in self.still.values_mut() {
-            still.since += time;
+            still.since = (still.since + time).min(now);
         }
     }
 
@@ -226,16 +226,16 @@ mod tests {
         let start = Instant::now();
         let after = |seconds: u64| start + Duration::from_secs(seconds);
         let mut blocks = Blocks::new("events", Duration::from_secs(5));
-        blocks.refuse(failed(7), 5, start);
+        blocks.refuse(failed(7), 7, start);
         // Of bytes in the middle of the batch.
-        blocks.refuse(failed(1 << 50), 5, start);
+        blocks.refuse(failed(1 << 50), 7, start);
         assert!(!blocks.accepts(1) && blocks.accepts(0) && blocks.stuck(start).is_empty());
         assert_eq!(blocks.due(start), [0; 0]);
         assert_eq!(blocks.due(after(1)), [1]);
         assert!(!blocks.accepts(1), "the seek may fail");
-        blocks.sought(1, 5);
+        blocks.sought(1, 7);
         assert!(blocks.accepts(1));
-        blocks.refuse(failed(7), 5, after(1));
+        blocks.refuse(failed(7), 7, after(1));
         assert_eq!(blocks.due(after(1)), [0; 0]);
         let stuck = blocks.stuck(after(6));
         assert_eq!((stuck.len(), stuck[0].partition, stuck[0].offset), (1, 1, 7));
@@ -246,18 +246,18 @@ mod tests {
         assert!(!blocks.is_empty());
         blocks.passed(1, 7);
         assert!(blocks.is_empty());
-        blocks.refuse(failed(7), 5, after(20));
+        blocks.refuse(failed(7), 7, after(20));
         blocks.sought(1, 8);
         assert!(blocks.is_empty() && blocks.accepts(1));
     }
 
     #[test]
-    fn a_batch_in_whose_middle_one_stands_ages_as_any_other() {
+    fn a_batch_ages_where_one_stands_wherever_it_is_said_to_begin() {
         let start = Instant::now();
         let mut blocks = Blocks::new("events", Duration::from_secs(5));
         for second in 0..6 {
             let now = start + Duration::from_secs(second);
-            blocks.refuse(failed(7), 9, now);
+            blocks.refuse(failed(if second % 2 == 0 { 7 } else { 1 << 50 }), 9, now);
             blocks.sought(1, 9);
         }
         assert_eq!(blocks.stuck(start + Duration::from_secs(5))[0].offset, 9);
@@ -269,7 +269,8 @@ mod tests {
         let after = |seconds: u64| start + Duration::from_secs(seconds);
         let mut blocks = Blocks::new("events", Duration::from_secs(5));
         blocks.stands(0, (3, 3), true, start);
-        blocks.pause(Duration::from_secs(4));
+        blocks.pause(Duration::from_secs(3), after(4));
+        blocks.pause(Duration::from_secs(60), after(4));
         blocks.stands(0, (3, 3), true, after(8));
         assert!(blocks.is_empty());
         blocks.stands(0, (3, 4), true, after(9));

@@ -7,8 +7,8 @@
 //! over (see [`super::rebalance`], which ends that at the start). So every member asks the
 //! coordinator, every [`LOOK`], who has what. Where a partition of a stable group has been without an owner
 //! for [`HOLE`], one member after the other, by the order of their ids, joins anew, which makes the group
-//! assign everything again. A member that takes longer to let go (it may take `revoke_timeout_ms`) loses
-//! nothing by that but a rebalance.
+//! assign everything again. Where that is because a member takes long to let go (it may take
+//! `revoke_timeout_ms`), the rebalance waits for it, and whoever joined anew has nothing until then.
 //!
 //! In the protocol `consumer` (KIP-848) the brokers keep the assignment, and give what a member has not
 //! taken to nobody else while that one lives; who has what cannot be asked there (see
@@ -37,6 +37,8 @@ const TICK: Duration = Duration::from_millis(50);
 const QUESTION: Duration = Duration::from_secs(2);
 /// How long a partition of a stable group may be nobody's.
 const HOLE: Duration = Duration::from_secs(15);
+/// How long until that is more than a rebalance: it is told, and an instance is not ready.
+const ABANDONED: Duration = Duration::from_secs(30);
 /// Between one member's joining anew and the next one's.
 const TURN: Duration = Duration::from_secs(5);
 /// How many hand-overs the group may take until it commits something, and how long at least.
@@ -69,7 +71,7 @@ struct Offsets {
 impl Watched {
     /// How long a partition may be nobody's.
     fn patience(&self) -> Duration {
-        if self.tells_owners { HOLE } else { self.hand_over.saturating_mul(HAND_OVERS).max(COMMITS) }
+        if self.tells_owners { ABANDONED } else { self.hand_over.saturating_mul(HAND_OVERS).max(COMMITS) }
     }
 }
 
@@ -89,6 +91,8 @@ struct Seen {
     lag: Option<u64>,
     answered: Option<Instant>,
     abandoned: bool,
+    /// Whether it was said.
+    told: bool,
     rejoin: bool,
 }
 
@@ -96,7 +100,7 @@ impl Seen {
     /// Learns what the coordinator says. `me` is this member's id.
     fn learn(&mut self, group: &Group, me: Option<&str>, watched: &Watched, now: Instant) {
         self.answered = Some(now);
-        self.group = Some(group.text());
+        self.group = watched.tells_owners.then(|| group.text());
         if watched.tells_owners && group.tells_owners() {
             let unowned = group.unowned(watched.partitions);
             self.unowned.retain(|partition, _| unowned.contains(partition));
@@ -145,14 +149,20 @@ impl Seen {
     /// Says so when partitions have been nobody's for too long, and when that is over.
     fn judge(&mut self, watched: &Watched, now: Instant) {
         let longest = self.longest(now);
-        let was = std::mem::replace(&mut self.abandoned, longest >= watched.patience());
+        let is_long = longest >= watched.patience();
+        // A member that replays commits nothing either: where owners are not told, nobody is unready for it.
+        self.abandoned = is_long && watched.tells_owners;
+        let was = std::mem::replace(&mut self.told, is_long);
         let (partitions, group_id) = (self.unowned.keys().collect::<Vec<_>>(), &watched.group);
         let group = self.group.as_deref().unwrap_or("not known");
         let remedy = match watched.tells_owners {
             true => "its members join anew, one after the other, until all are assigned",
-            false => "look for a member that has them and does nothing, and end it",
+            false => {
+                "a member may replay them, or be held up by a batch that it cannot read: its /readyz says so; \
+                      one that does nothing is to be ended"
+            }
         };
-        match (was, self.abandoned) {
+        match (was, is_long) {
             (false, true) => tracing::error!(
                 topic = watched.topic,
                 ?partitions,
@@ -256,12 +266,9 @@ fn look(consumer: &BaseConsumer<SourceContext>, watched: &Watched, seen: &Mutex<
         }
     }
     if let Some(offsets) = offsets(consumer, watched, timeout) {
-        let own: Vec<i32> = consumer.assignment().map_or_else(
-            |_| Vec::new(),
-            |list| {
-                list.elements_for_topic(&watched.topic).iter().map(|element| element.partition()).collect()
-            },
-        );
+        let shared = consumer.context().shared();
+        let own: Vec<i32> = (0..watched.partitions).filter(|partition| shared.owns(*partition)).collect();
+        drop(shared);
         lock(seen).learn_offsets(&offsets, &own, watched, Instant::now());
     }
 }
@@ -344,9 +351,11 @@ mod tests {
         }
         first.learn(&hole, Some("a"), &watched, after(15));
         second.learn(&hole, Some("b"), &watched, after(15));
-        assert!(first.abandoned && second.abandoned && first.rejoin && !second.rejoin);
+        assert!(!first.abandoned && first.rejoin && !second.rejoin);
         second.learn(&hole, Some("b"), &watched, after(25));
-        assert!(second.rejoin);
+        assert!(second.rejoin && !second.abandoned);
+        second.learn(&hole, Some("b"), &watched, after(30));
+        assert!(second.abandoned);
     }
 
     #[test]
@@ -366,7 +375,7 @@ mod tests {
         // Both grow; the first is read.
         assert_eq!(at(30, [(9, 20), (5, 20)]).0, [0; 0]);
         assert_eq!(at(54, [(15, 30), (5, 30)]).0, [0; 0]);
-        assert_eq!(at(55, [(15, 30), (5, 30)]), (vec![1], true, Some(40)));
+        assert_eq!(at(55, [(15, 30), (5, 30)]), (vec![1], false, Some(40)));
         assert_eq!(at(60, [(30, 30), (30, 30)]), (vec![], false, Some(0)));
         // Idle for long, and then written to: it has its time to be read.
         assert_eq!(at(500, [(30, 30), (30, 40)]).0, [0; 0]);
@@ -374,7 +383,7 @@ mod tests {
         // Its own it replays, perhaps: that it is at work it knows.
         let offsets = [(30, 30), (30, 50)].map(|(committed, end)| Offsets { committed, end });
         seen.learn_offsets(&offsets, &[1], &watched, start + Duration::from_secs(530));
-        assert!(seen.unowned.is_empty() && !seen.abandoned);
+        assert!(seen.unowned.is_empty() && seen.group.is_none());
     }
 
     #[test]
@@ -382,7 +391,7 @@ mod tests {
         let (start, watched) = (Instant::now(), watched());
         let mut seen = Seen::default();
         seen.learn(&group("Stable", &[("a", &[0])]), Some("a"), &watched, start);
-        let later = start + Duration::from_secs(20);
+        let later = start + Duration::from_secs(40);
         seen.learn(&group("PreparingRebalance", &[("a", &[])]), Some("a"), &watched, later);
         assert!(seen.abandoned, "a rebalance that never ends is no owner either");
         assert!(!seen.rejoin, "and not helped by another one");
