@@ -115,7 +115,7 @@ fn a_data_set_without_positive_actions_is_told() {
     let fit = ["fit", "--data", &seen, "--out", &out, "--model", "sasrec", "--epochs", "1", "--core", "1"];
     for arguments in [&backfill[..], &fit] {
         let text = told(arguments);
-        let warning = "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are 12 looked; say which count, such as --set 'pipeline.positive_actions=[\"looked\"]'";
+        let warning = "warning: no event has one of pipeline.positive_actions, so a job learns from none of them; there are 12 looked; say to the job which count, such as --set 'pipeline.positive_actions=[\"looked\"]'";
         assert!(text.contains(warning), "{arguments:?}: {text}");
     }
     let set = ["--set", "pipeline.positive_actions=[\"looked\"]"];
