@@ -56,7 +56,7 @@ mod tests {
         let text = "error: the topic events does not exist\n  make it\n";
         assert_eq!(wrap(text, 80), text);
         assert_eq!(wrap(text, 20), "error: the topic\n  events does not\n  exist\n  make it\n");
-        assert_eq!(wrap("  one two three", 9), "  one\n    two\n    three");
+        assert_eq!(wrap("  one two three", 9), "  one two\n    three");
     }
 
     #[test]
