@@ -12,7 +12,7 @@ pub mod engine;
 mod error;
 mod metrics;
 mod partitioning;
-mod plausible;
+pub mod plausible;
 mod population;
 pub mod processor;
 mod progress;

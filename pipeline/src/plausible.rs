@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 use hmisr_features::{FeatureSettings, MAX_TS};
 
 /// Why `ts` is refused, where it is, with what the number would be in the units that producers use.
-pub(crate) fn refusal(features: &FeatureSettings, ts: i64) -> Option<String> {
+pub fn refusal(features: &FeatureSettings, ts: i64) -> Option<String> {
     (!features.is_plausible(ts)).then(|| {
         let read = [("seconds", 1_000_000), ("milliseconds", 1_000), ("microseconds", 1), ("nanoseconds", 0)];
         let read = read.map(|(unit, micros)| format!("{} as {unit}", time(ts, micros)));

@@ -81,7 +81,8 @@ pub(crate) fn is_target(example: &TrainingExample) -> bool {
     example.weight > 0.0
 }
 
-/// Merges and cuts the examples; those that are no targets stand in later histories alone. `histories` holds the item rows of each example's history.
+/// Merges and cuts the examples; those that are no targets stand in later histories alone. `histories`
+/// holds the item rows of each example's history.
 pub(crate) fn chunks(
     examples: &[TrainingExample],
     users: &[Id],
