@@ -7,8 +7,6 @@ use crate::common::{Bench, OddSource, event, outgoing};
 use hmisr_pipeline::PipelineProgress;
 use hmisr_pipeline::engine::Engine;
 use hmisr_stream::contract::{Id, Letter, Reason, topic};
-use hmisr_stream::log::LogSource;
-use hmisr_stream::{Condition, Limits, Polled, Record, Result, Source, Stuck, TopicInfo};
 
 const PARTITIONS: i32 = 2;
 /// In partition 0.
@@ -17,89 +15,8 @@ const EVENTS: i64 = 50;
 const TS: i64 = 1_700_000_000_000;
 
 /// A log of which one batch cannot be read.
-struct Holed {
-    inner: LogSource,
-    sought: i64,
-    blocked: bool,
-    /// Partitions that nobody in the group has.
-    unowned: Vec<i32>,
-}
-
-impl Source for Holed {
-    type Group = String;
-
-    fn topic(&self) -> &TopicInfo {
-        self.inner.topic()
-    }
-
-    fn group_id(&self) -> &str {
-        self.inner.group_id()
-    }
-
-    fn group(&self) -> String {
-        self.inner.group()
-    }
-
-    fn poll(&mut self, limits: Limits, timeout: Duration) -> Result<Polled> {
-        Ok(match self.inner.poll(limits, timeout)? {
-            Polled::Records(mut records) => {
-                let reads =
-                    |it: &Record| it.partition != 0 || it.offset < HOLE.start || self.sought >= HOLE.end;
-                self.blocked |= !records.iter().all(reads);
-                records.retain(reads);
-                Polled::Records(records)
-            }
-            other => other,
-        })
-    }
-
-    fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
-        if partition == 0 {
-            (self.sought, self.blocked) = (offset, false);
-        }
-        self.inner.seek(partition, offset)
-    }
-
-    fn committed(&mut self, partition: i32) -> Result<Option<i64>> {
-        self.inner.committed(partition)
-    }
-
-    fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
-        self.inner.bounds(partition)
-    }
-
-    fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
-        self.inner.commit(offsets)
-    }
-
-    fn known_end(&self, partition: i32) -> Option<i64> {
-        self.inner.known_end(partition)
-    }
-
-    fn condition(&self) -> Condition {
-        let stuck = Stuck {
-            partition: 0,
-            offset: HOLE.start,
-            tried_for: Duration::from_secs(31),
-            message: "the batch cannot be read".to_owned(),
-        };
-        Condition {
-            stuck: Vec::from_iter(self.blocked.then_some(stuck)),
-            unowned: self.unowned.clone(),
-            abandoned: !self.unowned.is_empty(),
-            topic_lag: Some(7),
-            group: Some("Stable with 2 members".to_owned()),
-        }
-    }
-
-    fn end_of_batch(&mut self, partition: i32, offset: i64) -> Result<i64> {
-        assert_eq!((partition, offset), (0, HOLE.start));
-        Ok(HOLE.end)
-    }
-}
-
-fn source(bench: &Bench) -> Holed {
-    Holed { inner: bench.source(), sought: 0, blocked: false, unowned: Vec::new() }
+fn source(bench: &Bench) -> OddSource {
+    OddSource { hole: HOLE, ..OddSource::over(bench.source()) }
 }
 
 /// Events of one user in each partition.
@@ -197,7 +114,7 @@ fn what_a_start_waits_for_is_told() {
 fn partitions_that_nobody_reads_are_told() {
     let bench = filled();
     let (setup, progress, _) = bench.setup(&bench.state_folder());
-    let source = Holed { unowned: vec![3, 5], ..source(&bench) };
+    let source = OddSource { unowned: vec![3, 5], ..source(&bench) };
     let mut engine = Engine::new(setup, source, bench.sink()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let of = |waits: Vec<String>| waits.into_iter().find(|text| text.contains("[3, 5]"));

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,8 @@ use hmisr_state::StateSettings;
 use hmisr_stream::contract::{Event, Id, topic};
 use hmisr_stream::log::{Log, LogSettings, LogSink, LogSource};
 use hmisr_stream::{
-    Error, ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source, TopicInfo, partition_for_key,
+    Condition, Error, ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source, Stuck, TopicInfo,
+    partition_for_key,
 };
 
 /// Partition, key and payload of a record.
@@ -180,13 +182,31 @@ pub struct OddSource {
     pub unknown: usize,
     /// Whether the group has lost its offsets.
     pub forgets: bool,
+    /// A batch of partition 0 that cannot be read.
+    pub hole: Range<i64>,
+    /// Partitions that nobody in the group has.
+    pub unowned: Vec<i32>,
     pub polls: usize,
     pub gone: Vec<i32>,
+    /// Where partition 0 was last sought, and whether it has come to the hole since.
+    pub sought: i64,
+    pub blocked: bool,
 }
 
 impl OddSource {
     pub fn over(inner: LogSource) -> Self {
-        Self { inner, plan: Vec::new(), unknown: 0, forgets: false, polls: 0, gone: Vec::new() }
+        Self {
+            inner,
+            plan: Vec::new(),
+            unknown: 0,
+            forgets: false,
+            hole: i64::MAX..i64::MAX,
+            unowned: Vec::new(),
+            polls: 0,
+            gone: Vec::new(),
+            sought: 0,
+            blocked: false,
+        }
     }
 }
 
@@ -220,6 +240,11 @@ impl Source for OddSource {
         match self.inner.poll(limits, timeout)? {
             Polled::Records(mut records) => {
                 records.retain(|record| !self.gone.contains(&record.partition));
+                let reads = |it: &Record| {
+                    it.partition != 0 || it.offset < self.hole.start || self.sought >= self.hole.end
+                };
+                self.blocked |= !records.iter().all(reads);
+                records.retain(reads);
                 Ok(Polled::Records(records))
             }
             other => Ok(other),
@@ -227,6 +252,9 @@ impl Source for OddSource {
     }
 
     fn seek(&mut self, partition: i32, offset: i64) -> hmisr_stream::Result<()> {
+        if partition == 0 {
+            (self.sought, self.blocked) = (offset, false);
+        }
         self.inner.seek(partition, offset)
     }
 
@@ -248,6 +276,27 @@ impl Source for OddSource {
 
     fn known_end(&self, partition: i32) -> Option<i64> {
         self.inner.known_end(partition)
+    }
+
+    fn condition(&self) -> Condition {
+        let stuck = Stuck {
+            partition: 0,
+            offset: self.hole.start,
+            tried_for: Duration::from_secs(31),
+            message: "the batch cannot be read".to_owned(),
+        };
+        Condition {
+            stuck: Vec::from_iter(self.blocked.then_some(stuck)),
+            unowned: self.unowned.clone(),
+            abandoned: !self.unowned.is_empty(),
+            topic_lag: None,
+            group: Some("Stable with 2 members".to_owned()),
+        }
+    }
+
+    fn end_of_batch(&mut self, partition: i32, offset: i64) -> hmisr_stream::Result<i64> {
+        assert_eq!((partition, offset), (0, self.hole.start));
+        Ok(self.hole.end)
     }
 }
 
