@@ -1,13 +1,14 @@
-//! The encoder (seed, "序列建模"): a pre-LayerNorm transformer, causal, with absolute positions and
-//! a bias of attention by elapsed time.
+//! The encoder (design, section 3.7 "The sequence encoder"): a pre-LayerNorm transformer, causal, with
+//! absolute positions and a bias of attention by elapsed time.
 //!
-//! The time bias is the seed's S_ij = Q_i·K_j/√d + T_ij with T_ij a learned number for each head
-//! and bucket of log1p|Δt|, in the place of an MLP over Δt: as expressive over its buckets, and
-//! one look-up a pair.
+//! The time bias is the design's S_ij = Q_i·K_j/√d + T_ij (section 3.7.1 "Time intervals") with T_ij a
+//! learned number for each head and bucket of log1p|Δt|, in the place of an MLP over Δt: as expressive
+//! over its buckets, and one look-up a pair.
 //!
-//! Where the model has a memory, a learned token of the user stands before each history (seed, "长序列处理", the
-//! hybrid attention of LONGER): it sees all that is remembered, and every recent event sees it. The seed's
-//! second global token, of the target item, is left out: it would leak the label, and ends caching.
+//! Where the model has a memory, a learned token of the user stands before each history (section 3.7.3 "Long
+//! sequences", the hybrid attention of LONGER): it sees all that is remembered, and every recent event sees
+//! it. The design's second global token, of the target item, is left out: it would leak the label, and ends
+//! caching.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};

@@ -1,5 +1,5 @@
-//! Events older than the network reads one by one, merged (seed, "长序列处理", after LONGER: Chai et al.,
-//! RecSys 2025).
+//! Events older than the network reads one by one, merged (design, section 3.7.3 "Long sequences", after
+//! LONGER: Chai et al., RecSys 2025).
 //!
 //! They are merged, neighbours first and the most alike first, until as many tokens are left as there is
 //! room for; each is read as the mean of its items at the time of its newest. LONGER merges a fixed number of

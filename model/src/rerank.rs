@@ -15,8 +15,9 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998; seed, "re-ranking"): relevance scaled
-    /// linearly to 0 … 1 over the candidates, and the distance from the most similar item picked.
+    /// Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998; design, section 3.6.4 "Re-ranking"):
+    /// relevance scaled linearly to 0 … 1 over the candidates, and the distance from the most similar item
+    /// picked.
     Mmr,
     /// The same relevance, and the mean distance from all that are picked: the greedy search of max-sum
     /// diversification (Gollapudi and Sharma, WWW 2009). It raises what intra-list diversity measures, the

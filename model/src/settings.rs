@@ -57,7 +57,7 @@ impl Default for ModelSettings {
 }
 
 impl ModelSettings {
-    /// The full size of the seed's model.
+    /// The full size of the model (design, section 4.1 "Parameters").
     pub fn full() -> Self {
         Self {
             width: 256,

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-/// The diversity of a run of n events with categories c₁ … cₙ (seed, "user diversity
-/// preference", long-term features).
+/// The diversity of a run of n events with categories c₁ … cₙ (design, section 3.5 "The diversity
+/// score", long horizon).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Diversity {
     /// n.

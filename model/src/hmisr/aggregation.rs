@@ -1,4 +1,4 @@
-//! Activation and target-aware aggregation (seed, "动态兴趣激活与聚合").
+//! Activation and target-aware aggregation (design, section 3.6 "Activation and aggregation").
 //!
 //! A candidate's category is softmax(e·B/τ); of the user's interests only the n that the candidate
 //! belongs to most may speak for it, n = clamp(⌈K(0.3 + 0.7·DiversityScore)⌉, 1, K). Those are
@@ -6,7 +6,7 @@
 //! u = Σ α_k h_k. It depends on the candidate, so it ranks; retrieval is by each interest's own
 //! inner products.
 //!
-//! Beyond the seed, score_k begins as h_k·e + g_k with the interest's prior g_k, and the candidate's
+//! Beyond the design, score_k begins as h_k·e + g_k with the interest's prior g_k, and the candidate's
 //! score is Σ α_k (h_k·e + g_k): with the network at rest, the interest that wants the candidate most
 //! speaks for it. (The shared softmax ranks by ln Σ e^(h_k·e + g_k), which is this plus the entropy of α.)
 

@@ -1,6 +1,6 @@
-//! The first level: every event belongs softly to K interests (seed, "第一级").
+//! The first level: every event belongs softly to K interests (design, section 3.2 "Coarse interests").
 //!
-//! α_ik = softmax_k(cos(H_i, b_k)/τ). The seed divides the inner product by √d, with which every
+//! α_ik = softmax_k(cos(H_i, b_k)/τ). The design divides the inner product by √d, with which every
 //! α would be about 1/K; cosines with a learned temperature keep assignments apart whatever the
 //! states' norm. c_k is the weighted mean Σ α_ik H_i / Σ α_ik, not the sum, whose norm would
 //! measure the history's length; the mass π_k = mean_i α_ik is kept beside it. Prefix sums give

@@ -1,8 +1,8 @@
-//! Item-aware contrast of intents (seed, "Item-aware Contrastive Learning", after IDCLRec).
+//! Item-aware contrast of intents (design, section 3.3 "Interest and intent", after IDCLRec).
 //!
 //! The anchors are intents at sampled interactions, each in two dropout views. Positives are the
 //! other view and the intents of other users' interactions with the same item; pairs of the same
-//! item are never negatives. Counted once, where the seed's overview counts it twice.
+//! item are never negatives. Counted once, where the design counts it twice.
 
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::backend::Backend;

@@ -1,8 +1,9 @@
-//! The DiversityScore (seed, "用户多样性偏好建模"): how various the user's next choices will be.
+//! The DiversityScore (design, section 3.5 "The diversity score"): how various the user's next choices
+//! will be.
 //!
 //! σ(MLP(six features, the session's states)). The label is the normalised entropy of the
-//! categories of the user's *next* 20 interactions: from the history, as the seed has it, it would
-//! be its own input. Before the network has learned it, the seed's fixed blend of a long-term, a
+//! categories of the user's *next* 20 interactions: from the history, as the design has it, it would
+//! be its own input. Before the network has learned it, the design's fixed blend of a long-term, a
 //! middle and a short-term part stands in; its sigmoids are moved to the middle of their inputs' range, since
 //! at 0 they would give at least 0.5 to everyone.
 
@@ -19,7 +20,7 @@ use crate::parameters::Builder;
 const SESSION_GAP_MS: i64 = 30 * 60 * 1_000;
 /// Width of the session's encoding.
 const SESSION: usize = 8;
-/// Width of the hidden layer (seed, `diversity_hidden_dim`).
+/// Width of the hidden layer (design, section 4.1 "Parameters").
 const HIDDEN: usize = 64;
 /// Features from the user's history and from the interests.
 const FEATURES: usize = 6;

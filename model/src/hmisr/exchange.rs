@@ -1,6 +1,6 @@
-//! Coarse ↔ fine (seed, "粗细粒度交互机制").
+//! Coarse ↔ fine (design, section 3.4 "Exchange between the levels").
 //!
-//! Guidance attends over all coarse interests: over the one key that the seed names, attention is
+//! Guidance attends over all coarse interests: over the one key that the design names, attention is
 //! the identity. α_cf is learned and begins at 0.1. What the fine level says back, c_k + β_fc · fine,
 //! is read by the DiversityScore, from which no gradient flows: β_fc stays at its 0.1.
 

@@ -1,5 +1,5 @@
-//! What moves within an interest (seed, "第二级", Intent_k): a recurrent unit over the members'
-//! residuals α_ik(H_i − Interest_k), from a learned null state.
+//! What moves within an interest (design, section 3.3 "Interest and intent", Intent_k): a recurrent unit
+//! over the members' residuals α_ik(H_i − Interest_k), from a learned null state.
 //!
 //! The unit's gates also see the time since the user's event before, so that an intent can fade.
 

@@ -1,7 +1,7 @@
-//! What is stable of an interest (seed, "第二级", Interest_k): cross-attention with the coarse
-//! interest as query over all states up to a position, biased by ln α_ik towards its members.
+//! What is stable of an interest (design, section 3.3 "Interest and intent", Interest_k): cross-attention
+//! with the coarse interest as query over all states up to a position, biased by ln α_ik towards its members.
 //!
-//! The seed's consistency mask is not computable ahead; in its place a loss asks that an interest
+//! The design's consistency mask is not computable ahead; in its place a loss asks that an interest
 //! be the same over two prefixes of a history.
 
 use burn::tensor::Tensor;

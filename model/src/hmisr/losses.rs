@@ -1,4 +1,5 @@
-//! The weights of all losses (seed, "损失函数总览") and how the three stages set them.
+//! The weights of all losses (design, section 3.8.2 "The losses together") and how the three stages set
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +76,7 @@ impl LossWeights {
     }
 }
 
-/// A stage of training (seed, "三阶段训练").
+/// A stage of training (design, section 3.8.1 "The three stages").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {

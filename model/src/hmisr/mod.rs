@@ -1,16 +1,17 @@
-//! HMISR, the two-level multi-interest network (seed, "两级多兴趣序列推荐算法"), one file a part.
+//! HMISR, the two-level multi-interest network (design, section 3 "The model"), one file a part. The
+//! design is told in docs/design.md, section by section.
 //!
-//! | file | part of the seed | what it does |
+//! | file | section of the design | what it does |
 //! |---|---|---|
-//! | `coarse` | 第一级 | soft assignment of every event to K interests, and their means |
-//! | `interest` | 第二级, Interest | what is stable of an interest: cross-attention with it as query |
-//! | `exchange` | 粗细粒度交互 | guidance of the fine by the coarse, and evidence back |
-//! | `intent` | 第二级, Intent | what moves: a recurrent unit over the members' residuals |
-//! | `vectors` | Layer 2 | interest and intent weighed by recency, one vector an interest |
-//! | `contrast` | Item-aware contrast | intents behind the same item are alike |
-//! | `diversity` | 用户多样性偏好 | the DiversityScore |
-//! | `aggregation` | Layers 1 and 3 | activation by a candidate's category, target-aware aggregation |
-//! | `losses` | 损失函数总览 | the weights of all losses, and the three stages |
+//! | `coarse` | 3.2 Coarse interests | soft assignment of every event to K interests, and their means |
+//! | `interest` | 3.3 Interest and intent | what is stable of an interest: cross-attention with it as query |
+//! | `exchange` | 3.4 Exchange between the levels | guidance of the fine by the coarse, and evidence back |
+//! | `intent` | 3.3 Interest and intent | what moves: a recurrent unit over the members' residuals |
+//! | `vectors` | 3.6.2 Layer 2 | interest and intent weighed by recency, one vector an interest |
+//! | `contrast` | 3.3 Interest and intent | intents behind the same item are alike |
+//! | `diversity` | 3.5 The diversity score | the DiversityScore |
+//! | `aggregation` | 3.6.1, 3.6.3 Layers 1, 3 | activation by a candidate's category, target-aware aggregation |
+//! | `losses` | 3.8 Training | the weights of all losses, and the three stages |
 //!
 //! Everything is causal: what a position says comes from the events up to it alone.
 

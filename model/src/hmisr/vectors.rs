@@ -1,10 +1,11 @@
-//! One vector an interest, from its stable and its moving part (seed, Layer 2 of the activation).
+//! One vector an interest, from its stable and its moving part (design, section 3.6.2 "Layer 2: interest or
+//! intent").
 //!
 //! The intent weighs w = σ(b − β·log1p(days since the user's last event in the interest)), β > 0:
-//! 0.7 when fresh and 0.3 after a month, to begin with. (The seed's rule says so; its formula,
+//! 0.7 when fresh and 0.3 after a month, to begin with. (The design's rule says so; its formula,
 //! which grows with time, contradicts it.)
 //!
-//! Beyond the seed, a vector begins as what the encoder says, moved towards what it said when the
+//! Beyond the design, a vector begins as what the encoder says, moved towards what it said when the
 //! user was last in the interest, and leaning along its basis vector:
 //! h_k = H_t + (H_{newest member of k} − H_t)·S + \[interest, intent\]·W + s·b_k.
 //! Without it the interests would have to learn anew what the next-item loss has taught the states,

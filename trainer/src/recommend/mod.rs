@@ -1,4 +1,4 @@
-//! Recommendations from a snapshot, without what only training needs (seed, "推理流程").
+//! Recommendations from a snapshot, without what only training needs (design, section 4.3 "Inference").
 //!
 //! Each interest retrieves its best items; activation and aggregation rank their union; the
 //! re-ranking trades relevance for diversity by as much as the user's DiversityScore asks for.
