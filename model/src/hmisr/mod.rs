@@ -10,7 +10,7 @@
 //! | `vectors` | 3.6.2 Layer 2 | interest and intent weighed by recency, one vector an interest |
 //! | `contrast` | 3.3 Interest and intent | intents behind the same item are alike |
 //! | `diversity` | 3.5 The diversity score | the DiversityScore |
-//! | `aggregation` | 3.6.1, 3.6.3 Layers 1, 3 | activation by a candidate's category, target-aware aggregation |
+//! | `aggregation` | 3.6.1, 3.6.3 Layers 1, 3 | activation by category, target-aware aggregation |
 //! | `losses` | 3.8 Training | the weights of all losses, and the three stages |
 //!
 //! Everything is causal: what a position says comes from the events up to it alone.

@@ -25,7 +25,8 @@ impl Fit {
     }
 }
 
-/// Diversity adaptation (design, section 5.3 "Measures"): the fits over all cases whose future is long enough.
+/// Diversity adaptation (design, section 5.3 "Measures"): the fits over all cases whose future is long
+/// enough.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
     /// Cases with a future.
