@@ -27,7 +27,7 @@ pub enum Objective {
     /// are log-likelihoods up to a constant, as those of networks that learn by cross-entropy. A linear
     /// scale takes as much from a user whose choice is foreseen as from one who may take anything; and between
     /// the hundredth item and the tenth it sees a loss where next to none is expected. It gives the most
-    /// diverse lists at equal accuracy (docs/results).
+    /// diverse lists at equal accuracy on MovieLens-1M, by the distance of categories (docs/results).
     #[default]
     Likely,
 }
