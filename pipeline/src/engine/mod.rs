@@ -1,15 +1,8 @@
 //! The loop: poll, process, commit.
 //!
-//! The order of a commit is what makes the job exactly once:
-//!
-//! 1. begin a transaction, process records in the write-back cache, produce outputs;
-//! 2. send the input offsets, commit the transaction;
-//! 3. write state and offset in one `WriteBatch` per partition.
-//!
-//! A crash before 2 has ended leaves nothing. A crash between 2 and 3 leaves the store behind;
-//! the next start replays that gap with outputs muted ([`crate::recovery`]). Whenever the fate
-//! of a transaction is not known, everything in memory goes and the partitions start as after a
-//! crash.
+//! The order of a commit is what makes the job exactly once: outputs and input offsets in one
+//! transaction, then state and offset in one `WriteBatch` per partition. docs/state.md, "The commit",
+//! tells the whole protocol; [`crate::recovery`] decides where a partition starts after a crash.
 //!
 //! One thread owns source, sink and stores. With 1,000 partitions, instances of one group share
 //! them; an instance commits all of its partitions in one transaction.
