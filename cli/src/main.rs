@@ -2,10 +2,12 @@
 
 mod args;
 mod bench;
+mod brokers;
 mod commands;
 mod config;
 mod defaults;
 mod failure;
+mod input;
 mod outcome;
 mod reading;
 mod stop;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use hmisr_feed::{FeedMetrics, Feeder};
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::{Api, HttpServer, Metrics};
@@ -12,7 +13,6 @@ use prometheus::Registry;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
-use crate::args::BenchLookupArgs;
 use crate::commands::{OwnState, pipeline, serve};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -22,6 +22,29 @@ use crate::transport::Transport;
 const BACKLOG: u64 = 50_000;
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Arguments of `hmisr bench lookup`.
+#[derive(Debug, Args)]
+pub struct BenchLookupArgs {
+    /// Generated users.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub users: u32,
+    /// Events before the measurement.
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    pub fill: u64,
+    /// Events per second during the measurement; 0: as fast as the job goes.
+    #[arg(long, value_name = "R", default_value_t = 2_000.0)]
+    pub rate: f64,
+    /// Connections that ask, each one request after the other.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub clients: usize,
+    /// How long they ask, seconds.
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub seconds: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What was measured.
 #[derive(Debug, Serialize)]

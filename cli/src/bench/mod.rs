@@ -4,6 +4,7 @@
 //! its own too; the CPU of a broker is not counted. Phases take turns over several rounds, and
 //! medians are reported, since machines are noisy.
 
+pub mod args;
 mod ceiling;
 mod cold;
 mod input;
@@ -20,11 +21,9 @@ use std::path::Path;
 use hmisr_stream::kafka::Admin;
 use hmisr_stream::log::Log;
 
-use self::phase::Figures;
-pub use self::phase::Phase;
+use self::args::{BenchCommand, BenchPipelineArgs};
+use self::phase::{Figures, Phase};
 use self::report::Report;
-use crate::args::{BenchCommand, BenchPipelineArgs};
-use crate::commands::topics::at;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::transport::{Kafka, Transport};
@@ -41,9 +40,9 @@ pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
 fn pipeline(mut config: Config, args: &BenchPipelineArgs) -> Result<(), Failure> {
     config.topics.partitions = args.partitions;
     config.topics.replication = 1;
-    config.kafka = at(config.kafka, args.brokers.clone());
+    config.kafka = args.kafka.over(config.kafka);
     if let Some(phase) = args.phase {
-        let figures = match &args.brokers {
+        let figures = match &args.kafka.brokers {
             Some(_) => phase.run(&config, &Kafka(config.kafka.clone()), args),
             None => phase.run(&config, &Log::open(&log_of(args.folder()?), config.log.clone())?, args),
         }?;
@@ -93,7 +92,7 @@ fn measure(config: &Config, args: &BenchPipelineArgs, folder: &Path) -> Result<R
 fn preload(config: &Config, args: &BenchPipelineArgs, folder: &Path) -> Result<(), Failure> {
     eprintln!("writing {} events of {} users to {} partitions", args.events, args.users, args.partitions);
     std::fs::create_dir_all(folder)?;
-    if args.brokers.is_some() {
+    if args.kafka.brokers.is_some() {
         let kafka = Kafka(config.kafka.clone());
         if Admin::new(&kafka.0)?.describe(hmisr_stream::contract::topic::EVENTS)?.is_some() {
             return Err(Failure::user(format!(
@@ -117,7 +116,7 @@ fn spawn(args: &BenchPipelineArgs, folder: &Path, phase: Phase, rate: f64) -> Re
         std::fs::remove_dir_all(&run)?;
     }
     std::fs::create_dir_all(&run)?;
-    if args.brokers.is_none() {
+    if args.kafka.brokers.is_none() {
         copy(&log_of(&folder.join("input")), &log_of(&run))?;
     }
     let mut command = std::process::Command::new(std::env::current_exe()?);

@@ -13,9 +13,9 @@ use hmisr_stream::{Limits, Source};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 
+use super::args::BenchPipelineArgs;
 use super::timed::{SharedNotes, TimedSink, TimedSource};
 use super::{ceiling, cold, input, usage};
-use crate::args::BenchPipelineArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::transport::Transport;

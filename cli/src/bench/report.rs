@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::args::BenchPipelineArgs;
 use super::phase::{Figures, Phase};
-use crate::args::BenchPipelineArgs;
 
 pub struct Report {
     source: &'static str,
@@ -17,7 +17,7 @@ impl Report {
         let setting = json!({
             "events": args.events, "users": args.users, "partitions": args.partitions, "rounds": args.rounds,
         });
-        let source = if args.brokers.is_some() { "kafka" } else { "embedded-log" };
+        let source = if args.kafka.brokers.is_some() { "kafka" } else { "embedded-log" };
         Self { source, setting, rounds, latency: None }
     }
 

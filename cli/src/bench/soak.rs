@@ -1,17 +1,17 @@
 //! The job at full load for long: what must stay flat is memory, open files and disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use hmisr_feed::EventWriter;
 use hmisr_stream::log::Log;
 use serde::Serialize;
 
 use super::input::Events;
 use super::{log_of, usage};
-use crate::args::BenchSoakArgs;
 use crate::commands::pipeline::{self, Job, State};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -25,6 +25,23 @@ const BACKLOG: u64 = 100_000;
 const CHUNK: u64 = 2_000;
 /// What the embedded log keeps of each partition.
 const KEPT_BYTES: u64 = 64 << 20;
+
+/// Arguments of `hmisr bench soak`.
+#[derive(Debug, Args)]
+pub struct BenchSoakArgs {
+    /// How long, in minutes.
+    #[arg(long, default_value_t = 30.0, value_name = "MINUTES")]
+    pub minutes: f64,
+    /// Users that the events are drawn from.
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    pub users: u64,
+    /// Folder for log, state and checkpoints while it runs; without it a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What was seen at one moment.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -5,15 +5,47 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use hmisr_feed::{EventLine, FeedError, Place};
 use hmisr_pipeline::backfill::{Backfill, Line, Summary};
+use hmisr_stream::Partitioner;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::BackfillArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::outcome::Outcome;
+use crate::outcome::{Least, Outcome};
+use crate::reading::ReadingArgs;
+
+/// Arguments of `hmisr backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// File or folder of events.
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// Where the lines go.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How the events are written.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Partitions over which the events are spread as a producer would.
+    #[arg(long, default_value_t = 1, value_name = "P")]
+    pub partitions: i32,
+    /// How they are spread: murmur2 (Java), crc32 (librdkafka), fnv1a (Sarama), fnv1a_masked; without it
+    /// topics.partitioner.
+    #[arg(long, value_name = "NAME")]
+    pub partitioner: Option<Partitioner>,
+    /// Keep the state in this folder, which must be empty or absent.
+    #[arg(long, value_name = "DIR")]
+    pub state_out: Option<PathBuf>,
+    /// What must come of the input.
+    #[command(flatten)]
+    pub least: Least,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The summary in JSON.
 #[derive(Serialize)]

@@ -11,19 +11,19 @@ use hmisr_stream::SkipBatch;
 use serde::Serialize;
 
 use super::serve::registry;
-use super::topics::at;
 use super::train::NoState;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::outcome::{Least, Outcome};
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 /// Arguments of `hmisr bridge`.
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
-    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
-    #[arg(long, value_name = "HOST:PORT")]
-    brokers: Option<String>,
+    /// Where Kafka is.
+    #[command(flatten)]
+    kafka: BrokerArgs,
     /// The topic that is read.
     #[arg(long, value_name = "TOPIC")]
     from: Option<String>,
@@ -91,7 +91,7 @@ fn pattern(text: &str) -> Result<TopicTime, String> {
 pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let settings = settings(&config, &args)?;
     let mapping = Mapping::new(&settings)?.with_min_ts_ms(config.features.min_ts_ms);
-    let kafka = Kafka(at(config.kafka.clone(), args.brokers));
+    let kafka = args.kafka.kafka(config.kafka.clone());
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
     let metrics = BridgeMetrics::new(&registry)?;

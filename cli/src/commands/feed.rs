@@ -1,5 +1,8 @@
 //! `hmisr feed`: events of a file or of the generator, into `events` on Kafka.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use hmisr_features::FeatureSettings;
 use hmisr_feed::{
     Cut, EventLine, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
@@ -9,12 +12,32 @@ use hmisr_stream::contract::{Event, Example, Reason, Rejections};
 use serde::Serialize;
 
 use super::serve::registry;
-use super::topics::at;
-use crate::args::FeedArgs;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::outcome::Outcome;
-use crate::transport::{Kafka, Transport};
+use crate::input::FedFrom;
+use crate::outcome::{Least, Outcome};
+use crate::transport::Transport;
+
+/// Arguments of `hmisr feed`.
+#[derive(Debug, Args)]
+pub struct FeedArgs {
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: BrokerArgs,
+    /// Folder that keeps what the topic is fed from; another input takes another topic.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data")]
+    pub data: PathBuf,
+    /// What is fed.
+    #[command(flatten)]
+    pub feed: FedFrom,
+    /// What must come of the input.
+    #[command(flatten)]
+    pub least: Least,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The summary in JSON.
 #[derive(Serialize)]
@@ -41,7 +64,7 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
         .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
     let stop = crate::stop::on_signal()?;
-    let mut writer = Kafka(at(config.kafka, args.brokers)).writer()?;
+    let mut writer = args.kafka.kafka(config.kafka).writer()?;
     let ends = writer.ends()?;
     // Only here: whoever has no topic yet is left no folder.
     std::fs::create_dir_all(&args.data)

@@ -10,10 +10,10 @@ use hmisr_stream::contract::{Id, topic};
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink};
 use serde::Serialize;
 
-use super::topics::at;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 /// Transactional id: a second run takes over, and ends what a first one left open.
 pub const FORGET: &str = "hmisr-forget";
@@ -30,9 +30,9 @@ pub struct ForgetArgs {
     /// Ids of the users, as they stand in events.
     #[arg(required = true, value_name = "USER")]
     users: Vec<String>,
-    /// Kafka brokers, host:port[,…]; without it kafka.brokers of the settings.
-    #[arg(long, value_name = "HOST:PORT")]
-    brokers: Option<String>,
+    /// Where Kafka is.
+    #[command(flatten)]
+    kafka: BrokerArgs,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -53,7 +53,7 @@ pub fn run(config: Config, args: ForgetArgs) -> Result<(), Failure> {
         .iter()
         .map(|text| Id::parse(text).map_err(|error| Failure::user(format!("USER {text:?}: {error}"))))
         .collect::<Result<Vec<_>, _>>()?;
-    let kafka = Kafka(at(config.kafka, args.brokers));
+    let kafka = args.kafka.kafka(config.kafka);
     let mut sink = kafka.sink(FORGET, Delivery::ExactlyOnce)?;
     let partitions = sink.partitions(topic::EVENTS)?.ok_or_else(|| {
         Failure::user("the topic events does not exist; make it with `hmisr topics create`")

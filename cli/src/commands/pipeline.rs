@@ -1,33 +1,58 @@
 //! `hmisr pipeline`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clap::Args;
 use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
 use hmisr_serving::{Activity, Api, HttpServer, Metrics};
 use hmisr_state::StateMetrics;
+use hmisr_stream::SkipBatch;
 use hmisr_stream::contract::topic;
 use prometheus::Registry;
 
 use super::serve::{caught_up, registry};
-use super::topics::at;
 use super::{OwnState, owners};
-use crate::args::PipelineArgs;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 /// How often RocksDB's figures are read.
 const FIGURES: Duration = Duration::from_millis(500);
 
+/// Arguments of `hmisr pipeline`.
+#[derive(Debug, Args)]
+pub struct PipelineArgs {
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: BrokerArgs,
+    /// Folder of the stores.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/state")]
+    pub state: PathBuf,
+    /// Address of look-ups, metrics and health.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
+    pub listen: String,
+    /// Base URL under which servers reach these look-ups, such as http://10.0.0.7:8081; by default
+    /// the address listened on.
+    #[arg(long, value_name = "URL")]
+    pub advertise: Option<String>,
+    /// Go on at the store's offset where the group has none, as after the group was deleted.
+    #[arg(long)]
+    pub adopt_store_offset: bool,
+    /// Skip a batch that cannot be read, as the log and /readyz name it, such as 3:1234; repeatable.
+    #[arg(long, value_name = "PARTITION:OFFSET")]
+    pub skip_unreadable: Vec<SkipBatch>,
+}
+
 pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     config.pipeline.adopt_store_offset |= args.adopt_store_offset;
     config.pipeline.skip_unreadable.extend(&args.skip_unreadable);
-    let kafka = Kafka(at(config.kafka.clone(), args.brokers));
+    let kafka = args.kafka.kafka(config.kafka.clone());
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
     let state = State::new(&config);

@@ -1,11 +1,12 @@
 //! `hmisr serve`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clap::Args;
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::{
     Activity, Api, HttpServer, Listening, LookupClient, Metrics, ModelSlot, Snapshots, UserLookup, Watcher,
@@ -13,10 +14,27 @@ use hmisr_serving::{
 use prometheus::Registry;
 
 use super::owners;
-use super::topics::at;
-use crate::args::ServeArgs;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+
+/// Arguments of `hmisr serve`.
+#[derive(Debug, Args)]
+#[command(mut_arg("brokers", |it| it.help("Kafka brokers, host:port[,…]: the topic `state-owners` there says which pipeline to ask for a user. Without it every pipeline is asked")))]
+pub struct ServeArgs {
+    /// Folder of the snapshots, shared with the trainer.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
+    pub snapshots: PathBuf,
+    /// Address to serve on; without it serving.listen of the settings, 127.0.0.1:8080.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Base URL of a pipeline that answers look-ups; repeatable.
+    #[arg(long = "pipeline", value_name = "URL")]
+    pub pipelines: Vec<String>,
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: BrokerArgs,
+}
 
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     let mut settings = config.serving;
@@ -27,8 +45,8 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     let mut lookup = LookupClient::new(&settings)
         .map_err(|error| Failure::user(error.to_string()))?
         .with_partitioner(config.topics.partitioner);
-    if args.brokers.is_some() {
-        let kafka = at(config.kafka, args.brokers);
+    if args.kafka.brokers.is_some() {
+        let kafka = args.kafka.over(config.kafka);
         lookup = lookup.with_owners(move || owners::read(&kafka));
     }
     let stop = crate::stop::on_signal()?;

@@ -1,11 +1,12 @@
 //! `hmisr train`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clap::Args;
 use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
@@ -15,11 +16,10 @@ use hmisr_trainer::snapshot::{FolderLock, Snapshot};
 use prometheus::Registry;
 
 use super::serve::registry;
-use super::topics::at;
-use crate::args::TrainArgs;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 /// The trainer's consumer group, and its transactional id.
 pub const GROUP: &str = "hmisr-trainer";
@@ -30,8 +30,22 @@ const ALONE_AFTER_SESSION: Duration = Duration::from_secs(20);
 /// The session that brokers give to members of the protocol `consumer` unless they are set otherwise.
 const BROKERS_SESSION: Duration = Duration::from_secs(45);
 
+/// Arguments of `hmisr train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: BrokerArgs,
+    /// Folder of the snapshots, shared with the servers.
+    #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
+    pub snapshots: PathBuf,
+    /// Address of metrics and health.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8082")]
+    pub listen: String,
+}
+
 pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
-    let kafka = Kafka(at(config.kafka.clone(), args.brokers));
+    let kafka = args.kafka.kafka(config.kafka.clone());
     let stop = crate::stop::on_signal()?;
     let (reach, history) = (config.trainer.model.reach(), config.pipeline.history);
     if config.trainer.model.memory > 0 && history < reach {

@@ -5,6 +5,7 @@
 //! stop goes down the stream: the feeder first, then the job, the trainer, the server. Each then
 //! finishes what it has read; what lies in the log beyond that waits for the next start.
 
+pub mod args;
 mod backlog;
 mod identity;
 mod layout;
@@ -23,15 +24,15 @@ use hmisr_serving::Listening;
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
 
+use self::args::UpArgs;
 use self::backlog::Backlog;
 use self::report::Report;
 use self::status::Status;
-use crate::args::UpArgs;
-use crate::commands::{OwnState, pipeline, serve, topics, train};
+use crate::commands::{OwnState, pipeline, serve, train};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::outcome::Least;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -68,12 +69,12 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         std::fs::create_dir_all(&folder.0)
             .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))
     };
-    match &args.brokers {
+    match &args.kafka.brokers {
         Some(_) => {
-            let kafka = Kafka(topics::at(config.kafka.clone(), args.brokers.clone()));
+            let kafka = args.kafka.kafka(config.kafka.clone());
             kafka.create_topics(&config.topics)?;
             make_folder()?;
-            identity::claim(&folder.0, args.brokers.as_deref())?;
+            identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
             Up::start(&config, &args, &folder, source, listening, kafka, None)?.run()
         }
         None => {
@@ -222,7 +223,7 @@ impl<T: Transport> Up<T> {
             let mut may_send = || backlog.may_send();
             Ok(feeder.run(source.as_mut(), writer.as_mut(), &mut may_send, &stop)?)
         })?;
-        let letters = match &args.brokers {
+        let letters = match &args.kafka.brokers {
             Some(brokers) => format!("hmisr dlq list --brokers {brokers}"),
             None => format!("hmisr dlq list --data {}", folder.0.display()),
         };

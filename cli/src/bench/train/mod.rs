@@ -4,6 +4,7 @@
 //! many: what else the machine does hits both alike. Medians over all rounds are reported; the
 //! ratio is the median of the rounds' ratios.
 
+pub mod args;
 mod trainee;
 mod twin;
 
@@ -15,10 +16,10 @@ use hmisr_model::{Architecture, ModelSettings, PassTimes};
 use serde::Serialize;
 use serde_json::json;
 
+use self::args::BenchTrainArgs;
 use self::trainee::Trainee;
 use self::twin::Twin;
 use super::usage;
-use crate::args::BenchTrainArgs;
 use crate::failure::Failure;
 
 /// Steps before the first that counts.

@@ -11,7 +11,7 @@ use hmisr_model::{
     TableGradients, Targets,
 };
 
-use crate::args::{BenchTrainArgs, Positions};
+use super::args::{BenchTrainArgs, Positions};
 use crate::failure::Failure;
 
 /// Batches that take turns, so that none is made while time is taken.

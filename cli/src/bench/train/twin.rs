@@ -8,7 +8,7 @@ use hmisr_model::ModelSettings;
 use hmisr_model::backend::{self, Precision};
 use serde::Deserialize;
 
-use crate::args::BenchTrainArgs;
+use super::args::BenchTrainArgs;
 use crate::failure::Failure;
 
 const SCRIPT: &str = include_str!("../../../../scripts/sasrec_twin.py");

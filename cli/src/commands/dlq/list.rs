@@ -7,8 +7,8 @@ use hmisr_stream::Record;
 use hmisr_stream::contract::{Letter, REPLAYED_FROM, topic};
 use serde::Serialize;
 
+use super::args::DlqListArgs;
 use super::to_end::ToEnd;
-use crate::args::DlqListArgs;
 use crate::failure::Failure;
 use crate::transport::Transport;
 

@@ -1,5 +1,6 @@
 //! `hmisr dlq`: what could not be processed, and sending it again.
 
+pub mod args;
 mod list;
 mod replay;
 mod through;
@@ -9,31 +10,25 @@ use std::path::Path;
 
 use hmisr_stream::log::Log;
 
+use self::args::DlqCommand;
 use self::through::Through;
-use super::topics::at;
-use crate::args::{DlqCommand, DlqFrom};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Kafka;
 
 pub fn run(config: Config, command: DlqCommand) -> Result<(), Failure> {
     match &command {
-        DlqCommand::List(args) => match &args.from.brokers {
-            Some(_) => list::run(&kafka(config, &args.from), args),
+        DlqCommand::List(args) => match &args.from.kafka.brokers {
+            Some(_) => list::run(&args.from.kafka.kafka(config.kafka), args),
             None => list::run(&log(config, &args.from.data, true)?, args),
         },
         DlqCommand::Replay(args) => {
             let (through, partitioner) = (Through::read(&config, args)?, config.topics.partitioner);
-            match &args.from.brokers {
-                Some(_) => replay::run(&kafka(config, &args.from), args, through, partitioner),
+            match &args.from.kafka.brokers {
+                Some(_) => replay::run(&args.from.kafka.kafka(config.kafka), args, through, partitioner),
                 None => replay::run(&log(config, &args.from.data, args.dry_run)?, args, through, partitioner),
             }
         }
     }
-}
-
-fn kafka(config: Config, from: &DlqFrom) -> Kafka {
-    Kafka(at(config.kafka, from.brokers.clone()))
 }
 
 /// The embedded log of a data folder; to read it, the folder may be in use.

@@ -11,10 +11,10 @@ use hmisr_stream::contract::{Letter, REPLAYED_FROM, Reason, topic};
 use hmisr_stream::{Header, Outgoing, Partitioner, Record, Sink, Source};
 use serde::Serialize;
 
+use super::args::DlqReplayArgs;
 use super::list::{place, print_json};
 use super::through::{Again, Through};
 use super::to_end::ToEnd;
-use crate::args::DlqReplayArgs;
 use crate::failure::Failure;
 use crate::transport::{REPLAY, Transport};
 

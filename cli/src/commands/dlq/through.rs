@@ -4,8 +4,8 @@ use hmisr_feed::{BridgeSettings, Mapping};
 use hmisr_stream::contract::{DeadLetter, Letter, REPLAYED_FROM, topic};
 use hmisr_stream::{Header, Outgoing, Record};
 
+use super::args::DlqReplayArgs;
 use super::list::place;
-use crate::args::DlqReplayArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 

@@ -9,12 +9,12 @@ use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::KafkaSource;
 use serde::Serialize;
 
+use super::args::PartitionOffset;
 use super::{print, stores, written_under};
-use crate::args::PartitionOffset;
-use crate::commands::topics::at;
+use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 #[derive(Serialize)]
 struct Bound {
@@ -26,14 +26,14 @@ struct Bound {
 pub fn run(
     config: Config,
     folder: &Path,
-    brokers: Option<String>,
+    kafka: &BrokerArgs,
     at_start: Result<i64, Vec<PartitionOffset>>,
     json: bool,
 ) -> Result<(), Failure> {
     let resources = Resources::new(config.state.clone());
     let group = config.pipeline.group.clone();
     // Only asked; it is never polled, so it joins no group.
-    let mut source = Kafka(at(config.kafka.clone(), brokers)).source(topic::EVENTS, &group)?;
+    let mut source = kafka.kafka(config.kafka.clone()).source(topic::EVENTS, &group)?;
     let partitions = source.topic().partitions;
     let paths = stores(folder)?;
     if i32::try_from(paths.len()) != Ok(partitions) {

@@ -3,8 +3,8 @@
 use hmisr_state::{Identity, PartitionCheckpoints, Resources};
 use serde::Serialize;
 
+use super::args::StatePlace;
 use super::stores;
-use crate::args::StatePlace;
 use crate::config::Config;
 use crate::failure::Failure;
 

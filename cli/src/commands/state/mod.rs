@@ -1,5 +1,6 @@
 //! `hmisr state`.
 
+pub mod args;
 mod bind;
 mod checkpoint;
 mod export;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use hmisr_state::{CheckpointStore, Identity, Resources};
 
-use crate::args::StateCommand;
+use self::args::StateCommand;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -27,8 +28,8 @@ pub fn run(config: Config, command: StateCommand) -> Result<(), Failure> {
             let wanted = restore::Wanted { topic, offsets };
             restore::run(&config, &state, checkpoints, &wanted, json)
         }
-        StateCommand::Bind { state, brokers, offsets, at_timestamp, json } => {
-            bind::run(config, &state, brokers, at_timestamp.ok_or(offsets), json)
+        StateCommand::Bind { state, kafka, offsets, at_timestamp, json } => {
+            bind::run(config, &state, &kafka, at_timestamp.ok_or(offsets), json)
         }
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use hmisr_state::{PartitionCheckpoints, put_in_place};
 use serde::Serialize;
 
+use super::args::PartitionOffset;
 use super::{open, print};
-use crate::args::PartitionOffset;
 use crate::config::Config;
 use crate::failure::Failure;
 

@@ -6,8 +6,8 @@ use hmisr_state::{ErrorKind, Resources, Verified, for_each_user_of};
 use hmisr_stream::KeySample;
 use serde::Serialize;
 
+use super::args::StatePlace;
 use super::{print, stores, written_under};
-use crate::args::StatePlace;
 use crate::config::Config;
 use crate::failure::Failure;
 

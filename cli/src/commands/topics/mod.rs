@@ -1,6 +1,7 @@
 //! `hmisr topics`.
 
 mod acl;
+pub mod args;
 mod partitioner;
 
 use hmisr_stream::contract::topic;
@@ -8,44 +9,36 @@ use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicSpec, TopicState,
 use serde::Serialize;
 
 use self::acl::Right;
-use crate::args::TopicsCommand;
+use self::args::TopicsCommand;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
+use crate::transport::Transport;
 
 pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
     match command {
-        TopicsCommand::Create { brokers, also } => {
-            let kafka = at(config.kafka, brokers);
-            Kafka(kafka.clone()).create_topics(&config.topics)?;
+        TopicsCommand::Create { kafka, also } => {
+            let kafka = kafka.kafka(config.kafka);
+            kafka.create_topics(&config.topics)?;
             let replication = config.topics.replication;
             let also: Vec<TopicSpec> = also
                 .into_iter()
                 .map(|topic| TopicSpec { replication, ..TopicSpec::new(topic.name, topic.partitions) })
                 .collect();
-            Admin::new(&kafka)?.create_topics(&also)?;
+            Admin::new(&kafka.0)?.create_topics(&also)?;
             let names = also.into_iter().map(|spec| spec.name);
             list(
-                &kafka,
+                &kafka.0,
                 standard_topics(config.topics.partitions).into_iter().map(|spec| spec.name).chain(names),
             )
         }
-        TopicsCommand::List { brokers } => {
+        TopicsCommand::List { kafka } => {
             let names = standard_topics(config.topics.partitions).into_iter().map(|spec| spec.name);
-            list(&at(config.kafka, brokers), names)
+            list(&kafka.over(config.kafka), names)
         }
-        TopicsCommand::Check { brokers, principal, json } => {
-            config.kafka = at(config.kafka, brokers);
+        TopicsCommand::Check { kafka, principal, json } => {
+            config.kafka = kafka.over(config.kafka);
             check(&config, principal.as_deref(), json)
         }
-    }
-}
-
-/// The settings with the brokers of the command line, if there were any.
-pub fn at(kafka: KafkaSettings, brokers: Option<String>) -> KafkaSettings {
-    match brokers {
-        Some(brokers) => KafkaSettings { brokers, ..kafka },
-        None => kafka,
     }
 }
 
