@@ -58,8 +58,8 @@ lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check
 	@cargo clippy --release --workspace --all-targets -- -D warnings
 	@cd proofs && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
-	@cd udfs/arroyo && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
-	@rustfmt --check --edition 2021 udfs/arroyo/sources/*.rs
+	@cd udfs && cargo fmt --check && cargo clippy --release --all-targets -- -D warnings
+	@rustfmt --check --edition 2021 udfs/sources/*.rs
 
 udfs: setup ## write the UDF texts for Arroyo anew, after a change of the maths
 	@HMISR_REGENERATE=1 cargo test --release --workspace --test features arroyo_texts

@@ -8,7 +8,7 @@ use crate::common::{run, stdout};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../udfs/tests/golden").join(name)
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../features/tests/golden").join(name)
 }
 
 fn backfilled(settings: &[&str], input: &Path) -> Vec<Value> {

@@ -4,7 +4,7 @@ Reads a job from standard input:
   {"libraries": {"diversity": PATH, "id63": PATH, "id_text": PATH},
    "tables": {NAME: {"columns": [[NAME, TYPE, NOT_NULL], ...], "rows": [[...], ...]}}, "query": SQL}
 and writes the columns, {NAME: [TYPE, NULLABLE], ...}, then one JSON object a row. The UDFs are called through
-their built libraries, as Arroyo's workers call them. `udfs/arroyo/tests/windows/` is its one caller.
+their built libraries, as Arroyo's workers call them. `udfs/tests/windows/` is its one caller.
 """
 
 import ctypes

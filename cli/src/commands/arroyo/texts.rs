@@ -38,7 +38,7 @@ const QUERIES: [(&str, &str); 5] = texts!(
     "user_features_hourly_raw",
     "user_features_sessions",
 );
-const UDFS: [(&str, &str); 3] = texts!("udfs/arroyo", "rs", "diversity", "id63", "id_text");
+const UDFS: [(&str, &str); 3] = texts!("udfs", "rs", "diversity", "id63", "id_text");
 
 /// A pipeline as it is to be: what Arroyo is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +187,7 @@ mod tests {
         let named = |folder: &str, ending| read(&self::folder(folder), ending).unwrap();
         assert_eq!(built_in(&TABLES), named("sql/tables", "sql"));
         assert_eq!(built_in(&QUERIES), named("sql/queries", "sql"));
-        assert_eq!(built_in(&UDFS), named("udfs/arroyo", "rs"));
+        assert_eq!(built_in(&UDFS), named("udfs", "rs"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("arroyo")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../udfs")
 }
 
 #[test]
@@ -46,8 +46,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 /// A source with each module that stands in a file of its own put in its place.
 fn bundle(source: &Path) -> String {
     let name = source.file_name().unwrap().to_str().unwrap();
-    let mut text =
-        format!("// Made by 'make udfs' from udfs/arroyo/sources/{name}: change that, not this.\n\n");
+    let mut text = format!("// Made by 'make udfs' from udfs/sources/{name}: change that, not this.\n\n");
     let mut module = None;
     for line in fs::read_to_string(source).unwrap().lines() {
         if let Some(path) = line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]")) {

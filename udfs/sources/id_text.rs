@@ -12,5 +12,5 @@ fn id_text(json: &str) -> Option<String> {
 }
 
 #[allow(dead_code)]
-#[path = "../../src/id63.rs"]
+#[path = "../../features/src/id63.rs"]
 mod id63;

@@ -24,7 +24,7 @@ impl Visit {
 
 /// The feature records of the checked-in events.
 pub fn golden() -> Vec<Visit> {
-    let lines = include_str!("../../../tests/golden/features-a.jsonl").lines();
+    let lines = include_str!("../../../features/tests/golden/features-a.jsonl").lines();
     let records = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
     let visits: Vec<Visit> =
         records.filter(|record| record.get("dead_letter").is_none()).map(visit).collect();

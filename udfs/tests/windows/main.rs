@@ -5,7 +5,7 @@
 //! tests the rewriting alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../../../stream/tests/arroyo_sql/statements.rs"]
+#[path = "../../../stream/tests/arroyo_sql/statements.rs"]
 mod statements;
 #[path = "../support/mod.rs"]
 mod support;
@@ -28,7 +28,7 @@ use support::{TEXTS, built, text};
 const HOUR_MS: i64 = 3_600_000;
 
 fn sql() -> PathBuf {
-    Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../sql")
+    Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../sql")
 }
 
 /// The Python that has DataFusion, where there is one.

@@ -1,4 +1,4 @@
-// Made by 'make udfs' from udfs/arroyo/sources/id63.rs: change that, not this.
+// Made by 'make udfs' from udfs/sources/id63.rs: change that, not this.
 
 /*
 [dependencies]

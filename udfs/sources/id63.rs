@@ -11,5 +11,5 @@ fn id63(json: &str) -> Option<i64> {
     id63::json_id(json).map(id63::id63)
 }
 
-#[path = "../../src/id63.rs"]
+#[path = "../../features/src/id63.rs"]
 mod id63;

@@ -1,7 +1,7 @@
 //! Features of a window that is given whole, as an engine's window function sees it.
 //!
 //! This file, `diversity.rs` and `id63.rs` also stand in the texts that are deployed on Arroyo
-//! (`udfs/arroyo/`), which compiles them as edition 2021: no let chains here.
+//! (`udfs/`), which compiles them as edition 2021: no let chains here.
 
 use serde::Serialize;
 

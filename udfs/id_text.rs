@@ -1,4 +1,4 @@
-// Made by 'make udfs' from udfs/arroyo/sources/id_text.rs: change that, not this.
+// Made by 'make udfs' from udfs/sources/id_text.rs: change that, not this.
 
 /*
 [dependencies]

@@ -36,8 +36,8 @@ fn diversity(
 }
 
 #[allow(dead_code)]
-#[path = "../../src/diversity.rs"]
+#[path = "../../features/src/diversity.rs"]
 mod diversity;
 
-#[path = "../../src/window.rs"]
+#[path = "../../features/src/window.rs"]
 mod window;

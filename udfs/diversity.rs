@@ -1,4 +1,4 @@
-// Made by 'make udfs' from udfs/arroyo/sources/diversity.rs: change that, not this.
+// Made by 'make udfs' from udfs/sources/diversity.rs: change that, not this.
 
 /*
 [dependencies]
@@ -140,7 +140,7 @@ mod window {
     //! Features of a window that is given whole, as an engine's window function sees it.
     //!
     //! This file, `diversity.rs` and `id63.rs` also stand in the texts that are deployed on Arroyo
-    //! (`udfs/arroyo/`), which compiles them as edition 2021: no let chains here.
+    //! (`udfs/`), which compiles them as edition 2021: no let chains here.
 
     use serde::Serialize;
 
