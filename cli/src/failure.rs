@@ -117,6 +117,12 @@ impl From<hmisr_trainer::Error> for Failure {
     }
 }
 
+impl From<hmisr_arroyo::Error> for Failure {
+    fn from(error: hmisr_arroyo::Error) -> Self {
+        Self::of(&error, error.kind() == hmisr_arroyo::ErrorKind::Refused)
+    }
+}
+
 impl From<hmisr_model::Error> for Failure {
     fn from(error: hmisr_model::Error) -> Self {
         let is_users = error.kind() != hmisr_model::ErrorKind::Diverged;

@@ -126,7 +126,7 @@ fn what_sources_include_is_not_ignored() {
     assert!(!is_ignored("cli/src/main.rs", &lines) && is_ignored("cli/tests/up.rs", &lines));
     let mut included = Vec::new();
     // The cluster's texts stand there by folder, ending and name.
-    let texts = text("cli/src/commands/arroyo/texts.rs");
+    let texts = text("arroyo/src/texts.rs");
     for table in texts.split("texts!(").skip(1) {
         let words: Vec<&str> = table.split(')').next().unwrap().split('"').skip(1).step_by(2).collect();
         if let [folder, ending, names @ ..] = &words[..] {

@@ -1,22 +1,14 @@
 //! `hmisr arroyo`: the SQL pipelines on an Arroyo cluster.
 
-mod api;
-mod cluster;
-mod deploy;
-mod diff;
-mod plan;
-mod status;
-mod texts;
+mod print;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use hmisr_arroyo::{Cluster, StopMode, Tuning, Waiting};
 
-use self::api::{Api, StopMode};
-use self::cluster::Cluster;
-use self::plan::Tuning;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -95,8 +87,8 @@ pub enum ArroyoCommand {
         #[arg(value_name = "PIPELINE", required = true)]
         names: Vec<String>,
         /// How.
-        #[arg(long, value_enum, default_value_t = StopMode::Checkpoint)]
-        mode: StopMode,
+        #[arg(long, value_enum, default_value_t = Mode::Checkpoint)]
+        mode: Mode,
         /// Delete them as well, with their checkpoints' names: a later `deploy` begins anew.
         #[arg(long)]
         delete: bool,
@@ -114,10 +106,34 @@ pub enum ArroyoCommand {
     },
 }
 
+/// How a pipeline is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// After one more checkpoint: what is started later goes on there.
+    Checkpoint,
+    /// When what has been read has gone through, without a checkpoint.
+    Graceful,
+    /// At once; a later start goes on at the newest checkpoint.
+    Immediate,
+    /// At once, whatever state the cluster thinks it is in.
+    Force,
+}
+
+impl From<Mode> for StopMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Checkpoint => Self::Checkpoint,
+            Mode::Graceful => Self::Graceful,
+            Mode::Immediate => Self::Immediate,
+            Mode::Force => Self::Force,
+        }
+    }
+}
+
 pub fn run(config: Config, command: ArroyoCommand) -> Result<(), Failure> {
     let wanted = |texts: TextArgs| {
         let brokers = texts.brokers.unwrap_or(config.kafka.brokers);
-        texts::wanted(&texts.names, &brokers, texts.sql.as_deref(), texts.udfs.as_deref())
+        hmisr_arroyo::wanted(&texts.names, &brokers, texts.sql.as_deref(), texts.udfs.as_deref())
     };
     let stop = crate::stop::on_signal()?;
     match command {
@@ -128,20 +144,23 @@ pub fn run(config: Config, command: ArroyoCommand) -> Result<(), Failure> {
                 parallelism,
                 interval_micros: checkpoint_interval.map(|seconds| seconds * 1_000_000),
             };
-            deploy::check(&cluster, &wanted)?;
-            let deployed = deploy::deploy(&cluster, &wanted, tuning)?;
-            deploy::show(&deployed, args.json)
+            hmisr_arroyo::check(&cluster, &wanted)?;
+            let deployed = hmisr_arroyo::deploy(&cluster, &wanted, tuning)?;
+            print::deployed(&deployed, args.json)
         }
         ArroyoCommand::Status { texts, cluster: args } => {
             let wanted = wanted(texts)?;
-            status::run(&connect(&args, &stop)?, &wanted, args.json)
+            let statuses = hmisr_arroyo::statuses(&connect(&args, &stop)?, &wanted)?;
+            print::statuses(&statuses, args.json)
         }
         ArroyoCommand::Stop { names, mode, delete, cluster: args } => {
-            status::stop(&connect(&args, &stop)?, &names, mode, delete, args.json)
+            let stopped = hmisr_arroyo::stop(&connect(&args, &stop)?, &names, mode.into(), delete)?;
+            print::stopped(&stopped, &names, delete, args.json)
         }
         ArroyoCommand::Diff { texts, cluster: args } => {
             let wanted = wanted(texts)?;
-            diff::run(&connect(&args, &stop)?, &wanted, args.json)
+            let differences = hmisr_arroyo::differences(&connect(&args, &stop)?, &wanted)?;
+            print::differences(&differences, args.json)
         }
     }
 }
@@ -155,13 +174,7 @@ fn connect<'a>(args: &ClusterArgs, stop: &'a AtomicBool) -> Result<Cluster<'a>, 
         }
         None => None,
     };
-    let api = Api::new(&args.api, token, Duration::from_secs(args.request_timeout))?;
-    api.ping()?;
-    Ok(Cluster { api, timeout: Duration::from_secs(args.timeout), stop })
-}
-
-/// Prints a result as one line of JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string(value).map_err(|error| Failure::fault(&error))?);
-    Ok(())
+    let waiting =
+        Waiting { timeout: Duration::from_secs(args.timeout), stop, tell: &|text| eprintln!("{text}") };
+    Ok(Cluster::connect(&args.api, token, Duration::from_secs(args.request_timeout), waiting)?)
 }

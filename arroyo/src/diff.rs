@@ -1,26 +1,31 @@
-//! `hmisr arroyo diff`.
+//! What differs between a cluster and what is wanted.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::cluster::Cluster;
-use super::plan::Found;
-use super::texts::Wanted;
-use crate::failure::Failure;
+use crate::cluster::Cluster;
+use crate::error::Result;
+use crate::plan::Found;
+use crate::texts::Wanted;
 
 /// What differs in a pipeline of the cluster.
 #[derive(Debug, Serialize)]
-struct Difference {
-    name: String,
+pub struct Difference {
+    /// Its name.
+    pub name: String,
     /// None where the cluster has no such pipeline.
-    id: Option<String>,
+    pub id: Option<String>,
     /// Unified; empty where nothing differs.
-    diff: String,
+    pub diff: String,
 }
 
-pub fn run(cluster: &Cluster<'_>, wanted: &[Wanted], json: bool) -> Result<(), Failure> {
+/// Compares every wanted pipeline with those of its name on the cluster.
+///
+/// # Errors
+/// Where the cluster does not answer.
+pub fn differences(cluster: &Cluster<'_>, wanted: &[Wanted]) -> Result<Vec<Difference>> {
     let found = cluster.found()?;
     let mut differences = Vec::new();
     for pipeline in wanted {
@@ -36,22 +41,7 @@ pub fn run(cluster: &Cluster<'_>, wanted: &[Wanted], json: bool) -> Result<(), F
             differences.push(Difference { name: there.name.clone(), id: Some(there.id.clone()), diff });
         }
     }
-    if json {
-        super::print_json(&differences)?;
-    } else {
-        for Difference { name, id, diff } in &differences {
-            match id {
-                None => println!("{name}: not on the cluster"),
-                Some(id) if diff.is_empty() => println!("{name} ({id}): the same"),
-                Some(id) => print!("{name} ({id}):\n{diff}"),
-            }
-        }
-    }
-    let differ = differences.iter().filter(|found| found.id.is_none() || !found.diff.is_empty()).count();
-    match differ {
-        0 => Ok(()),
-        _ => Err(Failure::found(format!("{differ} of {} differ", differences.len()))),
-    }
+    Ok(differences)
 }
 
 fn difference(wanted: &Wanted, query: &str, udfs: &BTreeMap<String, &str>) -> String {
@@ -86,7 +76,7 @@ mod tests {
 
     #[test]
     fn functions_are_told_by_name() {
-        let all = super::super::texts::wanted(&[], "k:1", None, None).unwrap();
+        let all = crate::texts::wanted(&[], "k:1", None, None).unwrap();
         for (name, udf) in all.iter().flat_map(|pipeline| &pipeline.udfs) {
             assert_eq!(&function(&udf.definition), name);
         }
@@ -96,7 +86,7 @@ mod tests {
     #[test]
     fn a_changed_line_is_shown_with_its_file() {
         let name = "category_popularity".to_owned();
-        let wanted = super::super::texts::wanted(&[name], "k:1", None, None).unwrap().remove(0);
+        let wanted = crate::texts::wanted(&[name], "k:1", None, None).unwrap().remove(0);
         let udfs: BTreeMap<String, &str> =
             wanted.udfs.iter().map(|(name, udf)| (name.clone(), udf.definition.as_str())).collect();
         assert_eq!(difference(&wanted, &wanted.query, &udfs), "");

@@ -1,7 +1,7 @@
 //! What has to be done for a pipeline to be as it is wanted.
 
-use super::api::{Job, Pipeline, Udf};
-use super::texts::Wanted;
+use crate::api::{Job, Pipeline, Udf};
+use crate::texts::Wanted;
 
 /// A pipeline of the cluster with its job.
 #[derive(Debug, Clone)]
@@ -24,7 +24,9 @@ impl Found {
 /// What is asked for beside the text; what is not given stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tuning {
+    /// Subtasks of every operator.
     pub parallelism: Option<u32>,
+    /// Between two checkpoints, microseconds.
     pub interval_micros: Option<u64>,
 }
 
@@ -114,9 +116,7 @@ mod tests {
     use super::*;
 
     fn wanted() -> Wanted {
-        super::super::texts::wanted(&["category_popularity".to_owned()], "k:9092", None, None)
-            .unwrap()
-            .remove(0)
+        crate::texts::wanted(&["category_popularity".to_owned()], "k:9092", None, None).unwrap().remove(0)
     }
 
     fn found(id: &str, wanted: &Wanted, state: &str) -> Found {

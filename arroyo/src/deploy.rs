@@ -1,12 +1,12 @@
-//! `hmisr arroyo deploy`.
+//! Making a cluster have what is wanted.
 
 use serde::Serialize;
 
-use super::api::{Change, NewPipeline, StopMode};
-use super::cluster::Cluster;
-use super::plan::{Ended, Found, Plan, Step, Tuning};
-use super::texts::Wanted;
-use crate::failure::Failure;
+use crate::api::{Change, NewPipeline, StopMode};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::plan::{Ended, Found, Plan, Step, Tuning};
+use crate::texts::Wanted;
 
 /// Parallelism of a pipeline that is made, where none is given.
 const PARALLELISM: u32 = 1;
@@ -16,21 +16,31 @@ const INTERVAL_MICROS: u64 = 10_000_000;
 /// What was done for a pipeline.
 #[derive(Debug, Serialize)]
 pub struct Deployed {
+    /// Its name.
     pub name: String,
+    /// Its id on the cluster.
     pub id: String,
+    /// What it took.
     pub outcome: Outcome,
     /// Pipelines with an older text that were stopped and deleted.
     pub removed: Vec<String>,
 }
 
+/// What it took to have a pipeline run as wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
+    /// Nothing: it ran.
     Unchanged,
+    /// Another parallelism, or another interval of checkpoints.
     Tuned,
+    /// A start: it had been stopped.
     Started,
+    /// A start: it had failed.
     Restarted,
+    /// It was made: there was none of its name.
     Created,
+    /// It was made, in the place of one with another text.
     Replaced,
 }
 
@@ -38,26 +48,26 @@ pub enum Outcome {
 ///
 /// # Errors
 /// With the errors of the first function, or query, that is not.
-pub fn check(cluster: &Cluster<'_>, wanted: &[Wanted]) -> Result<(), Failure> {
+pub fn check(cluster: &Cluster<'_>, wanted: &[Wanted]) -> Result<()> {
     let mut checked = std::collections::BTreeSet::new();
     for (name, udf) in wanted.iter().flat_map(|pipeline| &pipeline.udfs) {
         if !checked.insert(name) {
             continue;
         }
-        eprintln!("checking {name}.rs (the first time Arroyo compiles it, which takes minutes)");
+        cluster.tell(&format!("checking {name}.rs (the first time Arroyo compiles it, which takes minutes)"));
         let errors = cluster.api.check_udf(udf)?;
         if !errors.is_empty() {
-            return Err(Failure::user(format!(
+            return Err(Error::refused(format!(
                 "{name}.rs does not compile on the cluster, so nothing was deployed:\n{}",
                 errors.join("\n")
             )));
         }
     }
     for pipeline in wanted {
-        eprintln!("checking {}.sql", pipeline.name);
+        cluster.tell(&format!("checking {}.sql", pipeline.name));
         let errors = cluster.api.check_query(&pipeline.query, &pipeline.udfs())?;
         if !errors.is_empty() {
-            return Err(Failure::user(format!(
+            return Err(Error::refused(format!(
                 "queries/{}.sql is refused by the cluster, so nothing was deployed:\n{}",
                 pipeline.name,
                 errors.join("\n")
@@ -71,11 +81,11 @@ pub fn check(cluster: &Cluster<'_>, wanted: &[Wanted]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// With what has been deployed before, and what has not.
-pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Result<Vec<Deployed>, Failure> {
+pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Result<Vec<Deployed>> {
     let found = cluster.found()?;
     let mut deployed: Vec<Deployed> = Vec::new();
     if cluster.is_interrupted() {
-        return Err(Failure::found("stopped; every text is sound, nothing was deployed"));
+        return Err(Error::failed("stopped; every text is sound, nothing was deployed"));
     }
     for pipeline in wanted {
         let here: Vec<Found> =
@@ -91,7 +101,7 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
                     true => "none".to_owned(),
                     false => names.join(", "),
                 };
-                return Err(Failure::found(format!(
+                return Err(Error::failed(format!(
                     "{problem}\ndeployed before it: {}; not begun: {}; give the same command again when it is mended",
                     list(&done),
                     list(&rest)
@@ -102,7 +112,7 @@ pub fn deploy(cluster: &Cluster<'_>, wanted: &[Wanted], tuning: Tuning) -> Resul
     Ok(deployed)
 }
 
-fn follow(cluster: &Cluster<'_>, wanted: &Wanted, plan: Plan) -> Result<Deployed, Failure> {
+fn follow(cluster: &Cluster<'_>, wanted: &Wanted, plan: Plan) -> Result<Deployed> {
     let (name, api) = (&wanted.name, &cluster.api);
     // A rescaled job is for a moment still the old one.
     let mut after_run = 0;
@@ -167,39 +177,16 @@ fn undone(
     id: &str,
     outcome: Outcome,
     old: &[String],
-    problem: &Failure,
-) -> Failure {
+    problem: &Error,
+) -> Error {
     if outcome != Outcome::Replaced || cluster.is_interrupted() {
-        return Failure::found(problem.to_string());
+        return Error::failed(problem.to_string());
     }
     let old = old.join(", ");
     match cluster.remove(name, id, StopMode::Immediate) {
-        Ok(()) => Failure::found(format!("{problem}; {id} was deleted again, {old} goes on as before")),
+        Ok(()) => Error::failed(format!("{problem}; {id} was deleted again, {old} goes on as before")),
         Err(left) => {
-            Failure::found(format!("{problem}; {old} goes on as before, {id} is left behind: {left}"))
+            Error::failed(format!("{problem}; {old} goes on as before, {id} is left behind: {left}"))
         }
     }
-}
-
-/// Prints what was done.
-pub fn show(deployed: &[Deployed], json: bool) -> Result<(), Failure> {
-    if json {
-        return super::print_json(&deployed);
-    }
-    for Deployed { name, id, outcome, removed } in deployed {
-        let what = match outcome {
-            Outcome::Unchanged => "runs, unchanged",
-            Outcome::Tuned => "runs, with the new parallelism or checkpoint interval",
-            Outcome::Started => "was stopped, runs again",
-            Outcome::Restarted => "had failed, runs again",
-            Outcome::Created => "runs, new",
-            Outcome::Replaced => "runs, with the new text",
-        };
-        let removed = match removed.is_empty() {
-            true => String::new(),
-            false => format!("; removed {}", removed.join(", ")),
-        };
-        println!("{name:<26} {id:<14} {what}{removed}");
-    }
-    Ok(())
 }

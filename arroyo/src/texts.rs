@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::api::Udf;
-use crate::failure::Failure;
+use crate::api::Udf;
+use crate::error::{Error, Result};
 
 /// What stands for Kafka's addresses in tables.
 const BROKERS: &str = "${BROKERS}";
@@ -15,7 +15,7 @@ type Texts = BTreeMap<String, String>;
 
 macro_rules! texts {
     ($folder:literal, $ending:literal, $($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../../../", $folder, "/", $name, ".", $ending)))),+]
+        [$(($name, include_str!(concat!("../../", $folder, "/", $name, ".", $ending)))),+]
     };
 }
 
@@ -43,6 +43,7 @@ const UDFS: [(&str, &str); 3] = texts!("udfs", "rs", "diversity", "id63", "id_te
 /// A pipeline as it is to be: what Arroyo is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
+    /// Its name, which is its query's file's.
     pub name: String,
     /// Its tables and its query.
     pub query: String,
@@ -67,9 +68,9 @@ pub fn wanted(
     brokers: &str,
     sql: Option<&Path>,
     udfs: Option<&Path>,
-) -> Result<Vec<Wanted>, Failure> {
+) -> Result<Vec<Wanted>> {
     if brokers.is_empty() || brokers.contains(['\'', '\n']) || brokers.contains(char::is_whitespace) {
-        return Err(Failure::user(format!(
+        return Err(Error::refused(format!(
             "--brokers {brokers:?}: expected host:port[,…] as Arroyo's workers reach Kafka, without quotes or spaces"
         )));
     }
@@ -91,7 +92,9 @@ pub fn wanted(
     names.retain(|name| known.insert(*name));
     for name in &names {
         if let Some(other) = instead(name).filter(|other| names.iter().any(|name| name == other)) {
-            return Err(Failure::user(format!("{name} and {other} write the same rows: deploy one of them")));
+            return Err(Error::refused(format!(
+                "{name} and {other} write the same rows: deploy one of them"
+            )));
         }
     }
     names
@@ -103,7 +106,7 @@ pub fn wanted(
         .collect()
 }
 
-fn assemble(name: &str, query: &str, brokers: &str, tables: &Texts, udfs: &Texts) -> Result<Wanted, Failure> {
+fn assemble(name: &str, query: &str, brokers: &str, tables: &Texts, udfs: &Texts) -> Result<Wanted> {
     let mut text = String::new();
     for table in listed(name, query, "tables")? {
         let found = tables.get(table).ok_or_else(|| at(name, &no_such("table", table, tables)))?;
@@ -114,7 +117,7 @@ fn assemble(name: &str, query: &str, brokers: &str, tables: &Texts, udfs: &Texts
     if let Some(from) = text.find("${") {
         let left: String = text.chars().skip(text[..from].chars().count()).take(40).collect();
         let left = left.lines().next().unwrap_or_default();
-        return Err(Failure::user(format!(
+        return Err(Error::refused(format!(
             "queries/{name}.sql: nothing is known to put for `{left}`; only {BROKERS}, in a table, is replaced"
         )));
     }
@@ -124,14 +127,14 @@ fn assemble(name: &str, query: &str, brokers: &str, tables: &Texts, udfs: &Texts
             let definition = udfs.get(udf).ok_or_else(|| at(name, &no_such("function", udf, udfs)))?;
             Ok((udf.to_owned(), Udf { definition: definition.clone(), language: "rust".to_owned() }))
         })
-        .collect::<Result<_, Failure>>()?;
+        .collect::<Result<_>>()?;
     Ok(Wanted { name: name.to_owned(), query: text, udfs: functions })
 }
 
 /// What `-- KEY: a, b` among the comments that begin a query names.
-fn listed<'a>(name: &str, query: &'a str, key: &str) -> Result<Vec<&'a str>, Failure> {
+fn listed<'a>(name: &str, query: &'a str, key: &str) -> Result<Vec<&'a str>> {
     let found = named(query, key).ok_or_else(|| {
-        Failure::user(format!(
+        Error::refused(format!(
             "queries/{name}.sql: its first lines lack `-- {key}: …`, the {key} that it needs"
         ))
     })?;
@@ -149,8 +152,8 @@ fn built_in(texts: &[(&str, &str)]) -> Texts {
 }
 
 /// The texts of a folder's files of an ending.
-fn read(folder: &Path, ending: &str) -> Result<Texts, Failure> {
-    let failed = |path: &Path, error: &std::io::Error| Failure::user(format!("{}: {error}", path.display()));
+fn read(folder: &Path, ending: &str) -> Result<Texts> {
+    let failed = |path: &Path, error: &std::io::Error| Error::refused(format!("{}: {error}", path.display()));
     let mut texts = Texts::new();
     for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
         let path = entry.map_err(|error| failed(folder, &error))?.path();
@@ -160,18 +163,18 @@ fn read(folder: &Path, ending: &str) -> Result<Texts, Failure> {
         }
     }
     match texts.is_empty() {
-        true => Err(Failure::user(format!("{}: there is no file *.{ending}", folder.display()))),
+        true => Err(Error::refused(format!("{}: there is no file *.{ending}", folder.display()))),
         false => Ok(texts),
     }
 }
 
-fn no_such(what: &str, name: &str, there: &Texts) -> Failure {
+fn no_such(what: &str, name: &str, there: &Texts) -> Error {
     let there: Vec<&str> = there.keys().map(String::as_str).collect();
-    Failure::user(format!("there is no {what} {name:?}; there are {}", there.join(", ")))
+    Error::refused(format!("there is no {what} {name:?}; there are {}", there.join(", ")))
 }
 
-fn at(query: &str, problem: &Failure) -> Failure {
-    Failure::user(format!("queries/{query}.sql: {problem}"))
+fn at(query: &str, problem: &Error) -> Error {
+    Error::refused(format!("queries/{query}.sql: {problem}"))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::api::{Api, Change, Job, StopMode};
-use super::plan::Found;
-use crate::failure::Failure;
+use crate::api::{Api, Change, Job, StopMode};
+use crate::error::{Error, Result};
+use crate::plan::Found;
 
 /// How often a job that is waited for is asked about.
 const POLL: Duration = Duration::from_millis(500);
@@ -25,27 +25,52 @@ enum Seen {
     NotYet,
 }
 
-/// A cluster, and how long its jobs are waited for.
-pub struct Cluster<'a> {
-    pub api: Api,
+/// How jobs are waited for.
+pub struct Waiting<'a> {
+    /// How long one may take to run, or to stop.
     pub timeout: Duration,
+    /// Set where the user asks for the end.
     pub stop: &'a AtomicBool,
+    /// Told of every step, and of every state that a job comes to.
+    pub tell: &'a dyn Fn(&str),
 }
 
-impl Cluster<'_> {
+/// A cluster, and how its jobs are waited for.
+pub struct Cluster<'a> {
+    pub(crate) api: Api,
+    waiting: Waiting<'a>,
+}
+
+impl<'a> Cluster<'a> {
+    /// The cluster whose API is at `url`, `http[s]://host[:port][/path]`; `token` is sent to it as a bearer token,
+    /// and an answer may take `within`.
+    ///
+    /// # Errors
+    /// Where `url` is none, or nothing answers there as Arroyo does.
+    pub fn connect(url: &str, token: Option<String>, within: Duration, waiting: Waiting<'a>) -> Result<Self> {
+        let api = Api::new(url, token, within)?;
+        api.ping()?;
+        Ok(Self { api, waiting })
+    }
+
+    /// Tells the user.
+    pub(crate) fn tell(&self, text: &str) {
+        (self.waiting.tell)(text);
+    }
+
     /// Whether the user has asked for the end.
-    pub fn is_interrupted(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.waiting.stop.load(Ordering::Relaxed)
     }
 
     /// All pipelines with their jobs.
-    pub fn found(&self) -> Result<Vec<Found>, Failure> {
+    pub(crate) fn found(&self) -> Result<Vec<Found>> {
         let pipelines = self.api.pipelines()?.into_iter();
         pipelines.map(|pipeline| Ok(Found { job: self.api.job(&pipeline.id)?, pipeline })).collect()
     }
 
     /// When the newest whole checkpoint of the pipeline's job ended.
-    pub fn checkpoint(&self, id: &str, job: &Job) -> Result<Option<u64>, Failure> {
+    pub(crate) fn checkpoint(&self, id: &str, job: &Job) -> Result<Option<u64>> {
         Ok(self.api.checkpoint(id, &job.id)?.and_then(|checkpoint| checkpoint.finish_time))
     }
 
@@ -54,7 +79,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// Where it fails, with what it says, or is not there in time.
-    pub fn until_sound(&self, name: &str, id: &str, after_run: u64) -> Result<Job, Failure> {
+    pub(crate) fn until_sound(&self, name: &str, id: &str, after_run: u64) -> Result<Job> {
         let begun = Instant::now();
         let (mut moved, mut first_run) = (false, None);
         // Run, since when, and the newest checkpoint then: stopping makes one as well.
@@ -89,7 +114,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// As [`Cluster::until_sound`].
-    pub fn until_running(&self, name: &str, id: &str) -> Result<Job, Failure> {
+    pub(crate) fn until_running(&self, name: &str, id: &str) -> Result<Job> {
         self.wait(name, id, "Running", |job| {
             Ok(match job.state.as_str() {
                 "Running" => Seen::Reached,
@@ -100,7 +125,7 @@ impl Cluster<'_> {
     }
 
     /// Stops the pipeline's job and waits for its end; one that has ended is let be.
-    pub fn stop(&self, name: &str, id: &str, mode: StopMode) -> Result<(), Failure> {
+    pub(crate) fn stop(&self, name: &str, id: &str, mode: StopMode) -> Result<()> {
         match self.api.job(id)? {
             None => return Ok(()),
             Some(job) if job.has_ended() => return Ok(()),
@@ -111,7 +136,7 @@ impl Cluster<'_> {
     }
 
     /// Stops and deletes a pipeline.
-    pub fn remove(&self, name: &str, id: &str, mode: StopMode) -> Result<(), Failure> {
+    pub(crate) fn remove(&self, name: &str, id: &str, mode: StopMode) -> Result<()> {
         self.stop(name, id, mode)?;
         self.api.delete(id)
     }
@@ -121,13 +146,13 @@ impl Cluster<'_> {
         name: &str,
         id: &str,
         wanted: &str,
-        mut see: impl FnMut(&Job) -> Result<Seen, Failure>,
-    ) -> Result<Job, Failure> {
-        let deadline = Instant::now() + self.timeout;
+        mut see: impl FnMut(&Job) -> Result<Seen>,
+    ) -> Result<Job> {
+        let deadline = Instant::now() + self.waiting.timeout;
         let mut before = String::new();
         loop {
             let job = self.api.job(id)?.ok_or_else(|| {
-                Failure::found(format!(
+                Error::failed(format!(
                     "{name} ({id}): Arroyo has made no job for it; its controller's log says why"
                 ))
             })?;
@@ -137,11 +162,11 @@ impl Cluster<'_> {
                 Seen::NotYet => {}
             }
             if job.state != before {
-                eprintln!("{name}: {}", job.state);
+                self.tell(&format!("{name}: {}", job.state));
                 before.clone_from(&job.state);
             }
             if self.is_interrupted() {
-                return Err(Failure::found(format!(
+                return Err(Error::failed(format!(
                     "{name} ({id}): stopped while it was {}; Arroyo goes on with it, and the same command \
                      takes up from there",
                     job.state
@@ -149,24 +174,24 @@ impl Cluster<'_> {
             }
             if Instant::now() >= deadline {
                 let why = self.said(id, &job);
-                return Err(Failure::found(format!(
+                return Err(Error::failed(format!(
                     "{name} ({id}): still {} after {} s, expected {wanted}{why}; see that the cluster has free slots, \
                      or give more with --timeout",
                     job.state,
-                    self.timeout.as_secs()
+                    self.waiting.timeout.as_secs()
                 )));
             }
             std::thread::sleep(POLL);
         }
     }
 
-    fn explained(&self, name: &str, id: &str, job: &Job) -> Failure {
+    fn explained(&self, name: &str, id: &str, job: &Job) -> Error {
         let why = match self.said(id, job) {
             said if said.is_empty() => "; the workers' logs say why".to_owned(),
             said => said,
         };
         let runs = if job.run_id > 1 { format!(" in run {}", job.run_id) } else { String::new() };
-        Failure::found(format!("{name} ({id}): the job is {}{runs}{why}", job.state))
+        Error::failed(format!("{name} ({id}): the job is {}{runs}{why}", job.state))
     }
 
     /// What a job says of its failure.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ureq::http::{Method, Request};
 
-use crate::failure::Failure;
+use crate::error::{Error, Result};
 
 /// Entries that a page is asked to have.
 const PAGE: usize = 100;
@@ -27,6 +27,7 @@ pub struct Api {
 /// A function's text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Udf {
+    /// The text.
     pub definition: String,
     /// `rust` or `python`.
     pub language: String,
@@ -108,11 +109,10 @@ pub struct Checkpoint {
 }
 
 /// How a job is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StopMode {
     /// Not at all: what has been stopped goes on at its newest checkpoint.
-    #[value(skip)]
     None,
     /// After one more checkpoint: what is started later goes on there.
     Checkpoint,
@@ -169,14 +169,14 @@ impl Api {
     ///
     /// # Errors
     /// Where `base` is not `http[s]://host[:port][/path]`.
-    pub fn new(base: &str, token: Option<String>, timeout: Duration) -> Result<Self, Failure> {
+    pub fn new(base: &str, token: Option<String>, timeout: Duration) -> Result<Self> {
         let base = base.trim_end_matches('/');
         let has_host = base
             .strip_prefix("http://")
             .or_else(|| base.strip_prefix("https://"))
             .is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
         if !has_host || base.contains(char::is_whitespace) {
-            return Err(Failure::user(format!("--api {base:?}: expected http://host:port of Arroyo's API")));
+            return Err(Error::refused(format!("--api {base:?}: expected http://host:port of Arroyo's API")));
         }
         let agent =
             ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().new_agent();
@@ -188,7 +188,7 @@ impl Api {
     ///
     /// # Errors
     /// With what answers instead.
-    pub fn ping(&self) -> Result<(), Failure> {
+    pub fn ping(&self) -> Result<()> {
         let answer: String = self.call(Method::GET, "ping", None::<&()>)?;
         match answer.as_str() {
             "Pong" => Ok(()),
@@ -197,20 +197,20 @@ impl Api {
     }
 
     /// Compiles a function on the cluster: its errors, none where it is sound.
-    pub fn check_udf(&self, udf: &Udf) -> Result<Vec<String>, Failure> {
+    pub fn check_udf(&self, udf: &Udf) -> Result<Vec<String>> {
         let checked: Checked = self.call(Method::POST, "udfs/validate", Some(udf))?;
         Ok(checked.errors)
     }
 
     /// Plans a query on the cluster: its errors, none where it is sound.
-    pub fn check_query(&self, query: &str, udfs: &[Udf]) -> Result<Vec<String>, Failure> {
+    pub fn check_query(&self, query: &str, udfs: &[Udf]) -> Result<Vec<String>> {
         let body = serde_json::json!({ "query": query, "udfs": udfs });
         let checked: Checked = self.call(Method::POST, "pipelines/validate_query", Some(&body))?;
         Ok(checked.errors)
     }
 
     /// All pipelines but previews.
-    pub fn pipelines(&self) -> Result<Vec<Pipeline>, Failure> {
+    pub fn pipelines(&self) -> Result<Vec<Pipeline>> {
         let mut all: Vec<Pipeline> = Vec::new();
         loop {
             let after = all.last().map(|last| format!("&starting_after={}", last.id)).unwrap_or_default();
@@ -225,18 +225,18 @@ impl Api {
         }
     }
 
-    pub fn create(&self, pipeline: &NewPipeline<'_>) -> Result<Pipeline, Failure> {
+    pub fn create(&self, pipeline: &NewPipeline<'_>) -> Result<Pipeline> {
         self.call(Method::POST, "pipelines", Some(pipeline))
     }
 
     /// Changes what is given.
-    pub fn change(&self, id: &str, change: &Change) -> Result<(), Failure> {
+    pub fn change(&self, id: &str, change: &Change) -> Result<()> {
         let _: serde_json::Value = self.call(Method::PATCH, &format!("pipelines/{id}"), Some(change))?;
         Ok(())
     }
 
     /// Starts what has failed, at its newest checkpoint. A job that is to be stopped stops again: change that first.
-    pub fn restart(&self, id: &str) -> Result<(), Failure> {
+    pub fn restart(&self, id: &str) -> Result<()> {
         let body = serde_json::json!({ "force": false });
         let _: serde_json::Value =
             self.call(Method::POST, &format!("pipelines/{id}/restart"), Some(&body))?;
@@ -244,25 +244,25 @@ impl Api {
     }
 
     /// Deletes a pipeline whose job has ended.
-    pub fn delete(&self, id: &str) -> Result<(), Failure> {
+    pub fn delete(&self, id: &str) -> Result<()> {
         self.text(Method::DELETE, &format!("pipelines/{id}"), None::<&()>).map(drop)
     }
 
     /// The newest job of a pipeline.
-    pub fn job(&self, id: &str) -> Result<Option<Job>, Failure> {
+    pub fn job(&self, id: &str) -> Result<Option<Job>> {
         let page: Page<Job> = self.call(Method::GET, &format!("pipelines/{id}/jobs"), None::<&()>)?;
         Ok(page.data.into_iter().next())
     }
 
     /// The newest errors of a job, the newest first.
-    pub fn errors(&self, id: &str, job: &str) -> Result<Vec<JobError>, Failure> {
+    pub fn errors(&self, id: &str, job: &str) -> Result<Vec<JobError>> {
         let path = format!("pipelines/{id}/jobs/{job}/errors?limit={PAGE}");
         let page: Page<JobError> = self.call(Method::GET, &path, None::<&()>)?;
         Ok(page.data)
     }
 
     /// The newest checkpoint that is whole.
-    pub fn checkpoint(&self, id: &str, job: &str) -> Result<Option<Checkpoint>, Failure> {
+    pub fn checkpoint(&self, id: &str, job: &str) -> Result<Option<Checkpoint>> {
         let path = format!("pipelines/{id}/jobs/{job}/checkpoints");
         let page: Page<Checkpoint> = self.call(Method::GET, &path, None::<&()>)?;
         let whole = page.data.into_iter().filter(|checkpoint| checkpoint.finish_time.is_some());
@@ -274,25 +274,25 @@ impl Api {
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T> {
         let text = self.text(method, path, body)?;
         serde_json::from_str(&text).map_err(|_| self.foreign(path, &text))
     }
 
-    fn text(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<String, Failure> {
+    fn text(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<String> {
         let url = format!("{}/api/v1/{path}", self.base);
         let mut request = Request::builder().method(&method).uri(&url);
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
         let body = match body {
-            Some(body) => serde_json::to_vec(body).map_err(|error| Failure::fault(&error))?,
+            Some(body) => serde_json::to_vec(body).map_err(|error| Error::failed(error.to_string()))?,
             None => Vec::new(),
         };
         let request = request
             .header("content-type", "application/json")
             .body(body)
-            .map_err(|error| Failure::user(format!("--api {}: {error}", self.base)))?;
+            .map_err(|error| Error::refused(format!("--api {}: {error}", self.base)))?;
         let request = self.agent.configure_request(request).timeout_global(Some(self.timeout)).build();
         let mut answer = self.agent.run(request).map_err(|error| self.silent(&url, &error))?;
         let status = answer.status();
@@ -301,13 +301,13 @@ impl Api {
             return Ok(text);
         }
         Err(match serde_json::from_str::<ErrorAnswer>(&text) {
-            Ok(answer) if status.is_client_error() => Failure::user(format!(
+            Ok(answer) if status.is_client_error() => Error::refused(format!(
                 "Arroyo at {} refuses {method} {path} ({}): {}",
                 self.base,
                 status.as_u16(),
                 answer.error
             )),
-            Ok(answer) => Failure::found(format!(
+            Ok(answer) => Error::failed(format!(
                 "Arroyo at {} failed at {method} {path} ({}): {}; its own log says more, and the command can \
                  be given again",
                 self.base,
@@ -319,18 +319,18 @@ impl Api {
     }
 
     /// No answer, or not in time.
-    fn silent(&self, url: &str, error: &ureq::Error) -> Failure {
+    fn silent(&self, url: &str, error: &ureq::Error) -> Error {
         let remedy = match error {
             ureq::Error::Timeout(_) => "it may be compiling or overloaded: give more with --request-timeout",
             _ => "see that `arroyo cluster` runs and that --api names its address",
         };
-        Failure::found(format!("Arroyo does not answer at {url}: {error}; {remedy}"))
+        Error::failed(format!("Arroyo does not answer at {url}: {error}; {remedy}"))
     }
 
     /// An answer that is none of the API's.
-    fn foreign(&self, path: &str, text: &str) -> Failure {
+    fn foreign(&self, path: &str, text: &str) -> Error {
         let shown: String = text.chars().take(SHOWN).collect();
-        Failure::user(format!(
+        Error::refused(format!(
             "{}/api/v1/{path} does not answer as Arroyo 0.14 or 0.15 does: {:?}; --api has to name the API of \
              such a cluster (port 5115 by default)",
             self.base,
