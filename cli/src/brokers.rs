@@ -1,9 +1,7 @@
 //! Where Kafka is: one option for all commands that reach it.
 
 use clap::Args;
-use hmisr_stream::kafka::KafkaSettings;
-
-use crate::transport::Kafka;
+use hmisr_stream::kafka::{Kafka, KafkaSettings};
 
 /// The brokers of the command line. A command that does without them has its own words for the option.
 #[derive(Debug, Args)]

@@ -12,7 +12,6 @@ mod outcome;
 mod reading;
 mod stop;
 mod terminal;
-mod transport;
 mod up;
 
 use std::io::IsTerminal;

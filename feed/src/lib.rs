@@ -7,10 +7,12 @@
 //! * [`Feeder`]: writes a source into the topic `events`, goes on exactly where it stopped, and
 //!   waits for those who read.
 //! * [`Bridge`]: copies another topic of Kafka into `events`, field by field as [`BridgeSettings`] says.
+//! * [`EventLog`]: the embedded log and Kafka, as the feeder writes them.
 //! * [`FeedIdentity`]: what a data folder was fed from, so that another source is refused.
 
 mod bridge;
 mod error;
+mod event_log;
 mod feeder;
 mod files;
 pub mod generator;
@@ -26,6 +28,7 @@ pub use bridge::{
     TopicTime,
 };
 pub use error::FeedError;
+pub use event_log::EventLog;
 pub use feeder::{EventWriter, Fed, Feeder};
 pub use files::open;
 pub use generator::{Generator, GeneratorSettings, GroundTruth};

@@ -21,6 +21,7 @@ mod settings;
 
 pub use directory::{DirectoryError, StateDirectory};
 pub use error::{Error, ErrorKind, Result};
+pub use hmisr_stream::Delivery;
 pub use metrics::PipelineMetrics;
 pub use progress::PipelineProgress;
-pub use settings::{Delivery, Emit, PipelineSettings};
+pub use settings::{Emit, PipelineSettings};

@@ -1,7 +1,7 @@
 //! How the job runs. What changes a feature's value stands in `FeatureSettings`.
 
 use hmisr_features::{FeatureSettings, VISITS};
-use hmisr_stream::SkipBatch;
+use hmisr_stream::{Delivery, SkipBatch};
 use serde::{Deserialize, Serialize};
 
 /// Which feature records are written.
@@ -12,19 +12,6 @@ pub enum Emit {
     EveryEvent,
     /// The newest per user and commit.
     PerCommit,
-}
-
-/// What is promised of the outputs when something fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// Outputs and input offsets commit in one transaction: a reader of committed records sees
-    /// each output once.
-    ExactlyOnce,
-    /// Outputs are acknowledged before the offsets commit: after a failure some come again, with
-    /// the same partition and offset in them, and readers need not wait for transactions. State is
-    /// as exact as with `exactly_once`.
-    AtLeastOnce,
 }
 
 /// Settings of the job.

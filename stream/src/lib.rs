@@ -1,7 +1,7 @@
 //! What flows between the parts, and how it travels.
 //!
 //! * [`contract`]: one Rust type for each kind of message.
-//! * [`Source`] and [`Sink`]: the two traits that the engine knows, with their [`Error`].
+//! * [`Source`] and [`Sink`]: the two traits that the engine knows, with their [`Error`]; a [`Transport`] makes both.
 //! * [`log`]: topics, offsets and transactions in one RocksDB, inside the process.
 //! * [`kafka`]: the same over Apache Kafka.
 //! * [`memory`]: the same in memory, for simulations.
@@ -14,10 +14,12 @@ pub mod log;
 pub mod memory;
 mod partitioner;
 mod record;
+mod topics;
 mod transport;
 
 pub use condition::{Condition, SkipBatch, Stuck};
 pub use error::{Error, ErrorKind, Result};
 pub use partitioner::{KeySample, Partitioner, Verdict, partition_for_key};
 pub use record::{Header, Outgoing, Record};
-pub use transport::{Limits, Polled, Sink, Source, TopicInfo};
+pub use topics::TopicSettings;
+pub use transport::{Delivery, Limits, Polled, Sink, Source, TopicInfo, Transport};

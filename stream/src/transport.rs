@@ -1,6 +1,9 @@
-//! The two traits between the engine and what carries its records.
+//! The traits between the engine and what carries its records.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Condition, Error, ErrorKind, Outgoing, Record, Result};
 
@@ -146,4 +149,61 @@ pub trait Sink: Send {
     /// # Errors
     /// Kind `Unavailable`.
     fn partitions(&mut self, topic: &str) -> Result<Option<i32>>;
+}
+
+/// What is promised of the outputs when something fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Outputs and input offsets commit in one transaction: a reader of committed records sees
+    /// each output once.
+    ExactlyOnce,
+    /// Outputs are acknowledged before the offsets commit: after a failure some come again, with
+    /// the same partition and offset in them, and readers need not wait for transactions. State is
+    /// as exact as with `exactly_once`.
+    AtLeastOnce,
+}
+
+/// Makes sources and sinks of one log, whichever carries the records.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// What reads a topic.
+    type Source: Source;
+    /// What writes in transactions, for that source.
+    type Sink: Sink<Group = <Self::Source as Source>::Group>;
+
+    /// Reads `topic` for `group`.
+    ///
+    /// # Errors
+    /// Kinds `Configuration`, `MissingTopic`, `Unavailable`.
+    fn source(&self, topic: &str, group: &str) -> Result<Self::Source>;
+
+    /// The same as a dynamic member of the group, whatever the settings say of static ones (KIP-345): a second
+    /// reader would take the first one's place by its name, and that one take it back.
+    ///
+    /// # Errors
+    /// As [`Transport::source`].
+    fn dynamic_source(&self, topic: &str, group: &str) -> Result<Self::Source> {
+        self.source(topic, group)
+    }
+
+    /// A sink that fences its predecessor of the same transactional id; at least once, one without
+    /// transactions.
+    ///
+    /// # Errors
+    /// Kinds `Configuration`, `Unavailable`.
+    fn sink(&self, transactional_id: &str, delivery: Delivery) -> Result<Self::Sink>;
+
+    /// Whether a reader at `positions` has read everything that is committed.
+    ///
+    /// # Errors
+    /// Kinds `MissingTopic`, `Unavailable`.
+    fn is_read(&self, topic: &str, positions: &BTreeMap<i32, i64>) -> Result<bool>;
+
+    /// The log in words.
+    fn describe(&self) -> String;
+}
+
+/// Where a reader stands that may not have come to a partition yet.
+pub(crate) fn position(positions: &BTreeMap<i32, i64>, partition: i32) -> i64 {
+    positions.get(&partition).copied().unwrap_or(0)
 }

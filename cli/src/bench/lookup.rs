@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hmisr_feed::{FeedMetrics, Feeder};
+use hmisr_feed::{EventLog, FeedMetrics, Feeder};
 use hmisr_pipeline::PipelineProgress;
 use hmisr_serving::{Api, HttpServer, Metrics};
 use hmisr_stream::log::Log;
@@ -16,7 +16,6 @@ use serde::Serialize;
 use crate::commands::{OwnState, pipeline, serve};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// Events that may wait for the job.
 const BACKLOG: u64 = 50_000;

@@ -18,15 +18,16 @@ mod usage;
 
 use std::path::Path;
 
-use hmisr_stream::kafka::Admin;
+use hmisr_feed::EventLog;
+use hmisr_stream::kafka::{Admin, Kafka};
 use hmisr_stream::log::Log;
 
 use self::args::{BenchCommand, BenchPipelineArgs};
 use self::phase::{Figures, Phase};
 use self::report::Report;
+use crate::commands::topics;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::{Kafka, Transport};
 
 pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
     match command {
@@ -100,13 +101,13 @@ fn preload(config: &Config, args: &BenchPipelineArgs, folder: &Path) -> Result<(
                 kafka.0.brokers
             )));
         }
-        kafka.create_topics(&config.topics)?;
+        topics::create(&kafka, &config.topics)?;
         return input::write(kafka.writer()?.as_mut(), args.events, args.users, args.partitions);
     }
     let pristine = folder.join("input");
     let log = Log::open(&log_of(&pristine), config.log.clone())?;
     log.create_topics(&config.topics)?;
-    input::write(Transport::writer(&log)?.as_mut(), args.events, args.users, args.partitions)
+    input::write(log.writer()?.as_mut(), args.events, args.users, args.partitions)
 }
 
 /// Runs a phase in a process of its own.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hmisr_feed::EventLog;
 use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
-use hmisr_pipeline::{Delivery, PipelineMetrics, PipelineProgress, StateDirectory};
+use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
 use hmisr_state::StateMetrics;
 use hmisr_stream::contract::topic;
-use hmisr_stream::{Limits, Source};
+use hmisr_stream::{Delivery, Limits, Source};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,6 @@ use super::timed::{SharedNotes, TimedSink, TimedSource};
 use super::{ceiling, cold, input, usage};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// How long the latency phase runs.
 const LATENCY: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ impl Phase {
         }
     }
 
-    pub fn run<T: Transport>(
+    pub fn run<T: EventLog>(
         self,
         config: &Config,
         transport: &T,
@@ -117,7 +117,7 @@ struct Run<'a, T> {
     args: &'a BenchPipelineArgs,
 }
 
-impl<T: Transport> Run<'_, T> {
+impl<T: EventLog> Run<'_, T> {
     fn ceiling(self, source: T::Source) -> Result<Figures, Failure> {
         let notes = SharedNotes::default();
         let settings = &self.config.pipeline;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hmisr_feed::EventWriter;
+use hmisr_feed::{EventLog, EventWriter};
 use hmisr_stream::log::Log;
 use serde::Serialize;
 
@@ -15,7 +15,6 @@ use super::{log_of, usage};
 use crate::commands::pipeline::{self, Job, State};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// Between two samples.
 const SAMPLE: Duration = Duration::from_secs(10);
@@ -70,7 +69,7 @@ pub fn run(mut config: Config, args: &BenchSoakArgs) -> Result<(), Failure> {
     config.state.checkpoints = format!("file://{}", place.canonicalize()?.display());
     config.state.checkpoint_interval_s = 60;
     let log = Log::open(&log_of(folder), config.log.clone())?;
-    Transport::create_topics(&log, &config.topics)?;
+    log.create_topics(&config.topics)?;
     let (stop, registry) = (crate::stop::on_signal()?, prometheus::Registry::new());
     let state = State::new(&config);
     let job = pipeline::start(&config, &log, &folder.join("state"), &registry, state, stop.clone())?;

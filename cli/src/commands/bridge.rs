@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Mapping, TopicTime};
-use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Metrics};
-use hmisr_stream::SkipBatch;
+use hmisr_stream::{Delivery, SkipBatch, Transport};
 use serde::Serialize;
 
 use super::serve::registry;
@@ -16,7 +15,6 @@ use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::outcome::{Least, Outcome};
-use crate::transport::Transport;
 
 /// Arguments of `hmisr bridge`.
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hmisr_features::FeatureSettings;
 use hmisr_feed::{
-    Cut, EventLine, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
+    Cut, EventLine, EventLog, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
 };
 use hmisr_pipeline::plausible;
 use hmisr_stream::contract::{Event, Example, Reason, Rejections};
@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::input::FedFrom;
 use crate::outcome::{Least, Outcome};
-use crate::transport::Transport;
 
 /// Arguments of `hmisr feed`.
 #[derive(Debug, Args)]

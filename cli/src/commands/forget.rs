@@ -5,15 +5,13 @@
 //! off has asked for a user everywhere or nowhere, and the next one asks for whoever is left.
 
 use clap::Args;
-use hmisr_pipeline::Delivery;
 use hmisr_stream::contract::{Id, topic};
-use hmisr_stream::{Error, ErrorKind, Outgoing, Sink};
+use hmisr_stream::{Delivery, Error, ErrorKind, Outgoing, Sink, Transport};
 use serde::Serialize;
 
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// Transactional id: a second run takes over, and ends what a first one left open.
 pub const FORGET: &str = "hmisr-forget";

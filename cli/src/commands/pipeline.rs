@@ -11,8 +11,8 @@ use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, StateDirectory};
 use hmisr_serving::{Activity, Api, HttpServer, Metrics};
 use hmisr_state::StateMetrics;
-use hmisr_stream::SkipBatch;
 use hmisr_stream::contract::topic;
+use hmisr_stream::{SkipBatch, Transport};
 use prometheus::Registry;
 
 use super::serve::{caught_up, registry};
@@ -20,7 +20,6 @@ use super::{OwnState, owners};
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// How often RocksDB's figures are read.
 const FIGURES: Duration = Duration::from_millis(500);

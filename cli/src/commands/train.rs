@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
-use hmisr_pipeline::Delivery;
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
+use hmisr_stream::{Delivery, Transport};
 use hmisr_trainer::online::{Progress, Summary, alone};
 use hmisr_trainer::snapshot::{FolderLock, Snapshot};
 use prometheus::Registry;
@@ -19,7 +19,6 @@ use super::serve::registry;
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// The trainer's consumer group, and its transactional id.
 pub const GROUP: &str = "hmisr-trainer";
@@ -126,7 +125,7 @@ pub fn start<T: Transport>(
         Some(version) => Snapshot::open(folder, Some(version))?.manifest().examples,
         None => 0,
     };
-    let source = transport.source(topic::TRAINING_EXAMPLES, GROUP)?;
+    let source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     let session = match config.kafka.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
         GroupProtocol::Consumer => BROKERS_SESSION,

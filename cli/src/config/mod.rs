@@ -10,7 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use hmisr_features::FeatureSettings;
 use hmisr_pipeline::PipelineSettings;
 use hmisr_state::StateSettings;
-use hmisr_stream::Partitioner;
+use hmisr_stream::TopicSettings;
 use hmisr_stream::kafka::KafkaSettings;
 use hmisr_stream::log::LogSettings;
 use serde::{Deserialize, Serialize};
@@ -51,24 +51,6 @@ pub struct Config {
     pub serving: hmisr_serving::Settings,
     /// `hmisr up`.
     pub up: UpSettings,
-}
-
-/// Topics that are made where they are missing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TopicSettings {
-    /// Partitions of each.
-    pub partitions: i32,
-    /// Copies of each partition on Kafka; -1: the brokers' default.
-    pub replication: i32,
-    /// How the producers of `events` choose a record's partition.
-    pub partitioner: Partitioner,
-}
-
-impl Default for TopicSettings {
-    fn default() -> Self {
-        Self { partitions: 4, replication: -1, partitioner: Partitioner::default() }
-    }
 }
 
 /// How `hmisr up` holds the parts together.

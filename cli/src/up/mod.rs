@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hmisr_feed::{EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder};
+use hmisr_feed::{EventLog, EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder};
 use hmisr_serving::Listening;
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
@@ -28,11 +28,10 @@ use self::args::UpArgs;
 use self::backlog::Backlog;
 use self::report::Report;
 use self::status::Status;
-use crate::commands::{OwnState, pipeline, serve, train};
+use crate::commands::{OwnState, pipeline, serve, topics, train};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::outcome::Least;
-use crate::transport::Transport;
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -72,7 +71,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     match &args.kafka.brokers {
         Some(_) => {
             let kafka = args.kafka.kafka(config.kafka.clone());
-            kafka.create_topics(&config.topics)?;
+            topics::create(&kafka, &config.topics)?;
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
             Up::start(&config, &args, &folder, source, listening, kafka, None)?.run()
@@ -167,7 +166,7 @@ struct Feeding {
     thread: JoinHandle<Result<Fed, Failure>>,
 }
 
-impl<T: Transport> Up<T> {
+impl<T: EventLog> Up<T> {
     fn start(
         config: &Config,
         args: &UpArgs,

@@ -5,6 +5,8 @@ use crate::{Header, Record};
 
 /// The header of a replayed event that names its letter: topic/partition/offset.
 pub const REPLAYED_FROM: &str = "hmisr-replayed-from";
+/// Group and transactional id of who replays dead letters; the groups of the reasons begin with it.
+pub const REPLAY: &str = "hmisr-dlq-replay";
 
 /// What the headers of a dead letter say; see [`DeadLetter`](super::DeadLetter), which writes them.
 #[derive(Debug, Clone, PartialEq, Eq)]

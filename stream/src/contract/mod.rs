@@ -19,7 +19,7 @@ pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
 pub use features::FeatureRecord;
 pub use hmisr_features::MAX_TS;
 pub use hmisr_features::{Diversity, Id};
-pub use letter::{Letter, REPLAYED_FROM};
+pub use letter::{Letter, REPLAY, REPLAYED_FROM};
 pub use owner::{Owners, PartitionOwner};
 pub use rejections::{Example, Rejected, Rejections};
 pub use user_view::{UserView, VisitView};

@@ -1,6 +1,7 @@
 //! Apache Kafka, through librdkafka.
 //!
 //! * [`KafkaSettings`]: where the brokers are, and how to speak with them.
+//! * [`Kafka`]: makes sources and sinks there.
 //! * [`KafkaSource`] and [`KafkaSink`]: the crate's two traits; a sink is a transactional producer.
 //! * [`KafkaProducer`]: plain idempotent writing, for whoever feeds events.
 //! * [`Admin`]: topics are made and described.
@@ -27,6 +28,7 @@ mod settings;
 mod sink;
 mod source;
 mod stuck;
+mod transport;
 mod unjoined;
 mod watch;
 mod writer;
@@ -40,3 +42,4 @@ pub use sample::sample_keys;
 pub use settings::{GroupProtocol, KafkaSettings};
 pub use sink::KafkaSink;
 pub use source::KafkaSource;
+pub use transport::Kafka;

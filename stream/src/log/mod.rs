@@ -10,6 +10,7 @@ mod retention;
 mod sink;
 mod source;
 mod store;
+mod transport;
 
 pub use retention::Retention;
 pub use sink::LogSink;

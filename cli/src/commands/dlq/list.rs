@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
-use hmisr_stream::Record;
 use hmisr_stream::contract::{Letter, REPLAYED_FROM, topic};
+use hmisr_stream::{Record, Transport};
 use serde::Serialize;
 
 use super::args::DlqListArgs;
 use super::to_end::ToEnd;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 /// Characters of a payload that are shown.
 const SHOWN: usize = 160;

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use hmisr_pipeline::Delivery;
-use hmisr_stream::contract::{Letter, REPLAYED_FROM, Reason, topic};
-use hmisr_stream::{Header, Outgoing, Partitioner, Record, Sink, Source};
+use hmisr_feed::EventLog;
+use hmisr_stream::contract::{Letter, REPLAY, REPLAYED_FROM, Reason, topic};
+use hmisr_stream::{Delivery, Header, Outgoing, Partitioner, Record, Sink, Source, Transport};
 use serde::Serialize;
 
 use super::args::DlqReplayArgs;
@@ -16,7 +16,6 @@ use super::list::{place, print_json};
 use super::through::{Again, Through};
 use super::to_end::ToEnd;
 use crate::failure::Failure;
-use crate::transport::{REPLAY, Transport};
 
 /// What a run did, or would do.
 #[derive(Debug, Default, Serialize)]
@@ -92,7 +91,7 @@ impl<S: Source> Marks<S> {
     }
 }
 
-pub fn run<T: Transport>(
+pub fn run<T: EventLog>(
     transport: &T,
     args: &DlqReplayArgs,
     mut through: Option<Through>,
@@ -185,7 +184,7 @@ pub fn run<T: Transport>(
 }
 
 /// One transaction: the events and new letters, and where every reason goes on.
-fn send<T: Transport>(
+fn send<T: EventLog>(
     transport: &T,
     sink: &mut T::Sink,
     outgoing: Vec<(i32, Outgoing)>,

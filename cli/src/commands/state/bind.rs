@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hmisr_state::{Identity, Resources, bind, can_bind};
-use hmisr_stream::Source;
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::KafkaSource;
+use hmisr_stream::{Source, Transport};
 use serde::Serialize;
 
 use super::args::PartitionOffset;
@@ -14,7 +14,6 @@ use super::{print, stores, written_under};
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 #[derive(Serialize)]
 struct Bound {

@@ -1,12 +1,11 @@
 //! The rights that each part of the job needs on Kafka.
 
-use hmisr_pipeline::Delivery;
-use hmisr_stream::contract::topic;
+use hmisr_stream::Delivery;
+use hmisr_stream::contract::{REPLAY, topic};
 use serde::Serialize;
 
 use crate::commands::{forget, train};
 use crate::config::Config;
-use crate::transport::REPLAY;
 
 /// What a part does with a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,21 +4,21 @@ mod acl;
 pub mod args;
 mod partitioner;
 
+use hmisr_stream::TopicSettings;
 use hmisr_stream::contract::topic;
-use hmisr_stream::kafka::{Admin, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics};
+use hmisr_stream::kafka::{Admin, Kafka, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics};
 use serde::Serialize;
 
 use self::acl::Right;
 use self::args::TopicsCommand;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::transport::Transport;
 
 pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
     match command {
         TopicsCommand::Create { kafka, also } => {
             let kafka = kafka.kafka(config.kafka);
-            kafka.create_topics(&config.topics)?;
+            create(&kafka, &config.topics)?;
             let replication = config.topics.replication;
             let also: Vec<TopicSpec> = also
                 .into_iter()
@@ -40,6 +40,15 @@ pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
             check(&config, principal.as_deref(), json)
         }
     }
+}
+
+/// Makes the topics of the settings that are missing on Kafka, and says which.
+pub fn create(kafka: &Kafka, topics: &TopicSettings) -> Result<(), Failure> {
+    let made = kafka.create_topics(topics)?;
+    if !made.is_empty() {
+        tracing::info!(topics = made.join(", "), partitions = topics.partitions, "topics made");
+    }
+    Ok(())
 }
 
 fn list(kafka: &KafkaSettings, names: impl Iterator<Item = String>) -> Result<(), Failure> {
@@ -66,9 +75,10 @@ struct Report {
 
 fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Failure> {
     let admin = Admin::new(&config.kafka)?;
-    let mut topics = standard_topics(config.topics.partitions)
+    let mut topics = config
+        .topics
+        .specs()
         .into_iter()
-        .map(|spec| TopicSpec { replication: config.topics.replication, ..spec })
         .map(|spec| admin.check(&spec, config.kafka.max_message_bytes))
         .collect::<Result<Vec<_>, _>>()?;
     let mut recognised = None;
