@@ -124,8 +124,8 @@ impl Histories {
         embeddings
     }
 
-    /// Gives the gradients by what was read, `[count, len, d]` flat, to the item rows that it was read from.
-    pub(crate) fn give_back(&self, gradients: &[f32], d: usize, mut to: impl FnMut(u32, &[f32])) {
+    /// Scatters the gradients by what was read, `[count, len, d]` flat, to the item rows that it was read from.
+    pub(crate) fn scatter_gradients(&self, gradients: &[f32], d: usize, mut to: impl FnMut(u32, &[f32])) {
         let mut merged = self.merged.iter().peekable();
         for position in self.events() {
             let gradient = &gradients[position * d..(position + 1) * d];
@@ -246,7 +246,7 @@ mod tests {
         // Gradients go back in equal parts.
         let gradients: Vec<f32> = (0..16).map(|n| n as f32).collect();
         let mut given = Vec::new();
-        histories.give_back(&gradients, 2, |row, gradient| given.push((row, gradient.to_vec())));
+        histories.scatter_gradients(&gradients, 2, |row, gradient| given.push((row, gradient.to_vec())));
         let expected: [(u32, [f32; 2]); 6] = [
             (0, [0.0, 0.5]),
             (1, [0.0, 0.5]),

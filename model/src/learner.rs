@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
-use crate::fused::{Fused, known};
+use crate::fused::{Fused, surrogate};
 use crate::hard::hard_softmax;
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
@@ -218,15 +218,19 @@ impl<B: Fused> Learner<'_, B> {
         }
         let asked = Places::new(targets.positions.clone(), positions);
         let answering = self.answering(&vectors, interests, targets);
-        let scores =
-            self.loss(answering.take(vectors), priors.map(|priors| asked.take(priors)), targets, gradients);
-        let by_vectors = answering.give(scores.hidden).reshape([positions, interests, d]);
+        let scores = self.loss(
+            answering.gather(vectors),
+            priors.map(|priors| asked.gather(priors)),
+            targets,
+            gradients,
+        );
+        let by_vectors = answering.scatter(scores.hidden).reshape([positions, interests, d]);
         gradients.times.loss += begun.elapsed();
 
         let begun = Instant::now();
-        let mut surrogate = known(output.vectors, by_vectors);
+        let mut total = surrogate(output.vectors, by_vectors);
         if let (Some(priors), Some(by)) = (output.priors, scores.priors) {
-            surrogate = surrogate + known(priors, asked.give(by));
+            total = total + surrogate(priors, asked.scatter(by));
         }
         for auxiliary in output.auxiliary {
             let value = auxiliary.value.clone().inner().into_data();
@@ -235,15 +239,15 @@ impl<B: Fused> Learner<'_, B> {
             if auxiliary.weight > 0.0 {
                 // Means; the next item's loss is a sum.
                 let weight = auxiliary.weight * targets.rows.len() as f32;
-                surrogate = surrogate + auxiliary.value.mul_scalar(weight);
+                total = total + auxiliary.value.mul_scalar(weight);
             }
         }
-        let mut by = surrogate.backward();
+        let mut by = total.backward();
         add_gradients(&bound, &mut by, &mut gradients.network);
         if let Some(by_input) = input.grad_remove(&mut by) {
             let by_input = by_input.into_data();
             let by_input = by_input.as_slice::<f32>().map_err(not_f32)?;
-            histories.give_back(by_input, d, |row, gradient| gradients.table.add(row, gradient));
+            histories.scatter_gradients(by_input, d, |row, gradient| gradients.table.add(row, gradient));
         }
         if let Some((rows, training)) = training
             && let Some(by_candidates) = training.candidates.grad_remove(&mut by)
@@ -279,8 +283,8 @@ impl<B: Fused> Learner<'_, B> {
         for wanted in wanted.chunks(block) {
             let first = wanted.iter().map(|nth| targets.positions[*nth] * interests);
             let rows = first.flat_map(|first| first..first + interests).collect();
-            let taken = Places::new(rows, vectors.dims()[0]).take(vectors.clone());
-            let mut logits = taken.matmul(transposed.clone()).into_data();
+            let gathered = Places::new(rows, vectors.dims()[0]).gather(vectors.clone());
+            let mut logits = gathered.matmul(transposed.clone()).into_data();
             let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
                 let at = targets.positions[*nth] * interests;

@@ -1,4 +1,4 @@
-//! Rows taken out of a tensor, and rows put back where they were taken from.
+//! Rows gathered from a tensor, and rows scattered back to where they came from.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -21,7 +21,7 @@ impl Places {
     }
 
     /// These rows of `x`.
-    pub(crate) fn take<B: Backend>(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    pub(crate) fn gather<B: Backend>(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         match self.are_all() {
             true => x,
             false => {
@@ -31,20 +31,20 @@ impl Places {
         }
     }
 
-    /// Puts rows where they were taken from, and zeros elsewhere.
-    pub(crate) fn give<B: Backend>(&self, taken: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// Puts rows where they were gathered from, and zeros elsewhere.
+    pub(crate) fn scatter<B: Backend>(&self, gathered: Tensor<B, 2>) -> Tensor<B, 2> {
         if self.are_all() {
-            return taken;
+            return gathered;
         }
-        let ([count, columns], device) = (taken.dims(), taken.device());
+        let ([count, columns], device) = (gathered.dims(), gathered.device());
         let mut from = vec![count; self.of];
         for (nth, place) in self.places.iter().enumerate() {
             assert_eq!(from[*place], count, "a position stands twice");
             from[*place] = nth;
         }
         // Looked up, since a device adds at indices one by one.
-        let taken = Tensor::cat(vec![taken, Tensor::zeros([1, columns], &device)], 0);
-        taken.select(0, indices(&from, &device))
+        let gathered = Tensor::cat(vec![gathered, Tensor::zeros([1, columns], &device)], 0);
+        gathered.select(0, indices(&from, &device))
     }
 }
 
@@ -65,13 +65,13 @@ mod tests {
         let device = backend::device().unwrap();
         let x = Tensor::<Inner, 2>::from_floats([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], &device);
         let some = Places::new(vec![3, 1], 4);
-        let taken = some.take(x.clone());
-        assert_eq!(values(taken.clone()), [7.0, 8.0, 3.0, 4.0]);
-        assert_eq!(values(some.give(taken)), [0.0, 0.0, 3.0, 4.0, 0.0, 0.0, 7.0, 8.0]);
+        let gathered = some.gather(x.clone());
+        assert_eq!(values(gathered.clone()), [7.0, 8.0, 3.0, 4.0]);
+        assert_eq!(values(some.scatter(gathered)), [0.0, 0.0, 3.0, 4.0, 0.0, 0.0, 7.0, 8.0]);
         let all = Places::new(vec![0, 1, 2, 3], 4);
-        assert_eq!(values(all.give(all.take(x.clone()))), values(x));
+        assert_eq!(values(all.scatter(all.gather(x.clone()))), values(x));
         assert_eq!(
-            values(Places::new(Vec::new(), 1).give(Tensor::<Inner, 2>::zeros([0, 2], &device))),
+            values(Places::new(Vec::new(), 1).scatter(Tensor::<Inner, 2>::zeros([0, 2], &device))),
             [0.0; 2]
         );
     }

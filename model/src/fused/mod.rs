@@ -10,10 +10,10 @@
 mod affine;
 mod attention;
 mod drop;
-mod known;
 mod norm;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod rows;
+mod surrogate;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -21,8 +21,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
-pub(crate) use self::known::known;
 pub(crate) use self::norm::NORM_EPSILON;
+pub(crate) use self::surrogate::surrogate;
 use crate::dropout::Mask;
 use crate::gru;
 use crate::softmax::{self, Scores};

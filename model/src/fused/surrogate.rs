@@ -1,4 +1,4 @@
-//! A summand of a loss whose derivative was found elsewhere: automatic differentiation goes on from there.
+//! A surrogate of a loss whose derivative was found elsewhere: automatic differentiation goes on from there.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -9,24 +9,24 @@ use burn::tensor::Tensor;
 
 use super::{Fused, primitive, register, tensor};
 
-/// A summand `[1]` whose derivative by `x` is `by`. Its value is not known here, and is 0. Nothing may scale it
-/// afterwards: what comes back to it is taken for 1, without waiting for a device to say so.
-pub(crate) fn known<B: Fused, const D: usize>(
+/// A summand `[1]` of a loss whose derivative by `x` is `by`. Its value is not known here, and is 0. Nothing may
+/// scale it afterwards: what comes back to it is taken for 1, without waiting for a device to say so.
+pub(crate) fn surrogate<B: Fused, const D: usize>(
     x: Tensor<Autodiff<B>, D>,
     by: Tensor<B, D>,
 ) -> Tensor<Autodiff<B>, 1> {
     let value = primitive(Tensor::<B, 1>::zeros([1], &by.device()));
     let x = primitive(x);
-    tensor(match Known::<D>.prepare::<NoCheckpointing>([x.node]).compute_bound().stateful() {
+    tensor(match Surrogate::<D>.prepare::<NoCheckpointing>([x.node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(primitive(by), value),
         OpsKind::UnTracked(prepared) => prepared.finish(value),
     })
 }
 
 #[derive(Debug)]
-struct Known<const D: usize>;
+struct Surrogate<const D: usize>;
 
-impl<B: Fused, const D: usize> Backward<B, 1> for Known<D> {
+impl<B: Fused, const D: usize> Backward<B, 1> for Surrogate<D> {
     type State = B::FloatTensorPrimitive;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
