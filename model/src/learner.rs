@@ -28,8 +28,8 @@ pub struct Targets {
     pub rows: Vec<u32>,
 }
 
-/// Who looks at scores before they are learnt from.
-pub struct Look<'a> {
+/// Who observes scores before they are learnt from, for prequential evaluation.
+pub struct Observer<'a> {
     /// Whether a target's scores are wanted.
     pub wants: &'a dyn Fn(usize) -> bool,
     /// Takes a target's number and the scores of the whole catalogue.
@@ -164,7 +164,7 @@ pub struct Learner<'a, B: Fused> {
 }
 
 impl<B: Fused> Learner<'_, B> {
-    /// Adds a pass's gradients. `look` is shown the scores of the whole catalogue for the targets
+    /// Adds a pass's gradients. `observer` is shown the scores of the whole catalogue for the targets
     /// that it wants, before anything is learnt from them.
     ///
     /// # Errors
@@ -176,7 +176,7 @@ impl<B: Fused> Learner<'_, B> {
         plan: &Plan,
         samples: Option<Samples>,
         gradients: &mut Gradients,
-        look: Option<Look<'_>>,
+        observer: Option<Observer<'_>>,
     ) -> Result<()> {
         // All losses count by targets.
         if targets.rows.is_empty() {
@@ -213,8 +213,8 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
-        if let Some(look) = look {
-            self.show(&vectors, priors.as_ref(), interests, targets, look)?;
+        if let Some(observer) = observer {
+            self.show(&vectors, priors.as_ref(), interests, targets, observer)?;
         }
         let asked = Places::new(targets.positions.clone(), positions);
         let answering = self.answering(&vectors, interests, targets);
@@ -270,9 +270,9 @@ impl<B: Fused> Learner<'_, B> {
         priors: Option<&Tensor<B, 2>>,
         interests: usize,
         targets: &Targets,
-        look: Look<'_>,
+        observer: Observer<'_>,
     ) -> Result<()> {
-        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (look.wants)(*nth)).collect();
+        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (observer.wants)(*nth)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -289,7 +289,7 @@ impl<B: Fused> Learner<'_, B> {
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
                 let at = targets.positions[*nth] * interests;
                 let priors = priors.as_ref().map_or(&[][..], |priors| &priors[at..at + interests]);
-                (look.show)(*nth, self.settings.architecture.together(rows, priors, items));
+                (observer.show)(*nth, self.settings.architecture.logsumexp_or_max(rows, priors, items));
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ mod time;
 pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use histories::{Histories, Reading};
-pub use learner::{Gradients, Learner, Look, PassTimes, TableGradients, Targets};
+pub use learner::{Gradients, Learner, Observer, PassTimes, TableGradients, Targets};
 pub use network::{Architecture, Auxiliary, Input, Network, Output};
 pub use parameters::{Builder, Parameters};
 pub use settings::ModelSettings;

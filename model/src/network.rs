@@ -75,7 +75,7 @@ impl Architecture {
     /// A user's scores of items from those of each vector, `[K, items]`, and their priors (none:
     /// 0), in the first row:
     /// ln Σ_k e^score where the vectors share a softmax, the greatest where the best answers.
-    pub fn together<'a>(self, scores: &'a mut [f32], priors: &[f32], items: usize) -> &'a [f32] {
+    pub fn logsumexp_or_max<'a>(self, scores: &'a mut [f32], priors: &[f32], items: usize) -> &'a [f32] {
         add_priors(scores, priors);
         let (all, others) = scores.split_at_mut(items);
         if others.is_empty() {
@@ -131,7 +131,7 @@ pub struct Input<'a, B: Backend> {
 #[derive(Debug)]
 pub struct Output<B: Backend> {
     /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one
-    /// interest. An item's score comes from its K inner products by [`Architecture::together`].
+    /// interest. An item's score comes from its K inner products by [`Architecture::logsumexp_or_max`].
     pub vectors: Tensor<B, 3>,
     /// What each vector's scores begin with, `[histories · len, K]`; none: 0.
     pub priors: Option<Tensor<B, 2>>,
@@ -219,11 +219,11 @@ mod tests {
     fn vectors_answer_together_or_the_best_does() {
         let scores = [1.0, 2.0, 0.0, 3.0, 2.0, -9.0];
         let (mut joint, mut best) = (scores, scores);
-        let joint = Architecture::Hmisr.together(&mut joint, &[], 3);
-        assert_eq!(Architecture::Mind.together(&mut best, &[], 3), [3.0, 2.0, 0.0]);
+        let joint = Architecture::Hmisr.logsumexp_or_max(&mut joint, &[], 3);
+        assert_eq!(Architecture::Mind.logsumexp_or_max(&mut best, &[], 3), [3.0, 2.0, 0.0]);
         for (found, expected) in joint.iter().zip([3.126_928, 2.693_147, 0.000_123]) {
             assert!((found - expected).abs() < 1e-5, "{joint:?}");
         }
-        assert_eq!(Architecture::Sasrec.together(&mut [4.0, 5.0], &[], 2), [4.0, 5.0]);
+        assert_eq!(Architecture::Sasrec.logsumexp_or_max(&mut [4.0, 5.0], &[], 2), [4.0, 5.0]);
     }
 }

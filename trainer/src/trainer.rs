@@ -6,7 +6,7 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Architecture, Gradients, Histories, Learner, Look, Reading, TableGradients, Targets};
+use hmisr_model::{Architecture, Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, chunks, is_target, passes};
@@ -225,8 +225,8 @@ impl Trainer {
                 evaluation.rank(example, targets.rows[nth], scores, seen, marks);
             };
             let wants = |nth: usize| examples[nth].is_multiple_of(stride);
-            let look = Look { wants: &wants, show: &mut show };
-            learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(look))?;
+            let observer = Observer { wants: &wants, show: &mut show };
+            learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(observer))?;
         }
         report.times.prepare += gradients.times.prepare;
         report.times.forward += gradients.times.forward;

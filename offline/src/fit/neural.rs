@@ -236,8 +236,11 @@ impl Scorer for Neural<'_> {
             let priors = priors.as_ref().and_then(|priors| priors.as_slice::<f32>().ok()).unwrap_or_default();
             for (nth, of_user) in products.chunks_exact(k * items).enumerate() {
                 let priors = priors.get(nth * k..(nth + 1) * k).unwrap_or_default();
-                let together =
-                    self.settings.architecture.together(&mut of_user.to_vec(), priors, items).to_vec();
+                let together = self
+                    .settings
+                    .architecture
+                    .logsumexp_or_max(&mut of_user.to_vec(), priors, items)
+                    .to_vec();
                 scores.extend(together);
             }
             if let (Some((hmisr, view)), true) = (&view, self.ranks) {

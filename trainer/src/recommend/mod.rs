@@ -215,7 +215,11 @@ impl Recommender {
             }
             _ => {
                 let mut scores = scores.to_vec();
-                let all = self.settings.architecture.together(&mut scores, &user.priors, self.items().max(1));
+                let all = self.settings.architecture.logsumexp_or_max(
+                    &mut scores,
+                    &user.priors,
+                    self.items().max(1),
+                );
                 candidates.iter().map(|row| all[*row as usize]).collect()
             }
         };
