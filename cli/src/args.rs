@@ -13,6 +13,7 @@ use crate::commands::eval::args::EvalArgs;
 use crate::commands::feed::FeedArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::forget::ForgetArgs;
+use crate::commands::model::ModelCommand;
 use crate::commands::monitoring::MonitoringArgs;
 use crate::commands::pipeline::PipelineArgs;
 use crate::commands::probe::ProbeArgs;
@@ -103,6 +104,9 @@ pub enum Command {
     /// docs/evaluation.md defines protocols and measures. With --runs networks are fitted first,
     /// where they are not yet; --set names a setting of their fits, as with hmisr fit.
     Eval(Box<EvalArgs>),
+    /// Look at published versions of the model, and say which one servers take.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Look into the state of a stopped job, check it, copy it, bring it back.
     #[command(subcommand)]
     State(StateCommand),

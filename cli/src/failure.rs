@@ -117,6 +117,13 @@ impl From<hmisr_trainer::Error> for Failure {
     }
 }
 
+impl From<hmisr_recommend::Error> for Failure {
+    fn from(error: hmisr_recommend::Error) -> Self {
+        let is_users = error.kind() != hmisr_recommend::ErrorKind::Io;
+        Self::of(&error, is_users)
+    }
+}
+
 impl From<hmisr_arroyo::Error> for Failure {
     fn from(error: hmisr_arroyo::Error) -> Self {
         Self::of(&error, error.kind() == hmisr_arroyo::ErrorKind::Refused)

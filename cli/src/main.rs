@@ -63,6 +63,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Backfill(args) => commands::backfill::run(config, args),
         Command::Fit(args) => commands::fit::run(*args, &cli.set),
         Command::Eval(args) => commands::eval::run(*args, &cli.set),
+        Command::Model(command) => commands::model::run(command),
         Command::State(command) => commands::state::run(config, command),
         Command::Topics(command) => commands::topics::run(config, command),
         Command::Dlq(command) => commands::dlq::run(config, command),
@@ -77,7 +78,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new(
-            "warn,hmisr=info,hmisr_feed=info,hmisr_offline=info,hmisr_pipeline=info,hmisr_trainer=info,hmisr_serving=info",
+            "warn,hmisr=info,hmisr_feed=info,hmisr_offline=info,hmisr_pipeline=info,hmisr_recommend=info,hmisr_trainer=info,hmisr_serving=info",
         )
     });
     tracing_subscriber::fmt()

@@ -25,6 +25,7 @@
 
 mod clock;
 mod diversity;
+mod error;
 mod id;
 mod id63;
 mod missing;

@@ -31,7 +31,6 @@ pub mod parameters;
 mod places;
 mod positions;
 pub mod random;
-pub mod rerank;
 pub mod settings;
 mod simd;
 pub mod softmax;

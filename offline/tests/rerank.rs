@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use crate::common::dataset;
-use hmisr_model::rerank::{Candidate, Objective, rerank};
 use hmisr_offline::measures::{
     self, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto, select_lambda,
 };
 use hmisr_offline::{CaseResult, PerCase, Protocol, Split};
+use hmisr_recommend::rerank::{Candidate, Objective, rerank};
 use proptest::prelude::*;
 
 /// The definition, with every distance computed anew.
@@ -98,7 +98,7 @@ fn a_candidate_moves_to_its_new_place() {
         items(&measures::rerank(&split, &answers, Objective::Mmr, Lambda::Fixed(0.0))),
         items(&answers)
     );
-    let personal = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Personal(1.0));
+    let personal = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Personal { most: 1.0 });
     assert_eq!(personal.results, found.results, "1.0 × 0.5");
     let mut far = answers.clone();
     far.results[0].rank = None;

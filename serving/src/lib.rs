@@ -1,7 +1,7 @@
 //! Recommendations over HTTP, from the newest snapshot.
 //!
 //! * [`Model`] and [`ModelLoader`]: what answers, and where it comes from ([`Snapshots`] is the
-//!   trainer's folder).
+//!   folder of published versions).
 //! * [`ModelSlot`] and [`Watcher`]: the model in force and what swaps it. Readers never lock, a
 //!   request keeps the model that it began with, and a snapshot that cannot be loaded leaves the
 //!   old one serving.
@@ -44,13 +44,11 @@ mod watcher;
 pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
+pub use hmisr_recommend::{CategoryShare, Interest, Lambda, Origin, Profile, Recommendation, Scored};
 pub use lookup::{LookedIn, LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;
-pub use model::{
-    CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
-    RecommendationSource, Scored,
-};
+pub use model::{Model, ModelError, ModelInfo, ModelLoader};
 pub use server::{Ended, HttpServer, Listening, serve};
 pub use settings::{InvalidSetting, Settings};
 pub use slot::ModelSlot;

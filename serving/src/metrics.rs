@@ -5,7 +5,7 @@ use prometheus::{
     Registry,
 };
 
-use crate::{ErrorKind, RecommendationSource};
+use crate::{ErrorKind, Origin};
 
 /// Upper bounds of request and look-up times, seconds.
 const SECONDS: [f64; 14] =
@@ -221,7 +221,7 @@ impl Metrics {
     }
 
     /// Notes a recommendation.
-    pub(crate) fn recommended(&self, source: RecommendationSource) {
+    pub(crate) fn recommended(&self, source: Origin) {
         self.recommendations[source as usize].inc();
     }
 }
@@ -246,7 +246,7 @@ mod tests {
         let metrics = Metrics::new(&registry).unwrap();
         metrics.rejected(ErrorKind::Overloaded);
         metrics.answered(Endpoint::of("/v1/users/a"), 503, 0.1);
-        metrics.recommended(RecommendationSource::Popularity);
+        metrics.recommended(Origin::Popularity);
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         for line in [
             "hmisr_serving_rejected_total{kind=\"overloaded\"} 1",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hmisr_recommend::{Lambda, Profile, Recommendation};
 use hmisr_stream::contract::Id;
 use serde::Serialize;
 
@@ -35,7 +36,8 @@ pub trait Model: Send + Sync + 'static {
 
 /// Where versions come from.
 pub trait ModelLoader: Send + Sync + 'static {
-    /// The newest published version; none where nothing has been published yet.
+    /// The version to serve: the newest published one, unless one is promoted; none where nothing has been
+    /// published yet.
     ///
     /// # Errors
     /// Where it cannot be known.
@@ -75,83 +77,8 @@ pub struct ModelInfo {
     pub items: u64,
     /// Next offset per partition of `training-examples`: all before it is in the model.
     pub offsets: BTreeMap<i32, i64>,
-    /// The settings that the model was made with.
+    /// The model's settings, as `model`.
     pub config: serde_json::Value,
     /// What the trainer measured up to this version.
     pub metrics: serde_json::Value,
-}
-
-/// How much diversity weighs in the re-ranking, 0 (relevance alone) to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Lambda {
-    /// This much for every user.
-    Fixed(f32),
-    /// This much times the user's diversity score.
-    Personal(f32),
-}
-
-/// What the model sees in a user.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Profile {
-    /// How various the user's next choices are expected to be, 0 (focused) to 1 (exploring).
-    pub diversity_score: f32,
-    /// The interests.
-    pub interests: Vec<Interest>,
-}
-
-/// One interest of a user.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Interest {
-    /// Its share of the user's history.
-    pub mass: f32,
-    /// What it is about, the greatest share first.
-    pub categories: Vec<CategoryShare>,
-}
-
-/// A category's share of an interest.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CategoryShare {
-    /// The category.
-    pub category: Id,
-    /// Its share.
-    pub share: f32,
-}
-
-/// A model's answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recommendation {
-    /// Best first.
-    pub items: Vec<Scored>,
-    /// What ranked them.
-    pub source: RecommendationSource,
-    /// The user's diversity score; none where the model has none.
-    pub diversity_score: Option<f32>,
-    /// How much diversity weighed.
-    pub lambda: f32,
-}
-
-/// One recommended item.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Scored {
-    /// The item.
-    pub item_id: Id,
-    /// Its category.
-    pub category: Id,
-    /// The higher, the better; comparable within one answer only.
-    pub score: f32,
-    /// The interest that brought it, as [`Profile::interests`] counts them from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interest: Option<usize>,
-    /// Its place by relevance alone, counted from 1: what the re-ranking changed.
-    pub relevance_rank: usize,
-}
-
-/// What ranked the items of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecommendationSource {
-    /// The model, from the user's history.
-    Model,
-    /// The items' popularity: nothing in the history is known to the model.
-    Popularity,
 }

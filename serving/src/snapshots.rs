@@ -1,18 +1,15 @@
-//! The folder that the trainer publishes to.
+//! The folder that trainers and fits publish to.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hmisr_recommend::artifact::{Artifact, Manifest, served_version};
+use hmisr_recommend::{Lambda, Profile, Recommendation, Recommender, Request};
 use hmisr_stream::contract::Id;
-use hmisr_trainer::recommend::{self, Recommender};
-use hmisr_trainer::snapshot::{Manifest, Snapshot, latest_version};
 
-use crate::{
-    CategoryShare, Interest, Lambda, Model, ModelError, ModelInfo, ModelLoader, Profile, Recommendation,
-    RecommendationSource, Scored,
-};
+use crate::{Model, ModelError, ModelInfo, ModelLoader};
 
-/// Loads the trainer's snapshots. A folder that does not exist yet is one without versions: a
+/// Loads published versions. A folder that does not exist yet is one without versions: a
 /// server may start before its trainer.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
@@ -35,11 +32,11 @@ impl Snapshots {
 
 impl ModelLoader for Snapshots {
     fn latest(&self) -> Result<Option<u64>, ModelError> {
-        latest_version(&self.root).map_err(|error| ModelError::new(error.to_string()))
+        served_version(&self.root).map_err(|error| ModelError::new(error.to_string()))
     }
 
     fn load(&self, version: u64) -> Result<Arc<dyn Model>, ModelError> {
-        let mut snapshot = Snapshot::open(&self.root, Some(version)).map_err(failed)?;
+        let mut snapshot = Artifact::open(&self.root, Some(version)).map_err(failed)?;
         if let Some(most) = self.most_bytes {
             snapshot = snapshot.within(most);
         }
@@ -67,47 +64,15 @@ impl Model for Trained {
         lambda: Lambda,
         exclude: &dyn Fn(&Id) -> bool,
     ) -> Result<Recommendation, ModelError> {
-        let lambda = match lambda {
-            Lambda::Fixed(lambda) => recommend::Lambda::Fixed(lambda),
-            Lambda::Personal(most) => recommend::Lambda::Personal { most },
-        };
-        let request = recommend::Request { history, k, lambda, exclude };
-        let answer = self.recommender.recommend(&request).map_err(failed)?;
-        let source = match answer.source {
-            recommend::Origin::Model => RecommendationSource::Model,
-            recommend::Origin::Popularity => RecommendationSource::Popularity,
-        };
-        let items = answer.items.into_iter().map(|scored| Scored {
-            item_id: scored.item,
-            category: scored.category,
-            score: scored.score,
-            interest: scored.interest,
-            relevance_rank: scored.relevance_rank,
-        });
-        Ok(Recommendation {
-            items: items.collect(),
-            source,
-            diversity_score: answer.diversity_score,
-            lambda: answer.lambda,
-        })
+        self.recommender.recommend(&Request { history, k, lambda, exclude }).map_err(failed)
     }
 
     fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
-        let Some(profile) = self.recommender.profile(history).map_err(failed)? else { return Ok(None) };
-        let interest = |interest: recommend::Interest| Interest {
-            mass: interest.mass,
-            categories: interest
-                .categories
-                .into_iter()
-                .map(|(category, share)| CategoryShare { category, share })
-                .collect(),
-        };
-        let interests = profile.interests.into_iter().map(interest).collect();
-        Ok(Some(Profile { diversity_score: profile.diversity_score, interests }))
+        self.recommender.profile(history).map_err(failed)
     }
 }
 
-fn failed(error: hmisr_trainer::Error) -> ModelError {
+fn failed(error: hmisr_recommend::Error) -> ModelError {
     ModelError::new(error.to_string())
 }
 
@@ -118,7 +83,7 @@ fn info(manifest: &Manifest) -> serde_json::Result<ModelInfo> {
         step: manifest.step,
         items: manifest.items,
         offsets: manifest.offsets.clone(),
-        config: serde_json::to_value(&manifest.settings)?,
+        config: serde_json::json!({ "model": manifest.model }),
         metrics: serde_json::to_value(manifest.metrics)?,
     })
 }

@@ -288,7 +288,7 @@ mod tests {
     use hmisr_stream::contract::Id;
 
     use super::*;
-    use crate::{Lambda, ModelInfo, Profile, Recommendation, RecommendationSource};
+    use crate::{Lambda, ModelInfo, Origin, Profile, Recommendation};
 
     struct Plain(ModelInfo);
 
@@ -304,7 +304,7 @@ mod tests {
             _: Lambda,
             _: &dyn Fn(&Id) -> bool,
         ) -> Result<Recommendation, ModelError> {
-            let source = RecommendationSource::Popularity;
+            let source = Origin::Popularity;
             Ok(Recommendation { items: Vec::new(), source, diversity_score: None, lambda: 0.0 })
         }
 

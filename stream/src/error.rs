@@ -1,7 +1,5 @@
 //! The crate's one public error: a kind to act on, and a text for people.
 
-use std::fmt;
-
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -25,46 +23,7 @@ pub enum ErrorKind {
     Corrupt,
 }
 
-/// A failure of a source, a sink or a log.
-#[derive(Debug)]
-pub struct Error {
-    kind: ErrorKind,
-    message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-/// The crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
-
-impl Error {
-    /// An error with a text that names field, value, place and remedy.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
-    }
-
-    /// The same, with what caused it.
-    pub fn caused(
-        kind: ErrorKind,
-        message: impl Into<String>,
-        source: impl std::error::Error + Send + Sync + 'static,
-    ) -> Self {
-        Self { kind, message: message.into(), source: Some(Box::new(source)) }
-    }
-
-    /// What the caller can do.
-    pub fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
-    }
+hmisr_features::error_with_kind! {
+    /// A failure of a source, a sink or a log.
+    ErrorKind
 }

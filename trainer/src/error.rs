@@ -1,7 +1,5 @@
 //! The crate's one public error: a kind to act on, and a text for people.
 
-use std::fmt;
-
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -25,51 +23,14 @@ pub enum ErrorKind {
     Diverged,
 }
 
-/// A failure of the trainer, its snapshots or its model.
-#[derive(Debug)]
-pub struct Error {
-    kind: ErrorKind,
-    message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+hmisr_features::error_with_kind! {
+    /// A failure of the trainer, its snapshots or its model.
+    ErrorKind
 }
-
-/// The crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error with a text that names field, value, place and remedy.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
-    }
-
-    /// The same, with what caused it.
-    pub fn caused(
-        kind: ErrorKind,
-        message: impl Into<String>,
-        source: impl std::error::Error + Send + Sync + 'static,
-    ) -> Self {
-        Self { kind, message: message.into(), source: Some(Box::new(source)) }
-    }
-
-    /// What the caller can do.
-    pub fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-
     pub(crate) fn io(doing: &str, path: &std::path::Path, source: std::io::Error) -> Self {
         Self::caused(ErrorKind::Io, format!("cannot {doing} {}: {source}", path.display()), source)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
     }
 }
 
@@ -79,6 +40,21 @@ impl From<hmisr_model::Error> for Error {
             hmisr_model::ErrorKind::Configuration => ErrorKind::Configuration,
             hmisr_model::ErrorKind::Backend => ErrorKind::Backend,
             hmisr_model::ErrorKind::Diverged => ErrorKind::Diverged,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl From<hmisr_recommend::Error> for Error {
+    fn from(error: hmisr_recommend::Error) -> Self {
+        use hmisr_recommend::ErrorKind as Published;
+        let kind = match error.kind() {
+            Published::Configuration => ErrorKind::Configuration,
+            Published::Backend => ErrorKind::Backend,
+            Published::Io => ErrorKind::Io,
+            Published::Busy => ErrorKind::Busy,
+            Published::Missing => ErrorKind::Missing,
+            Published::Corrupt => ErrorKind::Corrupt,
         };
         Self::caused(kind, error.to_string(), error)
     }

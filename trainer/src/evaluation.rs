@@ -27,9 +27,9 @@ impl Evaluation {
         self.ranked[example] = Some(if row < self.known {
             let model = rank(&scores[..self.known], row, marks.distinct(seen, self.known, target));
             let popularity = self.popularity.rank(row, marks.distinct(seen, self.known, target));
-            Ranked { model: Some(model), popularity: Some(popularity) }
+            Ranked { model: Some(model), popularity: Some(popularity), served: None }
         } else {
-            Ranked { model: None, popularity: None }
+            Ranked { model: None, popularity: None, served: None }
         });
     }
 }

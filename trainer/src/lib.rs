@@ -1,18 +1,15 @@
-//! The online trainer: the model, its embedding table, the loop that evaluates and learns from
-//! the stream of training examples, and the snapshots that it publishes.
+//! The online trainer: the loop that evaluates and learns from the stream of training examples, and
+//! what it keeps beside each version that it publishes so that it can go on.
 
 mod batch;
-pub mod catalogue;
 mod error;
 mod evaluation;
-mod habits;
 mod metrics;
 pub mod online;
-mod plain;
 pub mod prequential;
-pub mod recommend;
 mod report;
 mod seen;
+mod served;
 pub mod settings;
 pub mod snapshot;
 mod state;
@@ -23,7 +20,6 @@ pub use hmisr_model::backend;
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::Metrics;
 pub use online::{Progress, Summary, run};
-pub use recommend::{Recommendation, Recommender, Scored};
 pub use report::{StepReport, StepTimes};
 pub use settings::Settings;
 pub use state::State;

@@ -6,9 +6,10 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, exponential_buckets,
 };
 
+use hmisr_recommend::artifact::Manifest;
+
 use crate::prequential::Means;
 use crate::report::StepReport;
-use crate::snapshot::Manifest;
 
 /// The trainer's metrics, labels resolved.
 #[derive(Debug, Clone)]
@@ -26,10 +27,9 @@ pub struct Metrics {
     pub(crate) announce_failures: IntCounter,
     pub(crate) loss: Gauge,
     pub(crate) gradient_norm: Gauge,
-    model_hr: Gauge,
-    model_ndcg: Gauge,
-    popularity_hr: Gauge,
-    popularity_ndcg: Gauge,
+    /// By the model, popularity, and as served with λ = 0 and with the user's own.
+    hr: [Gauge; 4],
+    ndcg: [Gauge; 4],
     unknown: Gauge,
     pub(crate) catalogue: IntGauge,
     pub(crate) seen_entries: IntGauge,
@@ -77,12 +77,14 @@ impl Metrics {
             Ok::<_, prometheus::Error>([
                 vec.with_label_values(&["model"]),
                 vec.with_label_values(&["popularity"]),
+                vec.with_label_values(&["served"]),
+                vec.with_label_values(&["personal"]),
             ])
         };
-        let [model_hr, popularity_hr] =
-            by_ranker("hr10_ratio", "HR@10 before learning, over the newest examples, by ranker")?;
-        let [model_ndcg, popularity_ndcg] =
-            by_ranker("ndcg10_ratio", "NDCG@10 before learning, over the newest examples, by ranker")?;
+        let of_rankers = "before learning, over the newest examples: `model` and `popularity` rank the whole catalogue \
+                          for each, `served` (λ = 0) and `personal` are lists as a server makes them, for one in 64";
+        let hr = by_ranker("hr10_ratio", &format!("HR@10 {of_rankers}"))?;
+        let ndcg = by_ranker("ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
         Ok(Self {
             steps: counter("steps_total", "Micro-batches learnt from")?,
             examples: counter("examples_total", "Examples learnt from")?,
@@ -106,10 +108,8 @@ impl Metrics {
             )?,
             loss: gauge("loss_nats", "Mean cross-entropy of the newest batch before learning from it")?,
             gradient_norm: gauge("gradient_norm", "Norm of the newest gradient before clipping")?,
-            model_hr,
-            model_ndcg,
-            popularity_hr,
-            popularity_ndcg,
+            hr,
+            ndcg,
             unknown: gauge(
                 "unknown_target_ratio",
                 "Share of the newest targets that the model did not know",
@@ -159,10 +159,12 @@ impl Metrics {
         self.batch.observe(report.examples as f64);
         self.loss.set(report.loss);
         self.gradient_norm.set(report.gradient_norm);
-        self.model_hr.set(rolling.model_hr);
-        self.model_ndcg.set(rolling.model_ndcg);
-        self.popularity_hr.set(rolling.popularity_hr);
-        self.popularity_ndcg.set(rolling.popularity_ndcg);
+        let Means { model_hr, popularity_hr, served_hr, personal_hr, .. } = *rolling;
+        let Means { model_ndcg, popularity_ndcg, served_ndcg, personal_ndcg, .. } = *rolling;
+        let hr = [model_hr, popularity_hr, served_hr, personal_hr];
+        let ndcg = [model_ndcg, popularity_ndcg, served_ndcg, personal_ndcg];
+        self.hr.iter().zip(hr).for_each(|(gauge, value)| gauge.set(value));
+        self.ndcg.iter().zip(ndcg).for_each(|(gauge, value)| gauge.set(value));
         self.unknown.set(rolling.unknown);
         self.catalogue.set(report.items as i64);
     }
@@ -172,7 +174,6 @@ impl Metrics {
         // One of the future would hide for as long that nothing newer comes.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         self.snapshot_time.set((manifest.created_ms as f64 / 1_000.0).min(now));
-        let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
-        self.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.snapshot_bytes.set(i64::try_from(manifest.bytes()).unwrap_or(i64::MAX));
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+pub use hmisr_recommend::artifact::Means;
 use serde::{Deserialize, Serialize};
 
 /// Cut-off of both measures.
@@ -25,6 +26,17 @@ pub struct Ranked {
     pub model: Option<f64>,
     /// The same by the counts of earlier targets.
     pub popularity: Option<f64>,
+    /// Where the lists that would have been served have it; none where this example was not asked for.
+    pub served: Option<Served>,
+}
+
+/// A target's places, from 1, in lists of ten as a server makes them; none where it does not stand in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Served {
+    /// By relevance alone, λ = 0.
+    pub relevance: Option<f64>,
+    /// Re-ranked with the user's own λ.
+    pub personal: Option<f64>,
 }
 
 /// Sums over ranked examples.
@@ -42,23 +54,12 @@ pub struct Sums {
     model_ndcg: u64,
     /// Popularity's NDCG, summed, bit pattern of an f64.
     popularity_ndcg: u64,
-}
-
-/// Means over ranked examples.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Means {
-    /// Examples.
-    pub examples: u64,
-    /// Share of targets that were not known.
-    pub unknown: f64,
-    /// The model's HR@10.
-    pub model_hr: f64,
-    /// The model's NDCG@10.
-    pub model_ndcg: f64,
-    /// Popularity's HR@10.
-    pub popularity_hr: f64,
-    /// Popularity's NDCG@10.
-    pub popularity_ndcg: f64,
+    /// Examples that were ranked as served.
+    #[serde(default)]
+    served: u64,
+    /// Hits and NDCG (bit pattern) of the lists by relevance, then of those with the user's own λ.
+    #[serde(default)]
+    served_sums: [(u64, u64); 2],
 }
 
 impl Sums {
@@ -72,6 +73,13 @@ impl Sums {
         };
         self.model_hits += u64::from(hit(ranked.model));
         self.popularity_hits += u64::from(hit(ranked.popularity));
+        if let Some(Served { relevance, personal }) = ranked.served {
+            self.served += 1;
+            for ((hits, ndcg), rank) in self.served_sums.iter_mut().zip([relevance, personal]) {
+                *hits += u64::from(hit(rank));
+                *ndcg = (f64::from_bits(*ndcg) + gain(rank)).to_bits();
+            }
+        }
         self.model_ndcg = (f64::from_bits(self.model_ndcg) + gain(ranked.model)).to_bits();
         self.popularity_ndcg = (f64::from_bits(self.popularity_ndcg) + gain(ranked.popularity)).to_bits();
     }
@@ -82,6 +90,11 @@ impl Sums {
         self.unknown += other.unknown;
         self.model_hits += other.model_hits;
         self.popularity_hits += other.popularity_hits;
+        self.served += other.served;
+        for ((hits, ndcg), (more, gain)) in self.served_sums.iter_mut().zip(other.served_sums) {
+            *hits += more;
+            *ndcg = (f64::from_bits(*ndcg) + f64::from_bits(gain)).to_bits();
+        }
         self.model_ndcg = (f64::from_bits(self.model_ndcg) + f64::from_bits(other.model_ndcg)).to_bits();
         self.popularity_ndcg =
             (f64::from_bits(self.popularity_ndcg) + f64::from_bits(other.popularity_ndcg)).to_bits();
@@ -90,6 +103,8 @@ impl Sums {
     /// The means; zeros without examples.
     pub fn means(&self) -> Means {
         let count = self.examples.max(1) as f64;
+        let served = self.served.max(1) as f64;
+        let [relevance, personal] = self.served_sums;
         Means {
             examples: self.examples,
             unknown: self.unknown as f64 / count,
@@ -97,6 +112,11 @@ impl Sums {
             model_ndcg: f64::from_bits(self.model_ndcg) / count,
             popularity_hr: self.popularity_hits as f64 / count,
             popularity_ndcg: f64::from_bits(self.popularity_ndcg) / count,
+            served: self.served,
+            served_hr: relevance.0 as f64 / served,
+            served_ndcg: f64::from_bits(relevance.1) / served,
+            personal_hr: personal.0 as f64 / served,
+            personal_ndcg: f64::from_bits(personal.1) / served,
         }
     }
 }
@@ -307,11 +327,14 @@ mod tests {
     fn sums_are_the_published_measures() {
         let mut sums = Sums::default();
         for model in [Some(1.0), Some(3.0), Some(10.5), None] {
-            sums.add(Ranked { model, popularity: Some(11.0) });
+            let served = Some(Served { relevance: model, personal: None });
+            sums.add(Ranked { model, popularity: Some(11.0), served });
         }
         let means = sums.means();
         assert_eq!((means.model_hr, means.unknown, means.popularity_hr), (0.5, 0.25, 0.0));
         assert!((means.model_ndcg - (1.0 + 0.5) / 4.0).abs() < 1e-12);
+        assert_eq!((means.served, means.served_hr, means.personal_hr), (4, 0.5, 0.0));
+        assert!((means.served_ndcg - means.model_ndcg).abs() < 1e-12);
     }
 
     #[test]
@@ -320,7 +343,7 @@ mod tests {
         for n in 0..300_000u32 {
             // Hits only in the last tenth.
             let model = Some(if n >= 270_000 { 1.0 } else { 99.0 });
-            prequential.add(&[Ranked { model, popularity: None }], 0, 1_000);
+            prequential.add(&[Ranked { model, popularity: None, served: None }], 0, 1_000);
         }
         let curve = prequential.curve();
         assert!((200..=400).contains(&curve.len()), "{}", curve.len());

@@ -38,6 +38,8 @@ pub struct StepReport {
 pub struct StepTimes {
     /// Merging, cutting, admitting items, gathering rows.
     pub prepare: Duration,
+    /// Ranking a sample as it would have been served.
+    pub served: Duration,
     /// The encoder's forward pass.
     pub forward: Duration,
     /// Logits, ranks, loss and its gradients.
@@ -52,6 +54,7 @@ impl StepTimes {
     /// Adds another step's.
     pub fn add(&mut self, other: &Self) {
         self.prepare += other.prepare;
+        self.served += other.served;
         self.forward += other.forward;
         self.loss += other.loss;
         self.backward += other.backward;

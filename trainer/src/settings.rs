@@ -14,8 +14,12 @@ use crate::{Error, ErrorKind, Result};
 pub struct Settings {
     /// The folder that trainer and servers share: snapshots, their pointer, and the journal.
     pub folder: PathBuf,
-    /// The model. A snapshot of another one is refused.
+    /// The model; left at its default, the model of the version that training goes on from. Weights of another
+    /// one are bound by name: what is new begins fresh, and one of another shape is refused.
     pub model: ModelSettings,
+    /// The version to go on from in the place of the newest. Versions that came of it are gone on with, so that
+    /// this may stay set.
+    pub from: Option<u64>,
     /// How it learns.
     pub learning: LearningSettings,
     /// How it is evaluated before it learns.
@@ -71,6 +75,8 @@ pub struct EvaluationSettings {
     pub filter_seen: bool,
     /// Seen items kept over all users, 4 bytes each; above it the users seen longest ago go.
     pub seen_entries: usize,
+    /// λ for a DiversityScore of 1 in the lists that are ranked as served; as `serving.lambda_max`.
+    pub lambda_max: f32,
     /// Examples of the rolling window.
     pub rolling_examples: u64,
     /// Above `full_softmax_items` a batch is ranked for as many evenly spaced examples as fit
@@ -84,6 +90,7 @@ impl Default for Settings {
             folder: PathBuf::from("data/snapshots"),
             // The pass that evaluates is the one that learns: nothing may be dropped in it.
             model: ModelSettings { dropout: 0.0, ..ModelSettings::default() },
+            from: None,
             learning: LearningSettings::default(),
             evaluation: EvaluationSettings::default(),
             batch_examples: 512,
@@ -119,6 +126,7 @@ impl Default for EvaluationSettings {
         Self {
             filter_seen: true,
             seen_entries: 50_000_000,
+            lambda_max: 0.3,
             rolling_examples: 20_000,
             sampled_scores: 64_000_000,
         }
@@ -135,6 +143,7 @@ impl Settings {
         self.learning.validate()?;
         let evaluation = &self.evaluation;
         within("evaluation.seen_entries", evaluation.seen_entries, 1_000, usize::MAX)?;
+        within("evaluation.lambda_max", evaluation.lambda_max, 0.0, 1.0)?;
         within("evaluation.rolling_examples", evaluation.rolling_examples, 1, u64::MAX)?;
         within("evaluation.sampled_scores", evaluation.sampled_scores, 1, usize::MAX)?;
         within("batch_examples", self.batch_examples, 1, 1 << 16)?;

@@ -1,14 +1,17 @@
 //! All that learning changes.
 
-use crate::catalogue::Catalogue;
-use hmisr_model::backend::{Device, Inner};
+use hmisr_model::backend::{self, Inner};
+use hmisr_model::hmisr::Stage;
 use hmisr_model::{Network, Parameters, Table};
+use hmisr_recommend::Catalogue;
+use hmisr_recommend::artifact::{FittedTo, Lesson};
 
+use crate::Result;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
 use crate::settings::Settings;
 
-/// All that learning changes: what a snapshot holds, and nothing else.
+/// All that learning changes: what a version holds, and nothing else.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) catalogue: Catalogue,
@@ -16,24 +19,42 @@ pub struct State {
     pub(crate) parameters: Parameters,
     pub(crate) seen: Seen,
     pub(crate) prequential: Prequential,
+    pub(crate) lineage: Lineage,
+    /// Optimizer steps when its moments began anew: the rate rises from there.
+    pub(crate) warm_from: u64,
     /// Examples learnt from.
     pub(crate) examples: u64,
     /// Batches learnt from.
     pub(crate) batches: u64,
 }
 
-impl Settings {
+/// Where the weights come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Lineage {
+    pub(crate) stage: Stage,
+    pub(crate) lessons: Vec<Lesson>,
+    /// The version that training was told to go on from.
+    pub(crate) from: Option<u64>,
+    pub(crate) fitted: Option<FittedTo>,
+}
+
+impl State {
     /// The state before the first example.
-    pub(crate) fn fresh_state(&self, device: &Device) -> State {
-        let model = &self.model;
-        State {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Backend`](crate::ErrorKind::Backend) where the machine lacks what the backend needs.
+    pub(crate) fn fresh(settings: &Settings) -> Result<Self> {
+        let model = &settings.model;
+        Ok(Self {
             catalogue: Catalogue::default(),
             table: Table::new(model.width, model.seed),
-            parameters: Network::<Inner>::fresh(model, device),
+            parameters: Network::<Inner>::fresh(model, &backend::device()?),
             seen: Seen::default(),
             prequential: Prequential::default(),
+            lineage: Lineage { stage: Stage::All, lessons: Vec::new(), from: None, fitted: None },
+            warm_from: 0,
             examples: 0,
             batches: 0,
-        }
+        })
     }
 }

@@ -7,14 +7,17 @@ use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
+use hmisr_recommend::artifact::Artifact;
+use hmisr_recommend::{HabitsOf, head};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
-use crate::habits::{HabitsOf, head};
-use crate::prequential::{Marks, Means, Popularity, Prequential};
+use crate::prequential::{Marks, Means, Popularity, Prequential, Served};
 use crate::report::StepReport;
+use crate::served::{Question, served};
 use crate::settings::Settings;
+use crate::snapshot::restore;
 use crate::state::State;
 use crate::{Error, ErrorKind, Result};
 
@@ -40,8 +43,17 @@ impl Trainer {
     /// [`ErrorKind::Configuration`] names the setting that is out of range.
     pub fn new(settings: Settings, device: Device) -> Result<Self> {
         settings.validate()?;
-        let state = settings.fresh_state(&device);
+        let state = State::fresh(&settings)?;
         Ok(Self::with_state(settings, state, device))
+    }
+
+    /// A trainer that goes on from a published version, under `settings`.
+    ///
+    /// # Errors
+    /// As [`restore`](crate::snapshot::restore).
+    pub fn from_version(artifact: &Artifact, settings: &Settings, device: Device) -> Result<Self> {
+        let restored = restore(artifact, settings)?;
+        Ok(Self::with_state(restored.settings, restored.state, device))
     }
 
     pub(crate) fn with_state(settings: Settings, state: State, device: Device) -> Self {
@@ -79,6 +91,14 @@ impl Trainer {
     /// [`ErrorKind::Diverged`] where a loss or gradient is not finite; the step is not applied,
     /// and the trainer must not go on or publish.
     pub fn learn(&mut self, batch: &[TrainingExample]) -> Result<StepReport> {
+        self.learn_and_serve(batch, &[])
+    }
+
+    /// The same, where the examples at `asked` are also ranked as they would have been served.
+    ///
+    /// # Errors
+    /// As [`Trainer::learn`].
+    pub fn learn_and_serve(&mut self, batch: &[TrainingExample], asked: &[usize]) -> Result<StepReport> {
         let begun = Instant::now();
         let longest = self.settings.model.reach();
         let mut report = StepReport {
@@ -102,6 +122,9 @@ impl Trainer {
         };
         report.passes = passes.len();
         report.times.prepare += begun.elapsed();
+        let begun = Instant::now();
+        let served = self.served(batch, &prepared, &evaluation, asked)?;
+        report.times.served += begun.elapsed();
         let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
         // Adam's momentum would move the weights where nothing was learnt.
@@ -111,6 +134,11 @@ impl Trainer {
         for (example, target) in batch.iter().zip(&prepared.targets) {
             if is_target(example) {
                 self.state.catalogue.count(*target);
+            }
+        }
+        for (example, served) in asked.iter().zip(served) {
+            if let Some(Some(ranked)) = evaluation.ranked.get_mut(*example) {
+                ranked.served = Some(served);
             }
         }
         let rolling = self.settings.evaluation.rolling_examples;
@@ -126,6 +154,26 @@ impl Trainer {
         Ok(report)
     }
 
+    /// The examples at `asked` as they would have been served, by the model as it is.
+    fn served(
+        &self,
+        batch: &[TrainingExample],
+        prepared: &Prepared,
+        evaluation: &Evaluation,
+        asked: &[usize],
+    ) -> Result<Vec<Served>> {
+        let times: Vec<Vec<i64>> = asked.iter().map(|at| batch[*at].history_ts()).collect();
+        let question = |(at, times)| {
+            let at: usize = at;
+            let seen = self.state.seen.rows(&prepared.users[at], prepared.seen[at].clone());
+            Question { rows: &prepared.histories[at], times, target: prepared.targets[at], seen }
+        };
+        let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
+        let questions: Vec<Question<'_>> = asked.iter().copied().zip(times).map(question).collect();
+        let head = head(evaluation.popularity.sorted());
+        served(&self.state, &self.settings, head, evaluation.known, &self.device, &questions)
+    }
+
     /// Forgets what a user has seen. What the weights learnt from the user stays.
     pub fn forget(&mut self, user: &Id) {
         self.state.seen.forget(user);
@@ -136,7 +184,7 @@ impl Trainer {
         let mut prepared = Prepared::default();
         let State { catalogue, table, seen, .. } = &mut self.state;
         let mut admit = |id: Id, category: &dyn Fn() -> Id| {
-            let row = catalogue.admit(&id, category);
+            let row = catalogue.admit(&id, || vec![category()]);
             if row as usize == table.len() {
                 table.grow(&id.key());
             }
@@ -262,8 +310,11 @@ impl Trainer {
         let clipped =
             if clip > 0.0 && report.gradient_norm > clip { clip / report.gradient_norm } else { 1.0 };
         let scale = (weight * clipped) as f32;
-        let warm = (step as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
-        let State { parameters, table, .. } = &mut self.state;
+        let State { parameters, table, warm_from, lineage, .. } = &mut self.state;
+        // Moments that began anew are as unsure as a new model's.
+        let since = step.saturating_sub(*warm_from);
+        let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
+        lineage.stage = Stage::All;
         parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &|_| false);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             table.update(&self.adam, learning.table_rate, *row, scale, gradient);

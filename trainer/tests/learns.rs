@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{example, examples, settings};
+use hmisr_recommend::{Lambda, Origin, Recommendation, Recommender, Request};
 use hmisr_stream::contract::Id;
-use hmisr_trainer::recommend::{Lambda, Origin, Recommendation, Request};
-use hmisr_trainer::{Progress, Recommender, Trainer, backend};
+use hmisr_trainer::{Progress, Trainer, backend};
 
 fn trainer(settings: hmisr_trainer::Settings) -> Trainer {
     Trainer::new(settings, backend::device().unwrap()).unwrap()
@@ -143,9 +143,9 @@ fn a_server_recommends_what_follows() {
         assert_eq!((answer.source, answer.items.len()), (Origin::Model, 10));
         assert!(answer.items.is_sorted_by(|a, b| a.score >= b.score));
         let next = Id::from((start + 12) % 100);
-        found += usize::from(answer.items.iter().any(|scored| scored.item == next));
+        found += usize::from(answer.items.iter().any(|scored| scored.item_id == next));
         let without = ask(&recommender, &history(&walk), 10, &|id: &Id| *id == next);
-        assert!(without.items.iter().all(|scored| scored.item != next));
+        assert!(without.items.iter().all(|scored| scored.item_id != next));
     }
     assert!(found > 30, "{found} of 40");
     // Unknown items alone are no history.
@@ -156,7 +156,7 @@ fn a_server_recommends_what_follows() {
     all.iter().for_each(|example| *counts.entry(example.item.int).or_insert(0u32) += 1);
     let mut expected: Vec<(u64, u32)> = counts.into_iter().collect();
     expected.sort_by_key(|(item, count)| (std::cmp::Reverse(*count), *item));
-    let answered: Vec<u64> = strangers.items.iter().filter_map(|scored| scored.item.as_int()).collect();
+    let answered: Vec<u64> = strangers.items.iter().filter_map(|scored| scored.item_id.as_int()).collect();
     assert_eq!(answered, expected.iter().take(5).map(|(item, _)| *item).collect::<Vec<_>>());
     assert!(ask(&recommender, &[], 100_000, &none).items.len() <= 1_000);
 }

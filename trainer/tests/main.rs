@@ -3,6 +3,8 @@
 mod common;
 mod deterministic;
 mod learns;
+mod migrate;
 mod online_loop;
 mod refusals;
 mod resume;
+mod warm;

@@ -4,9 +4,9 @@
 use crate::common::{
     Memory, MemorySink, examples, logs, metrics, record, run_over, run_with, settings, value,
 };
+use hmisr_recommend::artifact::{Artifact, latest_version};
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
 use hmisr_trainer::Progress;
-use hmisr_trainer::snapshot::{Snapshot, latest_version};
 
 #[test]
 fn every_snapshot_is_announced_with_the_offsets_that_it_holds() {
@@ -27,7 +27,7 @@ fn every_snapshot_is_announced_with_the_offsets_that_it_holds() {
     let last = committed.records.last().unwrap();
     assert_eq!(last.topic, topic::SNAPSHOTS);
     let announced: SnapshotAnnouncement = serde_json::from_slice(last.payload.as_ref().unwrap()).unwrap();
-    let snapshot = Snapshot::open(folder.path(), None).unwrap();
+    let snapshot = Artifact::open(folder.path(), None).unwrap();
     assert_eq!(announced.offsets, snapshot.manifest().offsets);
     assert!(folder.path().join(&announced.path).join("manifest.json").exists());
     let kept = std::fs::read_dir(folder.path()).unwrap().flatten();
@@ -52,7 +52,7 @@ fn an_unreadable_record_is_counted_and_the_rest_is_learnt_from() {
     assert_eq!(summary.examples, 60);
     assert_eq!(value(&registry, "hmisr_trainer_bad_examples_total"), 1.0);
     assert_eq!(value(&registry, "hmisr_trainer_tombstones_total"), 1.0);
-    let snapshot = Snapshot::open(folder.path(), None).unwrap();
+    let snapshot = Artifact::open(folder.path(), None).unwrap();
     assert_eq!(snapshot.manifest().offsets[&0], end + 3);
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hmisr_model::{Architecture, backend};
-use hmisr_offline::fit::{Outcome, Progress, Run};
+use hmisr_offline::fit::{Outcome, Progress, Run, publish};
 use hmisr_offline::report::{Figures, Measures};
 use hmisr_offline::{CaseSet, Split};
 use serde::Serialize;
@@ -35,6 +35,10 @@ pub struct FitArgs {
     /// The model's name in reports; by default the network's.
     #[arg(long)]
     pub name: Option<String>,
+    /// Publish the best weights as the next version in this folder: hmisr serve answers by it, hmisr train and up go
+    /// on from it.
+    #[arg(long, value_name = "DIR")]
+    pub publish: Option<PathBuf>,
     /// Fit only; the same command without this asks later.
     #[arg(long)]
     pub no_eval: bool,
@@ -60,6 +64,9 @@ struct Ended<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<Figures>,
     run: String,
+    /// The version that was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<u64>,
     /// How the data were understood.
     reading: &'a hmisr_datasets::Summary,
 }
@@ -91,6 +98,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
         parameters: None,
         test: None,
         run: args.out.display().to_string(),
+        published: None,
         reading: &split.data.reading,
     };
     if outcome == Outcome::Done && !args.no_eval {
@@ -110,6 +118,9 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
             }
             None => ended.outcome = "stopped",
         }
+    }
+    if let (Some(root), "done") = (&args.publish, ended.outcome) {
+        ended.published = Some(publish(&run, &split, root, &backend::device()?)?.version);
     }
     let progress = run.progress()?;
     (ended.epochs, ended.best_epoch, ended.fit_seconds) =
@@ -141,6 +152,9 @@ fn tell(ended: &Ended<'_>, args: &FitArgs) {
     println!(
         "{model}, seed {seed}: {epochs} epochs in {fit_seconds:.1} s, the best is epoch {best_epoch}; run in {run}"
     );
+    if let (Some(version), Some(root)) = (ended.published, &args.publish) {
+        println!("published as version {version}: hmisr serve --snapshots {}", root.display());
+    }
     if let Some(test) = &ended.test {
         let shown: Vec<String> = ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "coverage@10"]
             .iter()

@@ -7,12 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
+use hmisr_recommend::artifact::{Artifact, FolderLock, latest_version};
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
 use hmisr_stream::{Delivery, Transport};
 use hmisr_trainer::online::{Progress, Summary, alone};
-use hmisr_trainer::snapshot::{FolderLock, Snapshot};
+use hmisr_trainer::snapshot::resolved;
 use prometheus::Registry;
 
 use super::serve::registry;
@@ -38,14 +39,21 @@ pub struct TrainArgs {
     /// Folder of the snapshots, shared with the servers.
     #[arg(long, value_name = "DIR", default_value = "hmisr-data/snapshots")]
     pub snapshots: PathBuf,
+    /// The version to go on from in the place of the newest; what came of it is gone on with, so that this may stay
+    /// set.
+    #[arg(long, value_name = "VERSION")]
+    pub from: Option<u64>,
     /// Address of metrics and health.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8082")]
     pub listen: String,
 }
 
-pub fn run(config: Config, args: TrainArgs) -> Result<(), Failure> {
+pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
     let kafka = args.kafka.kafka(config.kafka.clone());
+    config.trainer.from = args.from.or(config.trainer.from);
     let stop = crate::stop::on_signal()?;
+    config.trainer.folder.clone_from(&args.snapshots);
+    config.trainer = resolved(&config.trainer)?;
     let (reach, history) = (config.trainer.model.reach(), config.pipeline.history);
     if config.trainer.model.memory > 0 && history < reach {
         tracing::warn!(
@@ -121,8 +129,8 @@ pub fn start<T: Transport>(
     // First of all: a second trainer must disturb nothing of the first.
     let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
-    let learnt_before = match hmisr_trainer::snapshot::latest_version(folder)? {
-        Some(version) => Snapshot::open(folder, Some(version))?.manifest().examples,
+    let learnt_before = match latest_version(folder)? {
+        Some(version) => Artifact::open(folder, Some(version))?.manifest().examples,
         None => 0,
     };
     let source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;

@@ -25,6 +25,9 @@ pub struct UpArgs {
     /// generator it needs --generate.
     #[arg(long)]
     pub until_drained: bool,
+    /// The version of the snapshots to go on from in the place of the newest; what came of it is gone on with.
+    #[arg(long, value_name = "VERSION")]
+    pub from: Option<u64>,
     /// Leave items that the user has seen out of evaluation and recommendations; by default for
     /// movielens, whose users rate a film once.
     #[arg(long, value_name = "BOOL")]

@@ -23,6 +23,7 @@ use hmisr_feed::{EventLog, EventSource, Fed, FeedIdentity, FeedMetrics, FeedProg
 use hmisr_serving::Listening;
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::Log;
+use hmisr_trainer::snapshot::resolved;
 
 use self::args::UpArgs;
 use self::backlog::Backlog;
@@ -92,6 +93,10 @@ fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
     let filter_seen = args.filter_seen.unwrap_or(false);
     config.trainer.evaluation.filter_seen = filter_seen;
     config.serving.filter_seen = filter_seen;
+    config.trainer.evaluation.lambda_max = config.serving.lambda_max;
+    config.trainer.from = args.from.or(config.trainer.from);
+    config.trainer.folder = Folder(args.data.clone()).snapshots();
+    config.trainer = resolved(&config.trainer)?;
     config.pipeline.history = config.trainer.model.reach();
     if let Some(listen) = &args.listen {
         config.serving.listen.clone_from(listen);

@@ -110,13 +110,18 @@ impl Report {
         std::fs::create_dir_all(folder)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| Failure::fault(&error))?;
         std::fs::write(folder.join("summary.json"), text)?;
-        let mut table = String::from("examples,model_hr,model_ndcg,popularity_hr,popularity_ndcg,unknown\n");
+        let mut table = String::from(
+            "examples,model_hr,model_ndcg,popularity_hr,popularity_ndcg,unknown,served,served_hr,served_ndcg,\
+             personal_hr,personal_ndcg\n",
+        );
         let mut seen = 0;
         for point in curve {
             seen += point.examples;
             let Means { model_hr, model_ndcg, popularity_hr, popularity_ndcg, unknown, .. } = point;
+            let Means { served, served_hr, served_ndcg, personal_hr, personal_ndcg, .. } = point;
             table.push_str(&format!(
-                "{seen},{model_hr},{model_ndcg},{popularity_hr},{popularity_ndcg},{unknown}\n"
+                "{seen},{model_hr},{model_ndcg},{popularity_hr},{popularity_ndcg},{unknown},{served},{served_hr},\
+                 {served_ndcg},{personal_hr},{personal_ndcg}\n"
             ));
         }
         std::fs::write(folder.join("prequential.csv"), table)?;
@@ -173,6 +178,17 @@ impl Report {
                 "HR@10 {model_hr:.4}, NDCG@10 {model_ndcg:.4}; running popularity {popularity_hr:.4}, {popularity_ndcg:.4}"
             ),
         ));
+        let Means { served, served_hr, served_ndcg, personal_hr, personal_ndcg, .. } =
+            self.prequential_last_tenth;
+        if served > 0 {
+            rows.push((
+                "as served",
+                format!(
+                    "HR@10 {served_hr:.4}, NDCG@10 {served_ndcg:.4}; with the user's own λ {personal_hr:.4}, \
+                     {personal_ndcg:.4}; one example in 64, {served} of the last tenth"
+                ),
+            ));
+        }
         let served =
             self.served_version.map_or_else(|| "nothing".to_owned(), |version| format!("v{version}"));
         rows.push(("snapshot", format!("v{snapshot_version} published, {served} served at the end")));

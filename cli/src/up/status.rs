@@ -122,8 +122,12 @@ impl Lines<'_> {
             row(
                 "HR@10",
                 format!(
-                    "{:>8.4}     popularity {:.4}, over the newest {} examples, each ranked before it is learnt",
-                    view.rolling.model_hr, view.rolling.popularity_hr, view.rolling.examples,
+                    "{:>8.4}     popularity {:.4}, over the newest {} examples, each ranked before it is learnt; \
+                     as served {:.4}",
+                    view.rolling.model_hr,
+                    view.rolling.popularity_hr,
+                    view.rolling.examples,
+                    view.rolling.served_hr,
                 ),
             ),
             row("snapshot", format!("{}; serving {}", self.snapshot(), self.serving())),

@@ -4,6 +4,7 @@ mod stored;
 
 use std::time::Instant;
 
+use hmisr_recommend::rerank::POOL;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ const SCORE_BYTES: usize = 64 << 20;
 /// How a model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluateOptions {
-    /// Candidates that are kept of each case: the list, and what a re-ranking chooses from.
+    /// Candidates that are kept of each case: the list, and what a re-ranking chooses from, as a server does.
     pub depth: usize,
     /// Queries in one call of the model, at most; fewer where the catalogue is large.
     pub batch: usize,
@@ -26,7 +27,7 @@ pub struct EvaluateOptions {
 
 impl Default for EvaluateOptions {
     fn default() -> Self {
-        Self { depth: 100, batch: 256 }
+        Self { depth: POOL, batch: 256 }
     }
 }
 

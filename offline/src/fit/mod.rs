@@ -2,11 +2,12 @@
 //!
 //! * [`FitSettings`] say what is fitted and for how long; [`fit`] does it, epoch by epoch, in a
 //!   [`Run`] folder from which it resumes where it stopped, with the same outcome bit for bit.
-//! * [`Neural`] is the fitted network as a [`Scorer`](crate::Scorer).
+//! * [`Neural`] is the fitted network, or a published version, as a [`Scorer`](crate::Scorer).
+//! * [`publish`] writes a fit as a version that servers take and trainers go on from.
 
-mod habits;
 mod neural;
 mod progress;
+mod publish;
 mod run;
 mod settings;
 mod train;
@@ -15,6 +16,7 @@ mod windows;
 
 pub use neural::Neural;
 pub use progress::{Evaluation, Progress};
+pub use publish::publish;
 pub use run::Run;
 pub use settings::FitSettings;
 pub use train::{Outcome, Watch, fit};

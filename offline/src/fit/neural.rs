@@ -1,42 +1,38 @@
-//! A fitted network as a scorer.
+//! A model that is asked offline, by the functions that a server answers with.
 
-use burn::tensor::{Tensor, TensorData};
+use hmisr_features::Id;
 use hmisr_model::backend::{Device, Inner};
-use hmisr_model::dropout::Dropout;
-use hmisr_model::hmisr::{Habits, Hmisr, Stage, View};
-use hmisr_model::{Histories, Input, ModelSettings, Network, Parameters, Reading, Table};
+use hmisr_model::hmisr::Stage;
+use hmisr_model::{ModelSettings, Network, Parameters, Table};
+use hmisr_recommend::artifact::Artifact;
+use hmisr_recommend::{Catalogue, Fitted, History, Item, Parts, Recommender, User};
+use rayon::prelude::*;
 
-use super::habits::HabitsOf;
 use super::run::Run;
-use crate::data::{Dataset, Event};
+use crate::data::{Dataset, Event, UNKNOWN_CATEGORY};
 use crate::error::{Error, Result};
-use crate::measures::dominant_categories;
+use crate::measures::{LIST, dominant_categories};
 use crate::rank::{Interests, Query, Scorer};
 use crate::split::Split;
 
 /// Users that the network reads at once.
 const USERS: usize = 64;
-/// Candidates of each interest, which HMISR's aggregation ranks.
-const RETRIEVED: usize = 100;
 /// Dominant categories of an interest, at most.
 const DOMINANT: usize = 3;
+/// No row: an item that the model does not know.
+const UNKNOWN: u32 = u32::MAX;
 
-/// A fitted network.
+/// A fitted network, or a published version.
 ///
-/// It scores as a server does. HMISR retrieves [`RETRIEVED`] items an interest, and its
-/// aggregation ranks those; all others follow in the order of their joint score.
+/// What is retrieved and ranked as a server does it stands first; all other items follow in the order of their
+/// joint score, so that every target has a rank.
 #[derive(Debug)]
 pub struct Neural<'a> {
     name: String,
-    settings: ModelSettings,
-    network: Network<Inner>,
-    table: Table,
-    catalogue: Tensor<Inner, 2>,
+    parts: Parts,
     split: &'a Split,
-    habits: HabitsOf,
-    device: Device,
-    /// Whether both of HMISR's levels speak, or its encoder alone.
-    aggregates: bool,
+    /// The model's row of each item of the data set.
+    rows: Vec<u32>,
     /// Whether HMISR's aggregation ranks what the interests retrieve.
     ranks: bool,
 }
@@ -50,18 +46,19 @@ impl<'a> Neural<'a> {
         device: Device,
         stage: Stage,
     ) -> Self {
-        Self {
-            name: settings.architecture.to_string(),
+        let catalogue = catalogue(split);
+        let parts = Parts {
             network: Network::bind(&settings, parameters, &device),
-            catalogue: table.tensor::<Inner>(&device),
-            table,
-            habits: HabitsOf::new(split),
-            split,
+            items: Box::new(table),
+            head: Fitted::head_of(&catalogue),
+            catalogue,
+            stage,
+            step: parameters.step,
             device,
-            aggregates: stage != Stage::Coarse,
-            ranks: settings.hmisr.losses.ranking > 0.0,
             settings,
-        }
+        };
+        let rows = (0..split.data.items.len() as u32).collect();
+        Self { name: parts.settings.architecture.to_string(), parts, split, rows, ranks: true }
     }
 
     /// The best weights of a run.
@@ -70,14 +67,37 @@ impl<'a> Neural<'a> {
     /// [`Error::Input`] where the run has none or they are not whole.
     pub fn load(run: &Run, split: &'a Split, device: Device) -> Result<Self> {
         let settings = run.settings().model.clone();
-        let mut parameters = Network::<Inner>::fresh(&settings, &device);
-        let progress = run.progress()?;
-        let Some(best) = progress.best() else {
-            return Err(Error::input(run.folder(), "no epoch was done yet", "a run of at least one epoch"));
-        };
-        let stage = best.stage;
-        let table = run.best(&mut parameters, split.data.items.len())?;
+        let (parameters, table, stage) = run.best_weights(split.data.items.len(), &device)?;
         Ok(Self::new(settings, &parameters, table, split, device, stage))
+    }
+
+    /// A published version. Items of the data set that it does not know are never recommended, and passed over in
+    /// histories; items that are not in the data set are no candidates.
+    ///
+    /// # Errors
+    /// [`Error::Model`] names the file that is not whole, and [`Error::Data`] a version that knows none of the
+    /// items.
+    pub fn published(artifact: &Artifact, split: &'a Split) -> Result<Self> {
+        let name = format!("{}@{}", artifact.manifest().model.architecture, artifact.manifest().version);
+        let failed =
+            |error: hmisr_recommend::Error| Error::Model { model: name.clone(), source: error.into() };
+        let parts = Recommender::of(artifact).map_err(failed)?.into_parts();
+        let row = |item: &Id| parts.catalogue.row(item).unwrap_or(UNKNOWN);
+        let rows: Vec<u32> = split.data.items.iter().map(row).collect();
+        if rows.iter().all(|row| *row == UNKNOWN) {
+            return Err(Error::Data {
+                name: split.data.name.clone(),
+                problem: format!("{name} knows none of its {} items", rows.len()),
+                remedy: "give the data that the version was trained on, with the same item ids".to_owned(),
+            });
+        }
+        Ok(Self { name, parts, split, rows, ranks: true })
+    }
+
+    /// Share of the data set's items that the model knows.
+    pub fn known_items(&self) -> f64 {
+        let known = self.rows.iter().filter(|row| **row != UNKNOWN).count();
+        known as f64 / self.rows.len().max(1) as f64
     }
 
     /// The same, ranking by the joint score of all interests, without HMISR's aggregation.
@@ -89,134 +109,86 @@ impl<'a> Neural<'a> {
 
     /// Trainable weights, the items' embeddings included.
     pub fn parameters(&self) -> usize {
-        let device = &self.device;
-        let network = Network::<Inner>::fresh(&self.settings, device).weights();
-        network + self.table.len() * self.table.width()
+        let Parts { settings, items, device, .. } = &self.parts;
+        Network::<Inner>::fresh(settings, device).weights() + items.len() * settings.width
     }
 
-    fn histories(&self, queries: &[Query<'_>]) -> (Histories, Tensor<Inner, 3>) {
-        let read: Vec<(Vec<u32>, Vec<i64>)> =
-            queries.iter().map(|query| columns(newest(query.history, self.settings.reach()))).collect();
-        let readings: Vec<Reading<'_>> =
-            read.iter().map(|(rows, times)| Reading::newest(&self.settings, rows, times)).collect();
-        let weights = |row| self.table.weights(row);
-        let histories = Histories::remembering(&readings, self.settings.memory, weights);
-        let shape = [histories.count(), histories.len(), self.table.width()];
-        let data = TensorData::new(histories.embeddings(self.table.width(), weights), shape);
-        let embeddings = Tensor::from_data(data, &self.device);
-        (histories, embeddings)
-    }
-
-    /// What HMISR says of the users; none for other networks and in its first stage.
-    fn view(&self, queries: &[Query<'_>]) -> Option<(&Hmisr<Inner>, View<Inner>)> {
-        let (Network::Hmisr(hmisr), true) = (&self.network, self.aggregates) else { return None };
-        let (histories, embeddings) = self.histories(queries);
-        let habits: Vec<Habits> =
-            queries.iter().map(|query| self.habits.after(&self.split.data, query.history)).collect();
-        Some((hmisr, hmisr.last(embeddings, &histories, &habits)))
-    }
-
-    /// The users' vectors, `[queries, K, d]`, and K.
-    fn vectors(&self, queries: &[Query<'_>], view: Option<&View<Inner>>) -> Result<(Vec<f32>, usize)> {
-        let vectors = match view {
-            Some(view) => view.vectors.clone(),
-            None => {
-                let (histories, embeddings) = self.histories(queries);
-                let dropout = Dropout::none();
-                // In its first stage HMISR says what its encoder says.
-                let output = match &self.network {
-                    Network::Hmisr(hmisr) => hmisr.states(embeddings, &histories, &dropout),
-                    network => {
-                        let input =
-                            Input { embeddings, histories: &histories, dropout: &dropout, training: None };
-                        network.forward(input).vectors
-                    }
-                };
-                let last = |(nth, length): (usize, &usize)| (nth * histories.len() + length - 1) as i64;
-                let places: Vec<i64> = histories.lengths().iter().enumerate().map(last).collect();
-                let places = TensorData::new(places, [queries.len()]);
-                output.select(0, Tensor::from_data(places, &self.device))
-            }
+    /// What the network says of each query's user; none where it knows nothing of the history.
+    fn users(&self, queries: &[Query<'_>]) -> Result<Vec<Option<User>>> {
+        let known = |event: &Event| {
+            let row = self.rows[event.item as usize];
+            (row != UNKNOWN).then_some((row, event.ts_ms))
         };
-        let interests = vectors.dims()[1];
-        let values = vectors.into_data();
-        let values = values.as_slice::<f32>().map_err(|error| Error::Scores {
-            model: self.name.clone(),
-            problem: format!("the backend does not compute in f32: {error:?}"),
-        })?;
-        Ok((values.to_vec(), interests))
+        let history = |query: &Query<'_>| {
+            let reach = self.parts.settings.reach();
+            let mut newest: Vec<(u32, i64)> =
+                query.history.iter().rev().filter_map(known).take(reach).collect();
+            newest.reverse();
+            History::newest(&self.parts.settings, newest.into_iter())
+        };
+        let histories: Vec<History> = queries.iter().map(history).collect();
+        let read: Vec<History> =
+            histories.iter().filter(|history| !history.rows.is_empty()).cloned().collect();
+        let mut users = match read.is_empty() {
+            true => Vec::new(),
+            false => self.parts.fitted().read(&read).map_err(|error| self.failed(error))?,
+        }
+        .into_iter();
+        Ok(histories
+            .iter()
+            .map(|history| if history.rows.is_empty() { None } else { users.next() })
+            .collect())
     }
 
-    /// Inner products, `[rows, items]`, of vectors `[rows, d]`.
-    fn products(&self, vectors: &[f32]) -> Vec<f32> {
-        let d = self.table.width();
-        let data = TensorData::new(vectors.to_vec(), [vectors.len() / d, d]);
-        let products =
-            Tensor::<Inner, 2>::from_data(data, &self.device).matmul(self.catalogue.clone().transpose());
-        products.into_data().to_vec::<f32>().unwrap_or_default()
-    }
-
-    /// Puts what the aggregation says of the retrieved items above all others.
-    fn aggregate(
-        &self,
-        (hmisr, view): (&Hmisr<Inner>, &View<Inner>),
-        queries: &[Query<'_>],
-        products: &[f32],
-        scores: &mut [f32],
-    ) {
-        let items = self.table.len();
-        let k = products.len() / scores.len();
-        for (nth, query) in queries.iter().enumerate() {
-            let row = &mut scores[nth * items..(nth + 1) * items];
-            let mut seen = vec![false; items];
-            if self.split.filter_seen {
-                query.history.iter().for_each(|event| seen[event.item as usize] = true);
-            }
-            let by_interest = &products[nth * k * items..(nth + 1) * k * items];
-            let candidates = candidates(by_interest, items, &seen);
-            let count = candidates.len();
-            if count == 0 {
-                continue;
-            }
-            let data =
-                TensorData::new(self.table.gather(candidates.iter().copied()), [count, self.table.width()]);
-            let ranked = hmisr.rank(&view.user(nth), Tensor::from_data(data, &self.device)).into_data();
-            let ranked = ranked.as_slice::<f32>().unwrap_or_default();
-            let least = ranked.iter().copied().fold(f32::INFINITY, f32::min);
-            let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let down = (greatest - least + 1.0).max(0.0);
-            row.iter_mut().for_each(|score| *score -= down);
-            for (candidate, score) in candidates.iter().zip(ranked) {
-                row[*candidate as usize] = *score;
-            }
+    /// Scores of the model's items by all of the user's vectors; by their counts where nothing is known of the
+    /// user.
+    fn joint(&self, user: Option<&User>, all: &[u32]) -> Vec<f32> {
+        match user {
+            Some(user) => self.parts.fitted().joint(user, all),
+            None => self.parts.catalogue.items().iter().map(|item| item.count as f32).collect(),
         }
     }
-}
 
-/// The union of each interest's best items, ascending. `products` `[K, items]`.
-fn candidates(products: &[f32], items: usize, seen: &[bool]) -> Vec<u32> {
-    let mut union = Vec::new();
-    for row in products.chunks_exact(items) {
-        let mut order: Vec<u32> = (0..items as u32).filter(|item| !seen[*item as usize]).collect();
-        let by_score = |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
-        if order.len() > RETRIEVED {
-            order.select_nth_unstable_by(RETRIEVED - 1, by_score);
-            order.truncate(RETRIEVED);
+    /// Puts what a server would retrieve, as it ranks it, above all others.
+    fn put_first(&self, user: &User, query: &Query<'_>, scores: &mut [f32]) -> Result<()> {
+        let fitted = self.parts.fitted();
+        let mut allowed = vec![false; fitted.items.len()];
+        self.rows.iter().filter(|row| **row != UNKNOWN).for_each(|row| allowed[*row as usize] = true);
+        if self.split.filter_seen {
+            let seen = query.history.iter().map(|event| self.rows[event.item as usize]);
+            seen.filter(|row| *row != UNKNOWN).for_each(|row| allowed[row as usize] = false);
         }
-        union.extend(order);
+        let candidates = fitted.candidates(user, LIST, &|row| allowed[row as usize]);
+        let candidates = candidates.map_err(|error| self.failed(error))?;
+        let Some(least) = candidates.last() else { return Ok(()) };
+        let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let down = (greatest - least.relevance + 1.0).max(0.0);
+        scores.iter_mut().for_each(|score| *score -= down);
+        for candidate in &candidates {
+            scores[candidate.item as usize] = candidate.relevance;
+        }
+        Ok(())
     }
-    union.sort_unstable();
-    union.dedup();
-    union
+
+    fn failed(&self, error: hmisr_recommend::Error) -> Error {
+        Error::Model { model: self.name.clone(), source: error.into() }
+    }
 }
 
-/// Item rows and times of events.
-pub(super) fn columns(events: &[Event]) -> (Vec<u32>, Vec<i64>) {
-    events.iter().map(|event| (event.item, event.ts_ms)).unzip()
-}
-
-fn newest(events: &[Event], most: usize) -> &[Event] {
-    &events[events.len().saturating_sub(most)..]
+/// The data set's items in their order, counted in the training part.
+pub(super) fn catalogue(split: &Split) -> Catalogue {
+    let data = &split.data;
+    let name = |category: &u32| Id::parse(&data.categories[*category as usize]).ok();
+    let unknown = Id::text(UNKNOWN_CATEGORY).unwrap_or_else(|_| Id::from(0u32));
+    let items = data.items.iter().zip(&data.item_categories).zip(split.train_counts());
+    let items = items.map(|((id, categories), count)| {
+        let mut categories: Vec<Id> = categories.iter().filter_map(name).collect();
+        if categories.is_empty() {
+            categories.push(unknown.clone());
+        }
+        Item { id: id.clone(), categories, count }
+    });
+    Catalogue::from_items(items.collect()).unwrap_or_default()
 }
 
 impl Scorer for Neural<'_> {
@@ -225,30 +197,24 @@ impl Scorer for Neural<'_> {
     }
 
     fn score(&mut self, queries: &[Query<'_>]) -> Result<Vec<f32>> {
-        let items = self.table.len();
-        let mut all = Vec::with_capacity(queries.len() * items);
+        let all: Vec<u32> = (0..self.parts.items.len() as u32).collect();
+        let mut found = Vec::with_capacity(queries.len() * self.rows.len());
         for queries in queries.chunks(USERS) {
-            let view = self.view(queries);
-            let (vectors, k) = self.vectors(queries, view.as_ref().map(|(_, view)| view))?;
-            let products = self.products(&vectors);
-            let mut scores = Vec::with_capacity(queries.len() * items);
-            let priors = view.as_ref().map(|(_, view)| view.priors.clone().into_data());
-            let priors = priors.as_ref().and_then(|priors| priors.as_slice::<f32>().ok()).unwrap_or_default();
-            for (nth, of_user) in products.chunks_exact(k * items).enumerate() {
-                let priors = priors.get(nth * k..(nth + 1) * k).unwrap_or_default();
-                let together = self
-                    .settings
-                    .architecture
-                    .logsumexp_or_max(&mut of_user.to_vec(), priors, items)
-                    .to_vec();
-                scores.extend(together);
+            let users = self.users(queries)?;
+            let scores: Vec<Vec<f32>> =
+                users.par_iter().map(|user| self.joint(user.as_ref(), &all)).collect();
+            for ((user, query), mut scores) in users.iter().zip(queries).zip(scores) {
+                if let Some(user) =
+                    user.as_ref().filter(|user| self.ranks && self.parts.fitted().aggregates(user))
+                {
+                    self.put_first(user, query, &mut scores)?;
+                }
+                let score =
+                    |row: &u32| if *row == UNKNOWN { f32::NEG_INFINITY } else { scores[*row as usize] };
+                found.extend(self.rows.iter().map(score));
             }
-            if let (Some((hmisr, view)), true) = (&view, self.ranks) {
-                self.aggregate((hmisr, view), queries, &products, &mut scores);
-            }
-            all.extend(scores);
         }
-        Ok(all)
+        Ok(found)
     }
 
     fn gives_likelihoods(&self) -> bool {
@@ -258,9 +224,13 @@ impl Scorer for Neural<'_> {
     fn diversity(&mut self, queries: &[Query<'_>]) -> Result<Option<Vec<f32>>> {
         let mut all = Vec::with_capacity(queries.len());
         for queries in queries.chunks(USERS) {
-            let Some((_, view)) = self.view(queries) else { return Ok(None) };
-            let scores = view.diversity.into_data();
-            all.extend_from_slice(scores.as_slice::<f32>().unwrap_or_default());
+            for user in self.users(queries)? {
+                match user.map(|user| user.diversity) {
+                    Some(None) => return Ok(None),
+                    Some(Some(score)) => all.push(score),
+                    None => all.push(f32::NAN),
+                }
+            }
         }
         Ok(Some(all))
     }
@@ -268,16 +238,14 @@ impl Scorer for Neural<'_> {
     /// An interest is about the events that it answers for: each event of the history weighs
     /// softmax_k of its item's inner products with the user's vectors.
     fn interests(&mut self, queries: &[Query<'_>]) -> Result<Option<Vec<Interests>>> {
-        let d = self.table.width();
         let mut all = Vec::with_capacity(queries.len());
         for queries in queries.chunks(USERS) {
-            let view = self.view(queries);
-            let (vectors, k) = self.vectors(queries, view.as_ref().map(|(_, view)| view))?;
-            if k == 1 {
-                return Ok(None);
-            }
-            for (query, vectors) in queries.iter().zip(vectors.chunks_exact(k * d)) {
-                all.push(interests_of(&self.split.data, &self.table, query.history, vectors));
+            for (query, user) in queries.iter().zip(self.users(queries)?) {
+                match user {
+                    Some(user) if user.interests() == 1 => return Ok(None),
+                    Some(user) => all.push(self.interests_of(query.history, &user.vectors)),
+                    None => all.push(Interests::default()),
+                }
             }
         }
         Ok(Some(all))
@@ -298,25 +266,38 @@ impl Scorer for ScoresOnly<'_> {
     }
 }
 
-fn interests_of(data: &Dataset, table: &Table, history: &[Event], vectors: &[f32]) -> Interests {
-    let d = table.width();
-    let k = vectors.len() / d;
-    let mut weights = vec![Vec::with_capacity(history.len()); k];
-    for event in history {
-        let item = table.weights(event.item);
-        let dot = |vector: &[f32]| vector.iter().zip(item).map(|(a, b)| a * b).sum::<f32>();
-        let scores: Vec<f32> = vectors.chunks_exact(d).map(dot).collect();
-        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = scores.iter().map(|score| (score - max).exp()).sum();
-        for (weights, score) in weights.iter_mut().zip(&scores) {
-            weights.push((score - max).exp() / sum);
+impl Neural<'_> {
+    fn interests_of(&self, history: &[Event], vectors: &[f32]) -> Interests {
+        let d = self.parts.settings.width;
+        let k = vectors.len() / d;
+        let mut weights = vec![Vec::with_capacity(history.len()); k];
+        for event in history {
+            let row = self.rows[event.item as usize];
+            if row == UNKNOWN {
+                weights.iter_mut().for_each(|weights| weights.push(0.0));
+                continue;
+            }
+            let item = self.parts.items.row(row);
+            let dot = |vector: &[f32]| vector.iter().zip(item).map(|(a, b)| a * b).sum::<f32>();
+            let scores: Vec<f32> = vectors.chunks_exact(d).map(dot).collect();
+            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = scores.iter().map(|score| (score - max).exp()).sum();
+            for (weights, score) in weights.iter_mut().zip(&scores) {
+                weights.push((score - max).exp() / sum);
+            }
+        }
+        let data: &Dataset = &self.split.data;
+        Interests {
+            vectors: vectors.chunks_exact(d).map(<[f32]>::to_vec).collect(),
+            dominant: weights
+                .iter()
+                .map(|weights| dominant_categories(data, history, weights, DOMINANT))
+                .collect(),
         }
     }
-    Interests {
-        vectors: vectors.chunks_exact(d).map(<[f32]>::to_vec).collect(),
-        dominant: weights
-            .iter()
-            .map(|weights| dominant_categories(data, history, weights, DOMINANT))
-            .collect(),
-    }
+}
+
+/// Item rows and times of events.
+pub(super) fn columns(events: &[Event]) -> (Vec<u32>, Vec<i64>) {
+    events.iter().map(|event| (event.item, event.ts_ms)).unzip()
 }

@@ -15,8 +15,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hmisr_features::Id;
-use hmisr_model::hmisr::HmisrSettings;
-use hmisr_model::{Architecture, Parameters, Table};
+use hmisr_model::backend::{Device, Inner};
+use hmisr_model::hmisr::{HmisrSettings, Stage};
+use hmisr_model::{Architecture, Network, Parameters, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -118,6 +119,18 @@ impl Run {
     /// [`Error::Input`] where the file is not whole.
     pub fn items(&self) -> Result<Vec<Id>> {
         Ok(read_json(&self.path("items.json"))?.unwrap_or_default())
+    }
+
+    /// The best weights, and the stage that they come from.
+    pub(super) fn best_weights(&self, items: usize, device: &Device) -> Result<(Parameters, Table, Stage)> {
+        let progress = self.progress()?;
+        let Some(best) = progress.best() else {
+            return Err(Error::input(self.folder(), "no epoch was done yet", "a run of at least one epoch"));
+        };
+        let mut parameters = Network::<Inner>::fresh(&self.settings.model, device);
+        let table = self.best(&mut parameters, items)?;
+        parameters.step = progress.step;
+        Ok((parameters, table, best.stage))
     }
 
     pub(super) fn save(

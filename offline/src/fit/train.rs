@@ -10,9 +10,9 @@ use hmisr_model::random::SplitMix;
 use hmisr_model::{
     Architecture, Gradients, Histories, Learner, Network, Parameters, Reading, Table, Targets,
 };
+use hmisr_recommend::{Catalogue, Fitted, HabitsOf};
 
-use super::habits::HabitsOf;
-use super::neural::{Neural, ScoresOnly, columns};
+use super::neural::{Neural, ScoresOnly, catalogue, columns};
 use super::progress::{Evaluation, Progress};
 use super::run::Run;
 use super::settings::FitSettings;
@@ -72,7 +72,9 @@ struct Fit<'a> {
     parameters: Parameters,
     table: Table,
     progress: Progress,
-    habits: HabitsOf,
+    catalogue: Catalogue,
+    /// Items chosen fewer times are long tail.
+    head: u64,
     validation: Vec<Case>,
 }
 
@@ -98,6 +100,7 @@ impl<'a> Fit<'a> {
             }
             _ => run.state(&progress, &mut parameters, split.data.items.len())?,
         };
+        let catalogue = catalogue(split);
         let every = split.validation.len().div_ceil(settings.validation_cases).max(1);
         Ok(Self {
             run,
@@ -108,7 +111,8 @@ impl<'a> Fit<'a> {
             parameters,
             table,
             progress,
-            habits: HabitsOf::new(split),
+            head: Fitted::head_of(&catalogue),
+            catalogue,
             validation: split.validation.iter().step_by(every).copied().collect(),
         })
     }
@@ -267,6 +271,8 @@ impl<'a> Fit<'a> {
         let mut random = SplitMix::new(seed ^ 0x5a5a);
         let items = self.split.data.items.len();
         let future = FutureDiversity::new(&self.split.data);
+        let habits = HabitsOf::new(&self.catalogue, self.head);
+        let reach = self.settings.model.reach();
         let mut samples = Samples {
             negatives: (0..hmisr.ranked_negatives).map(|_| random.below(items as u32)).collect(),
             items,
@@ -280,7 +286,9 @@ impl<'a> Fit<'a> {
                 let at = window.start + random.below((window.end - window.start) as u32) as usize;
                 samples.positions.push(histories.position(nth, at - window.start));
                 samples.targets.push(train[at + 1].item);
-                samples.habits.push(self.habits.after(&self.split.data, &train[..=at]));
+                // Of the events that are read: a server knows no others.
+                let (rows, _) = columns(&train[(at + 1).saturating_sub(reach)..=at]);
+                samples.habits.push(habits.after(&rows));
                 samples.futures.push(future.of(&train[at + 1..]).map(|value| value as f32));
             }
         }

@@ -1,6 +1,7 @@
 //! Accuracy against diversity, by re-ranking.
 
-use hmisr_model::rerank::{self, Candidate, Objective};
+pub use hmisr_recommend::Lambda;
+use hmisr_recommend::rerank::{self, Candidate, Objective};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -8,25 +9,13 @@ use super::{LIST, UserTable};
 use crate::evaluate::{CaseResult, PerCase};
 use crate::split::Split;
 
-/// How much diversity counts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Lambda {
-    /// The same for everyone.
-    Fixed(f32),
-    /// This times the model's diversity score of the user; 0 for a case without one.
-    Personal(f32),
-}
-
 /// Re-ranks the candidates of every case with the category cosine for similarity.
 ///
 /// A target among the candidates gets its place in the new order for a rank; any other keeps its
 /// rank, which is beyond the candidates. The new list's scores are the old ones, item by item.
 pub fn rerank(split: &Split, answers: &PerCase, objective: Objective, lambda: Lambda) -> PerCase {
     let rerank = |result: &CaseResult| {
-        let lambda = match lambda {
-            Lambda::Fixed(lambda) => lambda,
-            Lambda::Personal(most) => most * result.diversity.unwrap_or(0.0),
-        };
+        let lambda = lambda.of(result.diversity);
         let candidates: Vec<Candidate> =
             result.top.iter().map(|&(item, relevance)| Candidate { item, relevance }).collect();
         let order = rerank::rerank(&candidates, lambda, candidates.len(), objective, |one, other| {
@@ -102,7 +91,7 @@ pub fn pareto(
     personal: bool,
 ) -> Curve {
     let point = |&lambda: &f32| {
-        let kind = if personal { Lambda::Personal(lambda) } else { Lambda::Fixed(lambda) };
+        let kind = if personal { Lambda::Personal { most: lambda } } else { Lambda::Fixed(lambda) };
         let table = UserTable::new(&split.data, tail, &rerank(split, answers, objective, kind));
         let mean = |measure: &str| {
             table.column(&format!("{measure}@{LIST}")).map_or(f64::NAN, |column| table.mean(column))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Measures, ModelReport};
 use crate::error::{Error, Result};
 use crate::evaluate::{Answers, PerCase};
-use hmisr_model::rerank::Objective;
+use hmisr_recommend::rerank::Objective;
 
 use crate::measures::{
     Curve, Lambda, adaptation, objectives, pareto, related_similarity, rerank, select_lambda, suffix,
@@ -135,7 +135,7 @@ impl Model<'_> {
         let reranked = |set| -> BTreeMap<u64, PerCase> {
             let lambda = |seed| {
                 let value = lambdas.get(&seed).copied().unwrap_or(0.0);
-                if personal { Lambda::Personal(value) } else { Lambda::Fixed(value) }
+                if personal { Lambda::Personal { most: value } } else { Lambda::Fixed(value) }
             };
             self.of(set)
                 .into_iter()

@@ -12,9 +12,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::parameters::RecommendParameters;
-use crate::{
-    ApiError, ErrorKind, Lambda, Model, ModelError, ModelInfo, Recommendation, RecommendationSource, Scored,
-};
+use crate::{ApiError, ErrorKind, Lambda, Model, ModelError, ModelInfo, Origin, Recommendation, Scored};
 
 /// The header of an answer that names the model's version.
 const VERSION_HEADER: &str = "hmisr-model-version";
@@ -24,7 +22,7 @@ const VERSION_HEADER: &str = "hmisr-model-version";
 struct RecommendAnswer {
     user_id: Id,
     model_version: u64,
-    source: RecommendationSource,
+    source: Origin,
     /// Whether state is kept of the user.
     known_user: bool,
     /// How various the user's next choices are expected to be, 0 to 1.
@@ -43,7 +41,7 @@ pub(super) async fn recommend(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let view = shared.look_up(&user_id).await?;
     let known_user = view.is_some();
     let filter_seen = shared.settings.filter_seen;
-    let lambda = lambda.map_or(Lambda::Personal(shared.settings.lambda_max), Lambda::Fixed);
+    let lambda = lambda.map_or(Lambda::Personal { most: shared.settings.lambda_max }, Lambda::Fixed);
     let (version, answer) = shared
         .computations
         .run(move || {

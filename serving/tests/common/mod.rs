@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use hmisr_serving::{
     Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookedIn, LookupError, Metrics, Model,
-    ModelError, ModelInfo, ModelLoader, ModelSlot, Profile, Recommendation, RecommendationSource, Scored,
-    Settings, UserLookup,
+    ModelError, ModelInfo, ModelLoader, ModelSlot, Origin, Profile, Recommendation, Scored, Settings,
+    UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use prometheus::Registry;
@@ -81,10 +81,10 @@ impl Model for Catalogue {
             .take(k)
             .collect();
         let known = !history.is_empty();
-        let source = if known { RecommendationSource::Model } else { RecommendationSource::Popularity };
+        let source = if known { Origin::Model } else { Origin::Popularity };
         let lambda = match lambda {
             Lambda::Fixed(lambda) => lambda,
-            Lambda::Personal(most) => most * DIVERSITY,
+            Lambda::Personal { most } => most * DIVERSITY,
         };
         Ok(Recommendation { items, source, diversity_score: known.then_some(DIVERSITY), lambda })
     }

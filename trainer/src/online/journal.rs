@@ -10,9 +10,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use hmisr_recommend::plain;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result, plain};
+use crate::{Error, ErrorKind, Result};
 
 /// The longest journal that is read, bytes: some million batches.
 const MOST_BYTES: u64 = 256 << 20;
@@ -33,14 +34,19 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`; the entries after batch `learnt`, which the snapshot holds.
-    pub(crate) fn open(folder: &Path, learnt: u64) -> Result<(Self, Vec<Entry>)> {
+    /// Opens the journal in `folder`; the entries after batch `learnt`, which the snapshot holds. Where that is
+    /// none, the journal belongs to another snapshot than the one that is gone on from, and is emptied.
+    pub(crate) fn open(folder: &Path, learnt: Option<u64>) -> Result<(Self, Vec<Entry>)> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let path = folder.join("journal");
         let io = |error| Error::io("open", &path, error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = plain::open_with(&path, &mut options).map_err(io)?;
+        let Some(learnt) = learnt else {
+            file.set_len(0).map_err(io)?;
+            return Ok((Self { path, file }, Vec::new()));
+        };
         let length = file.metadata().map_err(io)?.len();
         if length > MOST_BYTES {
             return Err(bad(&path, 0, format!("{length} bytes, at most {MOST_BYTES} are read")));
@@ -103,7 +109,7 @@ mod tests {
     #[test]
     fn what_the_snapshot_holds_is_skipped_and_a_cut_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), 0).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), Some(0)).unwrap();
         assert!(entries.is_empty());
         (1..=3).for_each(|batch| journal.append(&entry(batch)).unwrap());
         drop(journal);
@@ -111,28 +117,28 @@ mod tests {
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"batch\":4,\"ran");
         std::fs::write(&path, text).unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), 1).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), Some(1)).unwrap();
         assert_eq!(entries, [entry(2), entry(3)]);
         journal.append(&entry(4)).unwrap();
         drop(journal);
-        let (mut journal, entries) = Journal::open(folder.path(), 3).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), Some(3)).unwrap();
         assert_eq!(entries, [entry(4)]);
         journal.clear().unwrap();
         journal.append(&entry(5)).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), 4).unwrap().1, [entry(5)]);
+        assert_eq!(Journal::open(folder.path(), Some(4)).unwrap().1, [entry(5)]);
     }
 
     #[test]
     fn a_gap_or_a_broken_line_is_an_error_with_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(folder.path(), 0).unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), Some(0)).unwrap();
         journal.append(&entry(3)).unwrap();
         drop(journal);
-        let error = Journal::open(folder.path(), 1).unwrap_err();
+        let error = Journal::open(folder.path(), Some(1)).unwrap_err();
         assert!(error.to_string().contains("line 1: batch 3, expected 2"), "{error}");
         std::fs::write(folder.path().join("journal"), "nonsense\n").unwrap();
-        let error = Journal::open(folder.path(), 1).unwrap_err();
+        let error = Journal::open(folder.path(), Some(1)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains("remove the file"), "{error}");
     }

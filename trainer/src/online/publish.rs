@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use hmisr_recommend::artifact::{Manifest, Topic};
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
 use tracing::warn;
 
 use super::run::Loop;
 use crate::Result;
-use crate::snapshot::{Context, Manifest, Topic, publish};
+use crate::snapshot::{Context, publish};
 
 impl<S: Source> Loop<'_, S> {
     pub(super) fn publish_if_due(&mut self) -> Result<()> {

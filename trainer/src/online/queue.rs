@@ -7,6 +7,7 @@ use hmisr_stream::Record;
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use super::journal::Entry;
+use crate::served::ONE_IN;
 
 /// What a record says.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ enum Content {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) examples: Vec<TrainingExample>,
+    /// Those that are ranked as served, by their offset, so that a replay asks for the same.
+    pub(super) asked: Vec<usize>,
     pub(super) forgotten: Vec<Id>,
 }
 
@@ -84,7 +87,12 @@ impl Queue {
             while queue.front().is_some_and(|(offset, _)| offset < end) {
                 self.len -= 1;
                 match queue.pop_front() {
-                    Some((_, Content::Example(example))) => batch.examples.push(*example),
+                    Some((offset, Content::Example(example))) => {
+                        if offset % ONE_IN == 0 {
+                            batch.asked.push(batch.examples.len());
+                        }
+                        batch.examples.push(*example);
+                    }
                     Some((_, Content::Forget(user))) => batch.forgotten.push(user),
                     _ => {}
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hmisr_recommend::artifact::Topic;
 use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 use tracing::{error, info, warn};
 
@@ -14,7 +15,7 @@ use crate::backend::Device;
 use crate::metrics::Metrics;
 use crate::prequential::Means;
 use crate::settings::Settings;
-use crate::snapshot::{Snapshot, Topic, latest_version};
+use crate::snapshot::{Bound, Restored, Start, restore, start};
 use crate::trainer::Trainer;
 use crate::{Error, ErrorKind, Result};
 
@@ -48,9 +49,9 @@ pub struct Summary {
 
 /// Learns from `source` until `stop`, then from what it has already read, and publishes.
 ///
-/// It starts from the newest snapshot below `settings.folder`, at the offsets that it names,
-/// learns the journalled batches again, and goes on. One such loop may write to a folder at a
-/// time ([`FolderLock`](crate::snapshot::FolderLock)), and read a topic ([`alone`](super::alone)). With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
+/// It starts from the newest snapshot below `settings.folder`, or from the one that `settings.from` names, at the
+/// offsets that it names, learns the journalled batches again, and goes on. One such loop may write to a folder at a
+/// time ([`FolderLock`](hmisr_recommend::artifact::FolderLock)), and read a topic ([`alone`](super::alone)). With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
 /// offsets; an announcement that is refused for now is counted, and the next one brings it.
 ///
 /// # Errors
@@ -121,25 +122,40 @@ impl<'a, S: Source> Loop<'a, S> {
         settings.validate()?;
         let mut queue = Queue::default();
         let (mut version, mut loss) = (0, 0.0);
-        let trainer = match latest_version(&settings.folder)? {
+        let mut is_journals = true;
+        let trainer = match start(&settings.folder, settings.from)? {
             None => Trainer::new(settings.clone(), device)?,
-            Some(newest) => {
-                let snapshot = Snapshot::open(&settings.folder, Some(newest))?;
-                let manifest = snapshot.manifest();
+            Some(Start { artifact, is_newest }) => {
+                let manifest = artifact.manifest();
                 same_topic(&source, settings, manifest.topic.as_ref())?;
                 queue.positions = manifest.offsets.clone();
-                (version, loss) = (newest, manifest.metrics.loss);
+                (version, loss) = (manifest.version, manifest.metrics.loss);
                 metrics.snapshot(manifest);
                 progress.update(|view| {
-                    view.snapshot_version = newest;
+                    view.snapshot_version = manifest.version;
                     view.snapshot_ms = manifest.created_ms;
                     view.snapshot_offsets = manifest.offsets.clone();
                 });
-                info!(version = newest, examples = manifest.examples, "going on from a snapshot");
-                Trainer::with_state(settings.clone(), snapshot.state(settings)?, device)
+                let Restored { mut state, settings, bound, is_whole } = restore(&artifact, settings)?;
+                is_journals = is_newest && is_whole;
+                if !is_newest {
+                    state.lineage.from = Some(manifest.version);
+                }
+                info!(version, examples = manifest.examples, whole = is_whole, "going on from a snapshot");
+                if !bound.is_same() {
+                    let Bound { changed, fresh, dropped } = bound;
+                    warn!(
+                        ?changed,
+                        ?fresh,
+                        ?dropped,
+                        "the snapshot is of another network: weights were bound by name"
+                    );
+                }
+                Trainer::with_state(settings, state, device)
             }
         };
-        let (journal, replay) = Journal::open(&settings.folder, trainer.state().batches)?;
+        let learnt = is_journals.then_some(trainer.state().batches);
+        let (journal, replay) = Journal::open(&settings.folder, learnt)?;
         let published = (trainer.state().batches, trainer.state().examples, Instant::now());
         let mut looped = Self {
             source,
@@ -315,7 +331,7 @@ impl<'a, S: Source> Loop<'a, S> {
         let batch = self.queue.take(entry);
         self.waiting_since = (self.queue.len() > 0).then(Instant::now);
         let begun = Instant::now();
-        let report = self.trainer.learn(&batch.examples)?;
+        let report = self.trainer.learn_and_serve(&batch.examples, &batch.asked)?;
         for user in &batch.forgotten {
             self.trainer.forget(user);
         }

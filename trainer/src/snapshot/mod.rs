@@ -1,33 +1,26 @@
-//! Snapshots: all that learning needs to go on, and all that a server needs to answer.
+//! What the trainer keeps beside a published version, so that it goes on as if it had never stopped.
 //!
 //! ```text
 //! root/
-//!   LATEST                    the newest version's folder name
-//!   trainer.lock              held by the one trainer that writes here
-//!   journal                   which offsets form which batch since then (see `online`)
-//!   v00000012/
-//!     manifest.json           version, offsets, settings, metrics, length and SHA-256 of the rest
-//!     model.safetensors       encoder.* and items [items, d]
-//!     catalogue.json          items in row order with category and count
+//!   journal                   which offsets form which batch since the newest version (see `online`)
+//!   v00000012/                a version as `hmisr_recommend::artifact` describes it; attached:
+//!     trainer.json            settings, counters and the evaluation
 //!     optimizer.safetensors   moments and step counts
-//!     trainer.json            counters and the evaluation
 //!     seen.bin                what each user has seen
 //! ```
 //!
-//! A version is written beside its place, synced, renamed, and only then named by `LATEST`, so a
-//! reader never sees half of one. It costs the whole state each time: weights and moments take
-//! 12 · d bytes an item, what users have seen 4 bytes an entry.
+//! A version without these, such as one that a fit published, is a warm start: its weights are bound by name,
+//! and the optimizer begins anew. A version costs the whole state each time: weights and moments take 12 · d
+//! bytes an item, what users have seen 4 bytes an entry and 32 to 160 a user.
 
-mod files;
-mod lock;
-mod manifest;
-mod read;
+mod migrate;
+mod restore;
 mod seen;
-mod tensors;
+mod warm;
 mod write;
 
-pub use files::latest_version;
-pub use lock::FolderLock;
-pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, Metrics, Topic};
-pub use read::Snapshot;
+pub use migrate::migrate;
+pub use restore::{Restored, resolved, restore};
+pub(crate) use restore::{Start, start};
+pub use warm::Bound;
 pub(crate) use write::{Context, publish};

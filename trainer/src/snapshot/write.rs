@@ -1,25 +1,21 @@
-//! Publishing a version.
+//! Publishing what was learnt, with what only the trainer needs beside it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use hmisr_recommend::artifact::{self, Contents, Manifest, Metrics, Tensors, Topic, corrupt};
 use serde::{Deserialize, Serialize};
 
-use super::files::{
-    CATALOGUE, MANIFEST, MODEL, OPTIMIZER, POINTER, SEEN, TRAINER, corrupt, folder_name, latest_version,
-    replace, sync, versions, write,
-};
-use super::manifest::{FORMAT_VERSION, Manifest, Metrics, Topic};
 use super::seen;
-use super::tensors::Tensors;
+use crate::Result;
 use crate::prequential::Prequential;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::{Error, Result, backend};
 
-/// What a snapshot says beside the state itself.
+pub(super) const TRAINER: &str = "trainer.json";
+pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
+pub(super) const SEEN: &str = "seen.bin";
+
+/// What a version says beside the state itself.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) topic: Option<Topic>,
@@ -28,93 +24,64 @@ pub(crate) struct Context<'a> {
     pub(crate) loss: f64,
 }
 
-/// The file `trainer.json`.
+/// The file `trainer.json`. Unknown fields are passed over: a newer trainer may keep more.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Counters {
-    pub(super) step: u64,
-    pub(super) examples: u64,
-    pub(super) batches: u64,
+pub(super) struct Kept {
+    /// The settings in force, for people.
+    #[serde(default)]
+    pub(super) settings: serde_json::Value,
     pub(super) seen_clock: u64,
     pub(super) seen_dropped: u64,
+    /// Optimizer steps when its moments began anew.
+    #[serde(default)]
+    pub(super) warm_from: u64,
     pub(super) prequential: Prequential,
 }
 
-/// Writes `state` as the next version below the settings' folder, points to it, and removes
-/// versions beyond those kept.
+/// Writes `state` as the next version below the settings' folder.
 pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
-    let root = context.settings.folder.as_path();
-    fs::create_dir_all(root).map_err(|error| Error::io("create", root, error))?;
-    let newest = versions(root)?.last().copied().max(latest_version(root)?).unwrap_or(0);
-    let version = newest + 1;
-    let beside = root.join(format!(".{}.tmp", folder_name(version)));
-    let place = root.join(folder_name(version));
-    if beside.exists() {
-        fs::remove_dir_all(&beside).map_err(|error| Error::io("remove", &beside, error))?;
-    }
-    fs::create_dir(&beside).map_err(|error| Error::io("create", &beside, error))?;
-    let manifest = write_files(&beside, version, state, context)?;
-    sync(&beside)?;
-    fs::rename(&beside, &place).map_err(|error| Error::io("rename to", &place, error))?;
-    sync(root)?;
-    replace(&root.join(POINTER), format!("{}\n", folder_name(version)).as_bytes())?;
-    sync(root)?;
-    prune(root, version, manifest.settings.keep_snapshots);
-    Ok(manifest)
-}
-
-fn write_files(folder: &Path, version: u64, state: &State, context: Context<'_>) -> Result<Manifest> {
-    let path = folder.join(MANIFEST);
-    let json = |value: serde_json::Result<Vec<u8>>| value.map_err(|error| corrupt(&path, error));
-    let mut files = BTreeMap::new();
-    let mut put = |name: &str, bytes: &[u8]| {
-        files.insert(name.to_owned(), write(&folder.join(name), bytes)?);
-        Ok::<_, Error>(())
-    };
-    put(MODEL, &model(state).encode(&folder.join(MODEL))?)?;
-    put(OPTIMIZER, &optimizer(state).encode(&folder.join(OPTIMIZER))?)?;
-    put(CATALOGUE, &json(serde_json::to_vec(state.catalogue.items()))?)?;
-    put(SEEN, &seen::encode(&state.seen))?;
-    let counters = Counters {
-        step: state.parameters.step,
-        examples: state.examples,
+    let Context { settings, topic, offsets, loss } = context;
+    let contents = Contents {
+        model: &settings.model,
+        parameters: &state.parameters,
+        table: &state.table,
+        catalogue: &state.catalogue,
+        stage: state.lineage.stage,
+        lessons: state.lineage.lessons.clone(),
+        from: state.lineage.from,
+        fitted: state.lineage.fitted.clone(),
         batches: state.batches,
-        seen_clock: state.seen.clock,
-        seen_dropped: state.seen.dropped,
-        prequential: state.prequential.clone(),
-    };
-    put(TRAINER, &json(serde_json::to_vec(&counters))?)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        version,
-        created_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        step: counters.step,
-        batches: counters.batches,
-        examples: counters.examples,
-        items: state.catalogue.len() as u64,
-        topic: context.topic,
-        offsets: context.offsets,
-        backend: backend::NAME.to_owned(),
-        settings: context.settings.clone(),
+        examples: state.examples,
+        topic,
+        offsets,
         metrics: Metrics {
-            loss: context.loss,
+            loss,
             overall: state.prequential.overall(),
             rolling: state.prequential.rolling(),
             last_tenth: state.prequential.last(0.1),
+            validation: None,
         },
-        files,
     };
-    write(&path, &json(serde_json::to_vec_pretty(&manifest))?)?;
-    Ok(manifest)
-}
-
-fn model(state: &State) -> Tensors {
-    let mut tensors = Tensors::default();
-    for parameter in &state.parameters.list {
-        tensors.floats(&parameter.name, parameter.shape, &parameter.weights);
+    let folder = settings.folder.as_path();
+    let json = |value| serde_json::to_vec(value).map_err(|error| corrupt(&folder.join(TRAINER), error));
+    let mut shown = serde_json::to_value(settings).unwrap_or_default();
+    // Where it lies is no part of it: folders are copied and mounted elsewhere.
+    if let Some(fields) = shown.as_object_mut() {
+        fields.remove("folder");
     }
-    tensors.floats("items.weights", [state.table.len(), state.table.width()], &state.table.part(0));
-    tensors
+    let kept = Kept {
+        settings: shown,
+        seen_clock: state.seen.clock,
+        seen_dropped: state.seen.dropped,
+        warm_from: state.warm_from,
+        prequential: state.prequential.clone(),
+    };
+    let attached = [
+        (OPTIMIZER, optimizer(state).encode(&folder.join(OPTIMIZER))?),
+        (SEEN, seen::encode(&state.seen)),
+        (TRAINER, json(&kept)?),
+    ];
+    Ok(artifact::publish(folder, contents, settings.keep_snapshots, &attached)?)
 }
 
 fn optimizer(state: &State) -> Tensors {
@@ -128,16 +95,4 @@ fn optimizer(state: &State) -> Tensors {
     tensors.floats("items.second", shape, &state.table.part(2));
     tensors.integers("items.steps", state.table.steps());
     tensors
-}
-
-/// Removes what is not kept. A folder that cannot go is only disk space: it is logged.
-fn prune(root: &Path, newest: u64, keep: usize) {
-    let versions = versions(root).unwrap_or_default();
-    let old: Vec<u64> = versions.into_iter().filter(|version| *version <= newest).collect();
-    for version in old.iter().rev().skip(keep) {
-        let folder = root.join(folder_name(*version));
-        if let Err(error) = fs::remove_dir_all(&folder) {
-            tracing::warn!(folder = %folder.display(), %error, "an old snapshot could not be removed");
-        }
-    }
 }

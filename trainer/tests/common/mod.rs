@@ -127,6 +127,12 @@ impl Memory {
         }
     }
 
+    pub fn named(mut self, name: &str, id: &str) -> Self {
+        self.topic.name = name.to_owned();
+        self.topic.id = id.to_owned();
+        self
+    }
+
     pub fn recreated(mut self) -> Self {
         self.topic.id = "two".to_owned();
         self

@@ -45,6 +45,10 @@ pub struct EvalArgs {
     /// repeatable.
     #[arg(long, value_name = "DIR")]
     pub answers: Vec<PathBuf>,
+    /// Also measure a published version, DIR or DIR@VERSION, as a server would answer by it; by default the version
+    /// that servers take. Repeatable.
+    #[arg(long, value_name = "DIR[@VERSION]")]
+    pub snapshots: Vec<String>,
     /// Compare every model with this one: paired bootstrap over users.
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,

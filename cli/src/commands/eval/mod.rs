@@ -5,10 +5,10 @@ mod models;
 
 use std::path::Path;
 
-use hmisr_model::rerank::Objective;
 use hmisr_offline::report::{
     AssembleOptions, DataSummary, FitSummary, Report, assemble, learning_curves, pareto_curves,
 };
+use hmisr_recommend::rerank::Objective;
 
 use self::args::EvalArgs;
 use self::models::{WITHOUT, models};

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use hmisr_model::Architecture;
 use hmisr_model::hmisr::LossWeights;
-use hmisr_offline::fit::{FitSettings, Outcome, Run};
+use hmisr_offline::fit::{FitSettings, Neural, Outcome, Run};
 use hmisr_offline::rank::{Markov, Popularity, Trinity, TrinitySettings};
 use hmisr_offline::{Answers, Scorer, Split};
+use hmisr_recommend::artifact::{Artifact, served_version};
 
 use super::args::EvalArgs;
 use crate::commands::experiment::{Built, Questions, load, train};
@@ -28,6 +29,8 @@ pub struct Model {
 
 enum Kind {
     Counting,
+    /// A version of a folder.
+    Published(Box<Artifact>),
     Network {
         settings: Box<FitSettings>,
         run: PathBuf,
@@ -74,6 +77,9 @@ pub fn models(args: &EvalArgs, split: &Split, set: &[String]) -> Result<Vec<Mode
             models.push(Model { name: name.clone(), seed, folder, kind });
         }
     }
+    for place in &args.snapshots {
+        models.push(published(place, split)?);
+    }
     if networks == 0 && !set.is_empty() && !args.ablate {
         return Err(Failure::user("--set: no network is fitted here; name one with --models"));
     }
@@ -94,6 +100,50 @@ pub fn models(args: &EvalArgs, split: &Split, set: &[String]) -> Result<Vec<Mode
         }
     }
     Ok(models)
+}
+
+/// A version, with a word where it may have seen what it is asked about.
+fn published(place: &str, split: &Split) -> Result<Model, Failure> {
+    let (root, version) = match place.rsplit_once('@') {
+        Some((root, version)) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let version = version.parse().map_err(|error| {
+                Failure::user(format!(
+                    "--snapshots {place}: {version} is no version ({error}), expected DIR@12"
+                ))
+            })?;
+            (Path::new(root), Some(version))
+        }
+        _ => (Path::new(place), served_version(Path::new(place))?),
+    };
+    let artifact = Artifact::open(root, version)?;
+    let manifest = artifact.manifest();
+    let name = format!("{}@{}", manifest.model.architecture, manifest.version);
+    match &manifest.fitted {
+        _ if manifest.topic.is_some() => tracing::warn!(
+            "{name} learnt from {} examples of a stream, which may hold the events that it is asked for: its figures are \
+             no measure of foresight where they do",
+            manifest.examples
+        ),
+        Some(fitted) if fitted.split != split.fingerprint() => tracing::warn!(
+            "{name} was fitted to {} by {}, cut otherwise than here: it may have seen the events that it is asked for",
+            fitted.data,
+            fitted.protocol
+        ),
+        _ => {}
+    }
+    let seed = manifest.model.seed;
+    Ok(Model { name, seed, folder: None, kind: Kind::Published(artifact.into()) })
+}
+
+/// A version, ready to be asked.
+fn ask<'a>(artifact: &Artifact, split: &'a Split) -> Result<Built<'a>, Failure> {
+    let neural = Neural::published(artifact, split)?;
+    let known = neural.known_items();
+    if known < 1.0 {
+        let name = neural.name();
+        tracing::warn!("{name} knows {:.1} % of the items; it never recommends the others", 100.0 * known);
+    }
+    Ok(Built { fit_seconds: 0.0, parameters: Some(neural.parameters()), scorer: Box::new(neural) })
 }
 
 fn names(args: &EvalArgs) -> Result<Vec<String>, Failure> {
@@ -172,6 +222,7 @@ impl Model {
             Questions { split, name, seed: *seed, folder: folder.as_deref(), options: &args.cases, stop };
         match kind {
             Kind::Counting => questions.answers(|| Ok(count(name, *seed, split))),
+            Kind::Published(artifact) => questions.answers(|| ask(artifact, split)),
             Kind::Network { settings, run, aggregates } => {
                 let run = Run::open(run, settings, split)?;
                 match train(&run, split, name, stop, None)? {

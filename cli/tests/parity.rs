@@ -1,0 +1,221 @@
+//! What is measured is what is served: offline evaluation, the trainer's look before it learns and the HTTP server
+//! answer the same users from one published version, and give the same lists.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use hmisr_datasets::{Format, Options};
+use hmisr_model::random::SplitMix;
+use hmisr_model::{Architecture, ModelSettings, backend};
+use hmisr_offline::fit::{FitSettings, Neural, Run, Watch, fit, publish};
+use hmisr_offline::measures::rerank;
+use hmisr_offline::{Case, Dataset, EvaluateOptions, PerCase, Protocol, Split, evaluate};
+use hmisr_recommend::Lambda;
+use hmisr_recommend::artifact::Artifact;
+use hmisr_recommend::rerank::Objective;
+use hmisr_serving::{
+    Api, HttpServer, LookupError, Metrics, ModelSlot, Settings, Snapshots, UserLookup, Watcher,
+};
+use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, UserView, VisitView, WireId};
+use hmisr_trainer::Trainer;
+use serde_json::Value;
+
+const USERS: u32 = 40;
+const ITEMS: u32 = 150;
+
+/// Users with tastes of their own who take no item twice; some films have two genres.
+fn data(folder: &Path) -> Dataset {
+    let mut random = SplitMix::new(3);
+    let mut rows = "userId,movieId,rating,timestamp\n".to_owned();
+    for user in 0..USERS {
+        let mut left: Vec<u32> = (0..ITEMS).collect();
+        for at in 0..12 + random.below(20) {
+            let near = (user % 5) * 30 + random.below(40);
+            let place = left.iter().position(|item| *item >= near % ITEMS).unwrap_or(0);
+            let item = left.remove(place);
+            rows += &format!("{user},{item},4.0,{}\n", 1_000_000_000 + at * 5_000 + user);
+        }
+    }
+    std::fs::write(folder.join("ratings.csv"), rows).unwrap();
+    let genres = ["Drama", "Comedy", "Action", "Horror", "Musical"];
+    let mut films = "movieId,title,genres\n".to_owned();
+    for item in 0..ITEMS {
+        let (one, two) = (genres[(item / 30) as usize], genres[(item % 5) as usize]);
+        let both = if item % 3 == 0 && one != two { format!("{one}|{two}") } else { one.to_owned() };
+        films += &format!("{item},Film {item},{both}\n");
+    }
+    std::fs::write(folder.join("movies.csv"), films).unwrap();
+    Dataset::load(folder, Format::default(), &Options::default()).unwrap()
+}
+
+struct Silent;
+
+impl Watch for Silent {}
+
+fn published(architecture: Architecture, split: &Split, folder: &Path) -> Artifact {
+    let model = ModelSettings {
+        architecture,
+        width: 8,
+        layers: 1,
+        feed_forward: 16,
+        max_len: 8,
+        memory: usize::from(architecture == Architecture::Hmisr),
+        interests: 3,
+        ..ModelSettings::default()
+    };
+    let settings =
+        FitSettings { model, batch_events: 128, rate: 5e-3, stages: [2, 1, 2], ..FitSettings::default() };
+    let run = Run::open(&folder.join("run"), &settings, split).unwrap();
+    let device = backend::device().unwrap();
+    fit(&run, split, &device, &AtomicBool::new(false), &mut Silent).unwrap();
+    let root = folder.join("snapshots");
+    let manifest = publish(&run, split, &root, &device).unwrap();
+    Artifact::open(&root, Some(manifest.version)).unwrap()
+}
+
+/// Users as a pipeline knows them.
+struct Histories(HashMap<Id, Vec<(Id, i64)>>);
+
+impl UserLookup for Histories {
+    fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
+        let visit = |(item, ts): &(Id, i64)| VisitView {
+            item_id: item.clone(),
+            category: Id::from(0),
+            ts: *ts,
+            tail: false,
+            action: "rate".to_owned(),
+            weight: None,
+            more_categories: Vec::new(),
+        };
+        Ok(self.0.get(id).map(|visits| UserView {
+            user_id: id.clone(),
+            partition: 0,
+            next_offset: 1,
+            newest_ts: visits.last().map_or(0, |visit| visit.1),
+            lifetime: Default::default(),
+            window: Default::default(),
+            recent_diversity: 0.0,
+            visits: visits.iter().map(visit).collect(),
+        }))
+    }
+
+    fn ready(&self) -> Result<(), LookupError> {
+        Ok(())
+    }
+}
+
+fn history(split: &Split, case: Case) -> Vec<(Id, i64)> {
+    let events = split.query(case).history;
+    events.iter().map(|event| (split.data.items[event.item as usize].clone(), event.ts_ms)).collect()
+}
+
+/// The list that offline evaluation measures: items with scores.
+fn list(split: &Split, answers: &PerCase, at: usize) -> Vec<(String, f32)> {
+    let top = answers.results[at].top.iter().take(10);
+    top.map(|(item, score)| (split.data.items[*item as usize].to_string(), *score)).collect()
+}
+
+/// The list of an answer over HTTP.
+fn served(answer: &Value) -> Vec<(String, f32)> {
+    let items = answer["items"].as_array().unwrap().iter();
+    let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    items.map(|item| (text(&item["item_id"]), item["score"].as_f64().unwrap() as f32)).collect()
+}
+
+/// Where the trainer's lists have the target: by relevance, and with the user's own λ.
+fn asked(artifact: &Artifact, split: &Split, case: Case) -> [Option<f64>; 2] {
+    let history = history(split, case);
+    let target = split.target(case);
+    let wire = |id: &Id| WireId::from(id);
+    let next = history.iter().skip(1).map(|visit| visit.1).chain([target.ts_ms]);
+    let example = TrainingExample {
+        user: wire(&split.data.users[case.user as usize]),
+        item: wire(&split.data.items[target.item as usize]),
+        category: wire(&Id::from(0)),
+        label: 1.0,
+        weight: 1.0,
+        ts: target.ts_ms,
+        history_items: history.iter().map(|visit| wire(&visit.0)).collect(),
+        history_categories: history.iter().map(|_| wire(&Id::from(0))).collect(),
+        history_ts_deltas: history.iter().zip(next).map(|(visit, next)| visit.1 - next).collect(),
+        features: FeatureVector { events: history.len() as u64, ..FeatureVector::default() },
+    };
+    let settings = hmisr_trainer::Settings::default();
+    let mut trainer = Trainer::from_version(artifact, &settings, backend::device().unwrap()).unwrap();
+    let report = trainer.learn_and_serve(&[example], &[0]).unwrap();
+    let served = report.ranked[0].served.unwrap();
+    [served.relevance, served.personal]
+}
+
+#[test]
+fn evaluation_trainer_and_server_make_the_same_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let split = Split::new(Protocol::O1, data(folder.path())).unwrap();
+    assert!(split.filter_seen);
+    for architecture in [Architecture::Hmisr, Architecture::Sasrec] {
+        let place = folder.path().join(architecture.name());
+        let artifact = published(architecture, &split, &place);
+        let mut neural = Neural::published(&artifact, &split).unwrap();
+        // One query at a time, as a server asks: then even the last bit is the same.
+        let alone = EvaluateOptions { batch: 1, ..EvaluateOptions::default() };
+        let relevance = evaluate(&split, &split.test, &mut neural, alone, |_, _| {}).unwrap();
+        let settings = Settings { listen: "127.0.0.1:0".to_owned(), ..Settings::default() };
+        let most = Lambda::Personal { most: settings.lambda_max };
+        let personal = rerank(&split, &relevance, Objective::default(), most);
+
+        let users: HashMap<Id, Vec<(Id, i64)>> = split
+            .test
+            .iter()
+            .map(|case| (split.data.users[case.user as usize].clone(), history(&split, *case)))
+            .collect();
+        let registry = prometheus::Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).unwrap());
+        let slot = Arc::new(ModelSlot::new());
+        let snapshots = Arc::new(Snapshots::new(place.join("snapshots")));
+        Watcher::new(snapshots, slot.clone(), metrics.clone(), Duration::from_secs(1)).check();
+        let api = Api::new(settings.clone(), registry, metrics.clone(), Arc::new(Histories(users))).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let server =
+            HttpServer::start(api.with_models(slot).router(), settings, metrics, stop.clone()).unwrap();
+        let ask = |user: &Id, more: &str| -> Value {
+            let url = format!("{}/v1/recommend?user_id={user}&k=10{more}", server.url());
+            let text = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
+
+        let mut moved = 0;
+        for (at, case) in split.test.iter().enumerate() {
+            let user = &split.data.users[case.user as usize];
+            let (by_relevance, own) = (ask(user, "&lambda=0"), ask(user, ""));
+            assert_eq!(
+                served(&by_relevance),
+                list(&split, &relevance, at),
+                "{architecture}, user {user}, λ = 0"
+            );
+            assert_eq!(served(&own), list(&split, &personal, at), "{architecture}, user {user}, personal");
+            let diversity = relevance.results[at].diversity;
+            assert_eq!(own["diversity_score"].as_f64().map(|score| score as f32), diversity);
+            assert_eq!(own["lambda"].as_f64().unwrap() as f32, most.of(diversity));
+            moved += usize::from(served(&own) != served(&by_relevance));
+
+            let rank = |answers: &PerCase| answers.results[at].rank.filter(|rank| *rank <= 10.0);
+            assert_eq!(asked(&artifact, &split, *case), [rank(&relevance), rank(&personal)], "user {user}");
+        }
+        assert_eq!(moved > 0, architecture == Architecture::Hmisr, "the user's own λ moves lists");
+
+        // Many at once are padded to one length: the same but for rounding.
+        let together =
+            evaluate(&split, &split.test, &mut neural, EvaluateOptions::default(), |_, _| {}).unwrap();
+        for (one, other) in relevance.results.iter().zip(&together.results) {
+            for ((_, one), (_, other)) in one.top.iter().zip(&other.top) {
+                assert!((one - other).abs() <= 1e-4 * one.abs().max(1.0), "{one} and {other}");
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        server.join().unwrap();
+    }
+}

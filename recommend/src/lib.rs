@@ -1,0 +1,30 @@
+//! From a user's events to an answer: what is published of a model, and how it recommends.
+//!
+//! * [`artifact`]: what lies on disk, and who may write it.
+//! * [`Catalogue`]: the items that a model knows, with their categories.
+//! * [`Fitted`] reads histories; a [`retrieve::Source`] finds candidates, `score` ranks them,
+//!   [`rerank`] makes the list diverse. Offline evaluation, the trainer's look at what would have been
+//!   served, and the server go through the same functions.
+//! * [`Recommender`]: a published version that answers requests.
+
+mod answer;
+pub mod artifact;
+mod catalogue;
+mod error;
+mod fitted;
+mod habits;
+mod list;
+pub mod plain;
+mod profile;
+mod recommender;
+pub mod rerank;
+pub mod retrieve;
+mod score;
+
+pub use answer::{CategoryShare, Interest, Lambda, Origin, Profile, Recommendation, Request, Scored};
+pub use catalogue::{Catalogue, Item};
+pub use error::{Error, ErrorKind, Result};
+pub use fitted::{Embeddings, Fitted, History, Parts, Rows, User};
+pub use habits::{HabitsOf, head};
+pub use list::{List, Listed};
+pub use recommender::{MOST, Recommender};

@@ -1,0 +1,71 @@
+//! The list that is shown: retrieval, ranking, re-ranking.
+//!
+//! Offline evaluation, the trainer and the server make lists here, so that what is measured is what is
+//! served.
+
+use crate::Result;
+use crate::answer::Lambda;
+use crate::fitted::{Fitted, User};
+use crate::rerank::{Candidate, Objective, POOL, rerank};
+use crate::retrieve::{Exhaustive, RETRIEVED, Source};
+
+/// What a list is made of.
+pub struct List<'a> {
+    /// Items wanted.
+    pub k: usize,
+    /// How much diversity weighs.
+    pub lambda: Lambda,
+    /// Rows that may stand in it.
+    pub allowed: &'a dyn Fn(u32) -> bool,
+}
+
+/// A list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The picks with their relevance, in the order that is shown.
+    pub items: Vec<Candidate>,
+    /// Each pick's place by relevance alone, counted from 1.
+    pub relevance_ranks: Vec<usize>,
+    /// The weight of diversity that was used.
+    pub lambda: f32,
+}
+
+impl Lambda {
+    /// The weight for a user of this DiversityScore; 0 where the model has none.
+    pub fn of(self, diversity: Option<f32>) -> f32 {
+        match (self, diversity) {
+            (Self::Fixed(lambda), _) => lambda,
+            (Self::Personal { most }, Some(diversity)) => most * diversity,
+            (Self::Personal { .. }, None) => 0.0,
+        }
+    }
+}
+
+impl Fitted<'_> {
+    /// Candidates of all of the user's vectors, best first: what a list is picked from, and what it would be
+    /// without re-ranking.
+    ///
+    /// # Errors
+    /// As [`Fitted::relevance`].
+    pub fn candidates(&self, user: &User, k: usize, allowed: &dyn Fn(u32) -> bool) -> Result<Vec<Candidate>> {
+        let source = Exhaustive { items: self.items, width: self.settings.width };
+        self.rank(user, &source.candidates(&user.vectors, RETRIEVED.max(2 * k), allowed))
+    }
+
+    /// The list for a user.
+    ///
+    /// # Errors
+    /// As [`Fitted::relevance`].
+    pub fn list(&self, user: &User, list: &List<'_>) -> Result<Listed> {
+        let mut ranked = self.candidates(user, list.k, list.allowed)?;
+        ranked.truncate(POOL.max(2 * list.k));
+        let lambda = list.lambda.of(user.diversity);
+        let similarity = |one, other| self.catalogue.similarity(one, other);
+        let picked = rerank(&ranked, lambda, list.k, Objective::default(), similarity);
+        Ok(Listed {
+            items: picked.iter().map(|at| ranked[*at]).collect(),
+            relevance_ranks: picked.into_iter().map(|at| at + 1).collect(),
+            lambda,
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! How well candidates fit a user.
+
+use burn::tensor::{Tensor, TensorData};
+use hmisr_model::Network;
+use hmisr_model::dot::dot;
+
+use crate::Result;
+use crate::fitted::{Fitted, User, floats};
+use crate::rerank::Candidate;
+
+impl Fitted<'_> {
+    /// Whether HMISR's aggregation ranks what is retrieved; else the joint score of the user's vectors does.
+    pub fn aggregates(&self, user: &User) -> bool {
+        user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0
+    }
+
+    /// The joint score of items by all of the user's vectors.
+    pub fn joint(&self, user: &User, rows: &[u32]) -> Vec<f32> {
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let mut scores = Vec::with_capacity(user.interests() * rows.len());
+        for vector in user.vectors.chunks_exact(self.settings.width) {
+            scores.extend(rows.iter().map(|row| dot(vector, self.items.row(*row))));
+        }
+        self.settings.architecture.logsumexp_or_max(&mut scores, &user.priors, rows.len()).to_vec()
+    }
+
+    /// What the candidates are ranked by, in their order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Backend`](crate::ErrorKind::Backend) where the backend gives no f32.
+    pub fn relevance(&self, user: &User, candidates: &[u32]) -> Result<Vec<f32>> {
+        match (self.network, &user.view) {
+            (Network::Hmisr(network), Some(view)) if self.aggregates(user) && !candidates.is_empty() => {
+                let d = self.settings.width;
+                let rows: Vec<f32> =
+                    candidates.iter().flat_map(|row| self.items.row(*row)).copied().collect();
+                let rows = Tensor::from_data(TensorData::new(rows, [candidates.len(), d]), self.device);
+                floats(network.rank(view, rows).into_data())
+            }
+            _ => Ok(self.joint(user, candidates)),
+        }
+    }
+
+    /// Candidates with their relevance, best first; ties by id.
+    ///
+    /// # Errors
+    /// As [`Fitted::relevance`].
+    pub fn rank(&self, user: &User, candidates: &[u32]) -> Result<Vec<Candidate>> {
+        let relevance = self.relevance(user, candidates)?;
+        let candidate = |(item, relevance): (&u32, f32)| Candidate { item: *item, relevance };
+        let mut ranked: Vec<Candidate> = candidates.iter().zip(relevance).map(candidate).collect();
+        let items = self.catalogue.items();
+        ranked.sort_by(|a, b| {
+            let by_id = || items[a.item as usize].id.cmp(&items[b.item as usize].id);
+            b.relevance.total_cmp(&a.relevance).then_with(by_id)
+        });
+        Ok(ranked)
+    }
+
+    /// Which interest scores an item highest, its prior included; of equals the first. None where the user has
+    /// no interests.
+    pub fn interest(&self, user: &User, row: u32) -> Option<usize> {
+        user.view.as_ref()?;
+        let item = self.items.row(row);
+        let scores = user.vectors.chunks_exact(self.settings.width).map(|vector| dot(vector, item));
+        let scores = scores.zip(&user.priors).map(|(score, prior)| score + prior).enumerate();
+        scores.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(k, _)| k)
+    }
+}

@@ -1,0 +1,6 @@
+//! The tests of this crate as one program, which links its libraries once.
+
+mod common;
+mod promoted;
+mod refusals;
+mod versions;

@@ -1,0 +1,93 @@
+//! What would have been served: a sample of the examples ranked as the server ranks.
+//!
+//! The measure over all examples comes from the pass that learns: it ranks the whole catalogue by the joint
+//! score. A user sees another list: retrieved, ranked, re-ranked. One example in [`ONE_IN`], chosen by its
+//! offset, is therefore asked as a request would be, of the model before it learns from the batch.
+
+use hmisr_model::Network;
+use hmisr_model::backend::Device;
+use hmisr_recommend::{Fitted, History, Lambda, List, Listed};
+
+use crate::Result;
+use crate::prequential::{Served, TOP};
+use crate::settings::Settings;
+use crate::state::State;
+
+/// Of so many examples one is ranked as served.
+pub(crate) const ONE_IN: i64 = 64;
+
+/// An example that is ranked as served.
+pub(crate) struct Question<'a> {
+    /// Its history, item rows oldest first.
+    pub(crate) rows: &'a [u32],
+    /// Their times, epoch milliseconds.
+    pub(crate) times: &'a [i64],
+    /// The row that was chosen.
+    pub(crate) target: u32,
+    /// Rows that are left out; never the target.
+    pub(crate) seen: &'a [u32],
+}
+
+/// Where the lists of the model in `state`, which knows `known` items, have the targets. None of a target
+/// that is not known, and of a user of whom nothing is.
+pub(crate) fn served(
+    state: &State,
+    settings: &Settings,
+    head: u64,
+    known: usize,
+    device: &Device,
+    questions: &[Question<'_>],
+) -> Result<Vec<Served>> {
+    let mut served = vec![Served::default(); questions.len()];
+    let known_history = |question: &Question<'_>| {
+        let events = question.rows.iter().copied().zip(question.times.iter().copied());
+        let events: Vec<(u32, i64)> = events.filter(|(row, _)| (*row as usize) < known).collect();
+        History::newest(&settings.model, events.into_iter())
+    };
+    let (mut places, mut histories) = (Vec::new(), Vec::new());
+    for (place, question) in questions.iter().enumerate() {
+        let history = known_history(question);
+        if (question.target as usize) < known && !history.rows.is_empty() {
+            places.push(place);
+            histories.push(history);
+        }
+    }
+    if histories.is_empty() {
+        return Ok(served);
+    }
+    let network = Network::bind(&settings.model, &state.parameters, device);
+    let fitted = Fitted {
+        settings: &settings.model,
+        network: &network,
+        items: &state.table,
+        catalogue: &state.catalogue,
+        stage: state.lineage.stage,
+        step: state.parameters.step,
+        head,
+        device,
+    };
+    let mut allowed = vec![true; state.catalogue.len()];
+    allowed[known..].fill(false);
+    for (place, user) in places.into_iter().zip(fitted.read(&histories)?) {
+        let question = &questions[place];
+        let others =
+            || question.seen.iter().filter(|row| (**row as usize) < known && **row != question.target);
+        others().for_each(|row| allowed[*row as usize] = false);
+        let list = |lambda| {
+            let may = |row: u32| allowed[row as usize];
+            fitted.list(&user, &List { k: TOP as usize, lambda, allowed: &may })
+        };
+        let relevance = list(Lambda::Fixed(0.0))?;
+        let personal = list(Lambda::Personal { most: settings.evaluation.lambda_max })?;
+        served[place] = Served {
+            relevance: rank(&relevance, question.target),
+            personal: rank(&personal, question.target),
+        };
+        others().for_each(|row| allowed[*row as usize] = true);
+    }
+    Ok(served)
+}
+
+fn rank(listed: &Listed, target: u32) -> Option<f64> {
+    listed.items.iter().position(|candidate| candidate.item == target).map(|at| (at + 1) as f64)
+}

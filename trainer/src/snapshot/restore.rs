@@ -1,0 +1,146 @@
+//! Going on from a version.
+
+use std::path::Path;
+
+use hmisr_model::{ModelSettings, Table};
+use hmisr_recommend::artifact::{Artifact, Loaded, corrupt, latest_version};
+
+use super::seen;
+use super::warm::{Bound, bind};
+use super::write::{Kept, OPTIMIZER, SEEN, TRAINER};
+use crate::settings::Settings;
+use crate::state::{Lineage, State};
+use crate::{Error, ErrorKind, Result};
+
+/// What a version gave to go on with.
+#[derive(Debug)]
+pub struct Restored {
+    /// All that learning changes.
+    pub state: State,
+    /// The settings, with the version's model where none was set.
+    pub settings: Settings,
+    /// How the weights were bound.
+    pub bound: Bound,
+    /// Whether the trainer's own files stood beside it, so that training goes on as if it had never stopped.
+    pub is_whole: bool,
+}
+
+/// Goes on from `artifact` under `settings`. A model that was left at its default is the version's own.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] where a weight has another shape under these settings,
+/// [`ErrorKind::Corrupt`] where a file is not whole.
+pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
+    let settings = adopted(settings, artifact);
+    let manifest = artifact.manifest();
+    settings.validate()?;
+    let model = &settings.model;
+    let catalogue = artifact.catalogue()?;
+    let (mut parameters, items, bound) = bind(artifact, catalogue.len(), model)?;
+    let kept = kept(artifact)?;
+    let is_whole = kept.is_some();
+    let (rows, width) = (catalogue.len(), model.width);
+    let zeros = || vec![0.0; rows * width];
+    let mut table = (zeros(), zeros(), vec![0; rows]);
+    let mut state = State::fresh(&settings)?;
+    state.warm_from = manifest.step;
+    if let Some(kept) = kept {
+        let path = artifact.folder().join(OPTIMIZER);
+        if let Some(bytes) = artifact.attached(OPTIMIZER)? {
+            let loaded = Loaded::decode(&path, &bytes)?;
+            for parameter in &mut parameters.list {
+                // A weight that begins fresh has no moments yet.
+                if bound.fresh.contains(&parameter.name) {
+                    continue;
+                }
+                parameter.first = loaded.finite(&format!("{}.first", parameter.name), parameter.shape)?;
+                parameter.second = loaded.finite(&format!("{}.second", parameter.name), parameter.shape)?;
+            }
+            table = (
+                loaded.finite("items.first", [rows, width])?,
+                loaded.finite("items.second", [rows, width])?,
+                loaded.integers("items.steps", rows)?,
+            );
+            state.warm_from = kept.warm_from;
+        }
+        let path = artifact.folder().join(SEEN);
+        let bytes =
+            artifact.attached(SEEN)?.ok_or_else(|| corrupt(&path, "the manifest does not name it"))?;
+        state.seen = seen::decode(&bytes).map_err(|problem| corrupt(&path, problem))?;
+        state.seen.clock = kept.seen_clock;
+        state.seen.dropped = kept.seen_dropped;
+        state.prequential = kept.prequential;
+    }
+    let (first, second, steps) = table;
+    let table = Table::from_parts(width, model.seed, &items, &first, &second, steps);
+    let table = table.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("{}: tensors of different lengths", artifact.folder().display()),
+        )
+    })?;
+    let lineage = Lineage {
+        stage: manifest.stage,
+        lessons: manifest.lessons.clone(),
+        from: manifest.from,
+        fitted: manifest.fitted.clone(),
+    };
+    let (examples, batches) = (manifest.examples, manifest.batches);
+    let state = State { catalogue, table, parameters, lineage, examples, batches, ..state };
+    Ok(Restored { state, settings, bound, is_whole })
+}
+
+/// The settings with the model of the version that a run under them goes on from, where none was set and there
+/// is a version.
+///
+/// # Errors
+/// Those of reading the version's manifest.
+pub fn resolved(settings: &Settings) -> Result<Settings> {
+    Ok(match start(&settings.folder, settings.from)? {
+        Some(Start { artifact, .. }) => adopted(settings, &artifact),
+        None => settings.clone(),
+    })
+}
+
+fn adopted(settings: &Settings, artifact: &Artifact) -> Settings {
+    let mut settings = settings.clone();
+    let fresh = Settings::default().model;
+    if settings.model == fresh {
+        settings.model = ModelSettings { dropout: fresh.dropout, ..artifact.manifest().model.clone() };
+    }
+    settings
+}
+
+/// The version that training goes on from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) artifact: Artifact,
+    /// Whether nothing was published after it, so that the journal goes on from there.
+    pub(crate) is_newest: bool,
+}
+
+/// The newest version, or `from` where the newest did not come of it.
+pub(crate) fn start(folder: &Path, from: Option<u64>) -> Result<Option<Start>> {
+    let newest = latest_version(folder)?;
+    let open = |version| Artifact::open(folder, Some(version));
+    let Some(from) = from.filter(|from| newest != Some(*from)) else {
+        let Some(newest) = newest else { return Ok(None) };
+        return Ok(Some(Start { artifact: open(newest)?, is_newest: true }));
+    };
+    // A newest one that cannot be read may be why an older one is named.
+    if let Some(Ok(artifact)) = newest.map(open)
+        && artifact.manifest().from == Some(from)
+    {
+        return Ok(Some(Start { artifact, is_newest: true }));
+    }
+    Ok(Some(Start { artifact: open(from)?, is_newest: false }))
+}
+
+/// The trainer's own part of a version; none where another published it.
+fn kept(artifact: &Artifact) -> Result<Option<Kept>> {
+    let path = artifact.folder().join(TRAINER);
+    match artifact.attached(TRAINER)? {
+        Some(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(|error| corrupt(&path, error))?)),
+        None => Ok(None),
+    }
+}
