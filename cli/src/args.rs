@@ -17,6 +17,7 @@ use crate::commands::model::ModelCommand;
 use crate::commands::monitoring::MonitoringArgs;
 use crate::commands::pipeline::PipelineArgs;
 use crate::commands::probe::ProbeArgs;
+use crate::commands::recommend::args::RecommendArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::state::args::StateCommand;
 use crate::commands::topics::args::TopicsCommand;
@@ -66,6 +67,12 @@ pub enum Command {
     Train(TrainArgs),
     /// Serve recommendations from the newest snapshot, swapped in while it runs.
     Serve(ServeArgs),
+    /// Recommend for many users at once, from their histories in a stopped job's state or in a file: one JSON line
+    /// each.
+    ///
+    /// The lists are those that a server with the same snapshot gives. The output is there when all of it is: a
+    /// run that ends before leaves what was there.
+    Recommend(Box<RecommendArgs>),
     /// Copy another topic into `events`: fields renamed, keyed by user, each record exactly once.
     ///
     /// A record that is no event becomes a dead letter. How far the copy came is committed with what was

@@ -56,6 +56,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pipeline(args) => commands::pipeline::run(config, args),
         Command::Train(args) => commands::train::run(config, args),
         Command::Serve(args) => commands::serve::run(config, args),
+        Command::Recommend(args) => commands::recommend::run(&config, &args),
         Command::Bridge(args) => commands::bridge::run(config, args),
         Command::Feed(args) => commands::feed::run(config, args),
         Command::Probe(args) => commands::probe::run(&config.serving, &args),

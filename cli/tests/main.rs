@@ -31,6 +31,7 @@ mod probe;
 mod prometheus;
 #[path = "../../stream/tests/kafka/proxy.rs"]
 mod proxy;
+mod recommend;
 #[path = "../../stream/tests/kafka/segment.rs"]
 mod segment;
 mod state;

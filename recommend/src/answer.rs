@@ -4,6 +4,17 @@ use hmisr_features::Id;
 use serde::Serialize;
 
 /// What is asked.
+///
+/// ```
+/// use hmisr_features::Id;
+/// use hmisr_recommend::Request;
+///
+/// let history = [(Id::from(1193), 978_300_760_000)];
+/// let seen = |id: &Id| history.iter().any(|(item, _)| item == id);
+/// let request = Request { history: &history, exclude: &seen, ..Request::default() };
+/// assert!((request.exclude)(&Id::from(1193)) && request.candidates.is_none());
+/// ```
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The user's events, item and time in epoch milliseconds, oldest first.
     pub history: &'a [(Id, i64)],
@@ -13,6 +24,28 @@ pub struct Request<'a> {
     pub lambda: Lambda,
     /// Items that must not be recommended.
     pub exclude: &'a dyn Fn(&Id) -> bool,
+    /// Whether an item of these categories, the primary one first, may be recommended.
+    pub allowed: &'a dyn Fn(&[Id]) -> bool,
+    /// The items to rank: these and no others, at most [`MOST`](super::MOST), each once. None: what the user's
+    /// vectors retrieve from the whole catalogue.
+    pub candidates: Option<&'a [Id]>,
+    /// Whether the answer says why each item stands where it does.
+    pub explain: bool,
+}
+
+impl Default for Request<'_> {
+    /// Ten items by relevance alone, for a user of whom nothing is known.
+    fn default() -> Self {
+        Self {
+            history: &[],
+            k: 10,
+            lambda: Lambda::Fixed(0.0),
+            exclude: &|_| false,
+            allowed: &|_| true,
+            candidates: None,
+            explain: false,
+        }
+    }
 }
 
 /// How much diversity weighs in the re-ranking, 0 (relevance alone) to 1.
@@ -52,6 +85,37 @@ pub struct Scored {
     pub interest: Option<usize>,
     /// Its place by relevance alone, counted from 1: where it stood before the re-ranking.
     pub relevance_rank: usize,
+    /// Why it stands there, where that was asked for and the model ranked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+}
+
+/// Why an item stands where it does: the two sides of the re-ranking, and what in the history it is like.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why {
+    /// What the re-ranking weighed by 1 − λ: the item's probability among those that the list was picked from, in
+    /// units of one in ten.
+    pub relevance: f32,
+    /// What it weighed by λ: the mean distance of the item's categories to those of the items above it, 0 to 1.
+    /// None for the first item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f32>,
+    /// What the interest that scored the item highest is about, as [`Interest::categories`]; empty where the
+    /// model has one vector.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interest_categories: Vec<CategoryShare>,
+    /// The item of the history that it is most like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_in_history: Option<Near>,
+}
+
+/// An item of the history beside a recommended one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Near {
+    /// The item.
+    pub item_id: Id,
+    /// The cosine of the two items' embeddings, −1 to 1.
+    pub similarity: f32,
 }
 
 /// An answer.
@@ -65,6 +129,8 @@ pub struct Recommendation {
     pub diversity_score: Option<f32>,
     /// The weight of diversity that was used.
     pub lambda: f32,
+    /// Candidates of the request that the model does not know, in their order, each once.
+    pub unknown_candidates: Vec<Id>,
 }
 
 /// What the model sees in a user.

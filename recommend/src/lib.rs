@@ -11,6 +11,7 @@ mod answer;
 pub mod artifact;
 mod catalogue;
 mod error;
+mod explain;
 mod fitted;
 mod habits;
 mod list;
@@ -21,7 +22,9 @@ pub mod rerank;
 pub mod retrieve;
 mod score;
 
-pub use answer::{CategoryShare, Interest, Lambda, Origin, Profile, Recommendation, Request, Scored};
+pub use answer::{
+    CategoryShare, Interest, Lambda, Near, Origin, Profile, Recommendation, Request, Scored, Why,
+};
 pub use catalogue::{Catalogue, Item};
 pub use error::{Error, ErrorKind, Result};
 pub use fitted::{Embeddings, Fitted, History, Parts, Rows, User};

@@ -26,6 +26,8 @@ pub struct Listed {
     pub items: Vec<Candidate>,
     /// Each pick's place by relevance alone, counted from 1.
     pub relevance_ranks: Vec<usize>,
+    /// Each pick's relevance as the re-ranking weighed it against distance.
+    pub weighed: Vec<f32>,
     /// The weight of diversity that was used.
     pub lambda: f32,
 }
@@ -57,15 +59,30 @@ impl Fitted<'_> {
     /// # Errors
     /// As [`Fitted::relevance`].
     pub fn list(&self, user: &User, list: &List<'_>) -> Result<Listed> {
-        let mut ranked = self.candidates(user, list.k, list.allowed)?;
+        Ok(self.diverse(user, self.candidates(user, list.k, list.allowed)?, list))
+    }
+
+    /// The list of given candidates: nothing is retrieved, those that are allowed are ranked and re-ranked.
+    ///
+    /// # Errors
+    /// As [`Fitted::relevance`].
+    pub fn list_of(&self, user: &User, candidates: &[u32], list: &List<'_>) -> Result<Listed> {
+        let allowed: Vec<u32> = candidates.iter().copied().filter(|row| (list.allowed)(*row)).collect();
+        Ok(self.diverse(user, self.rank(user, &allowed)?, list))
+    }
+
+    /// Re-ranks candidates that stand best first.
+    fn diverse(&self, user: &User, mut ranked: Vec<Candidate>, list: &List<'_>) -> Listed {
         ranked.truncate(POOL.max(2 * list.k));
         let lambda = list.lambda.of(user.diversity);
         let similarity = |one, other| self.catalogue.similarity(one, other);
         let picked = rerank(&ranked, lambda, list.k, Objective::default(), similarity);
-        Ok(Listed {
+        let weighed = Objective::default().relevance(&ranked);
+        Listed {
             items: picked.iter().map(|at| ranked[*at]).collect(),
+            weighed: picked.iter().map(|at| weighed[*at]).collect(),
             relevance_ranks: picked.into_iter().map(|at| at + 1).collect(),
             lambda,
-        })
+        }
     }
 }

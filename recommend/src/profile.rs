@@ -7,7 +7,7 @@ use hmisr_model::dot::dot;
 
 use crate::Result;
 use crate::answer::{CategoryShare, Interest, Profile};
-use crate::fitted::floats;
+use crate::fitted::{Fitted, History, User, floats};
 use crate::recommender::Recommender;
 
 /// Categories shown of an interest, at most.
@@ -23,17 +23,29 @@ impl Recommender {
     /// # Errors
     /// [`crate::ErrorKind::Backend`] where the backend gives no f32.
     pub fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>> {
-        let Some(user) = self.user(history)? else { return Ok(None) };
-        let (Some(view), Some(diversity_score)) = (&user.view, user.diversity) else { return Ok(None) };
-        let fitted = self.fitted();
+        let known = self.known(history);
+        let Some(user) = self.user(&known)? else { return Ok(None) };
+        let Some(diversity_score) = user.diversity else { return Ok(None) };
+        let interests = self.fitted().interests(&user, &known)?;
+        Ok(interests.map(|interests| Profile { diversity_score, interests }))
+    }
+}
+
+impl Fitted<'_> {
+    /// What each of the user's interests is about; none where the network has no interests.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Backend`] where the backend gives no f32.
+    pub fn interests(&self, user: &User, known: &History) -> Result<Option<Vec<Interest>>> {
+        let Some(view) = &user.view else { return Ok(None) };
         let mass = floats(view.mass.clone().into_data())?;
         let mut shares: Vec<BTreeMap<u32, f32>> = vec![BTreeMap::new(); mass.len()];
         let mut names: BTreeMap<u32, &Id> = BTreeMap::new();
-        for row in self.known(history).rows {
-            let category = fitted.catalogue.category(row);
-            names.entry(category).or_insert(&fitted.catalogue.items()[row as usize].categories[0]);
-            let vectors = user.vectors.chunks_exact(fitted.settings.width);
-            let scores: Vec<f32> = vectors.map(|vector| dot(vector, fitted.items.row(row))).collect();
+        for &row in &known.rows {
+            let category = self.catalogue.category(row);
+            names.entry(category).or_insert(&self.catalogue.items()[row as usize].categories[0]);
+            let vectors = user.vectors.chunks_exact(self.settings.width);
+            let scores: Vec<f32> = vectors.map(|vector| dot(vector, self.items.row(row))).collect();
             let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f32 = scores.iter().map(|score| (score - max).exp()).sum();
             for (shares, score) in shares.iter_mut().zip(&scores) {
@@ -50,7 +62,6 @@ impl Recommender {
             };
             Interest { mass, categories: categories.into_iter().take(SHOWN).filter_map(named).collect() }
         };
-        let interests = mass.into_iter().zip(shares).map(interest).collect();
-        Ok(Some(Profile { diversity_score, interests }))
+        Ok(Some(mass.into_iter().zip(shares).map(interest).collect()))
     }
 }

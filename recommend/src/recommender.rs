@@ -4,15 +4,17 @@
 //! re-ranking trades relevance for diversity by as much as the user's DiversityScore asks for.
 //! Networks of one vector retrieve by it and are re-ranked on request alone.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use hmisr_features::Id;
 use hmisr_model::{Architecture, Network, backend};
 
-use crate::answer::{Origin, Recommendation, Request, Scored};
+use crate::answer::{Origin, Recommendation, Request, Scored, Why};
 use crate::artifact::{Artifact, Manifest};
 use crate::fitted::{Fitted, History, Parts, Rows, User};
 use crate::list::List;
+use crate::rerank::Candidate;
 use crate::{Error, ErrorKind, Result};
 
 /// Items that one answer may hold.
@@ -94,24 +96,56 @@ impl Recommender {
     /// [`ErrorKind::Backend`] where the backend gives no f32.
     pub fn recommend(&self, request: &Request<'_>) -> Result<Recommendation> {
         let k = request.k.min(MOST);
-        let Some(user) = self.user(request.history)? else {
-            return Ok(self.popular(k, request.exclude));
+        let items = self.parts.catalogue.items();
+        let may = |row: u32| {
+            let item = &items[row as usize];
+            !(request.exclude)(&item.id) && (request.allowed)(&item.categories)
+        };
+        let (candidates, unknown_candidates) = request.candidates.map(|ids| self.rows(ids)).unzip();
+        let unknown_candidates = unknown_candidates.unwrap_or_default();
+        let known = self.known(request.history);
+        let Some(user) = self.user(&known)? else {
+            let rows = candidates.unwrap_or_else(|| (0..items.len() as u32).collect());
+            let rows = rows.into_iter().filter(|row| may(*row)).collect();
+            return Ok(Recommendation { unknown_candidates, ..self.popular(k, rows) });
         };
         let fitted = self.fitted();
-        let items = self.parts.catalogue.items();
-        let allowed: Vec<bool> = items.iter().map(|item| !(request.exclude)(&item.id)).collect();
-        let list = List { k, lambda: request.lambda, allowed: &|row| allowed[row as usize] };
-        let listed = fitted.list(&user, &list)?;
-        let scored = |(candidate, rank): (&crate::rerank::Candidate, &usize)| {
+        let listed = match &candidates {
+            Some(rows) => fitted.list_of(&user, rows, &List { k, lambda: request.lambda, allowed: &may })?,
+            None => {
+                // Each is asked once, and not by every vector anew.
+                let allowed: Vec<bool> = (0..items.len() as u32).map(may).collect();
+                let allowed = |row: u32| allowed[row as usize];
+                fitted.list(&user, &List { k, lambda: request.lambda, allowed: &allowed })?
+            }
+        };
+        let reasons = match request.explain {
+            true => fitted.reasons(&user, &known, &listed)?.into_iter().map(Some).collect(),
+            false => vec![None; listed.items.len()],
+        };
+        let scored = |((candidate, rank), why): ((&Candidate, &usize), Option<Why>)| {
             let interest = fitted.interest(&user, candidate.item);
-            self.scored(candidate.item, candidate.relevance, interest, *rank)
+            Scored { why, ..self.scored(candidate.item, candidate.relevance, interest, *rank) }
         };
         Ok(Recommendation {
-            items: listed.items.iter().zip(&listed.relevance_ranks).map(scored).collect(),
+            items: listed.items.iter().zip(&listed.relevance_ranks).zip(reasons).map(scored).collect(),
             source: Origin::Model,
             diversity_score: user.diversity,
             lambda: listed.lambda,
+            unknown_candidates,
         })
+    }
+
+    /// The rows of the first [`MOST`] ids, and those that have none; each once.
+    fn rows(&self, ids: &[Id]) -> (Vec<u32>, Vec<Id>) {
+        let (mut rows, mut unknown, mut met) = (Vec::new(), Vec::new(), HashSet::new());
+        for id in ids.iter().take(MOST).filter(|id| met.insert(*id)) {
+            match self.parts.catalogue.row(id) {
+                Some(row) => rows.push(row),
+                None => unknown.push(id.clone()),
+            }
+        }
+        (rows, unknown)
     }
 
     /// The newest known events that the network reads.
@@ -122,23 +156,20 @@ impl Recommender {
     }
 
     /// What the network says of a user; none where it knows nothing of the history.
-    pub(crate) fn user(&self, history: &[(Id, i64)]) -> Result<Option<User>> {
-        let known = self.known(history);
+    pub(crate) fn user(&self, known: &History) -> Result<Option<User>> {
         if known.rows.is_empty() {
             return Ok(None);
         }
-        let mut users = self.fitted().read(&[known])?;
+        let mut users = self.fitted().read(std::slice::from_ref(known))?;
         users
             .pop()
             .map(Some)
             .ok_or_else(|| Error::new(ErrorKind::Backend, "the network said nothing of the user"))
     }
 
-    /// The items chosen most often; ties by id.
-    fn popular(&self, k: usize, exclude: &dyn Fn(&Id) -> bool) -> Recommendation {
+    /// Those of the rows chosen most often; ties by id.
+    fn popular(&self, k: usize, mut order: Vec<u32>) -> Recommendation {
         let items = self.parts.catalogue.items();
-        let mut order: Vec<u32> =
-            (0..items.len() as u32).filter(|row| !exclude(&items[*row as usize].id)).collect();
         let by_count = |a: &u32, b: &u32| {
             let (a, b) = (&items[*a as usize], &items[*b as usize]);
             b.count.cmp(&a.count).then_with(|| a.id.cmp(&b.id))
@@ -155,12 +186,13 @@ impl Recommender {
             source: Origin::Popularity,
             diversity_score: None,
             lambda: 0.0,
+            unknown_candidates: Vec::new(),
         }
     }
 
     fn scored(&self, row: u32, score: f32, interest: Option<usize>, relevance_rank: usize) -> Scored {
         let item = &self.parts.catalogue.items()[row as usize];
         let category = item.categories[0].clone();
-        Scored { item_id: item.id.clone(), category, score, interest, relevance_rank }
+        Scored { item_id: item.id.clone(), category, score, interest, relevance_rank, why: None }
     }
 }

@@ -35,6 +35,16 @@ pub enum Objective {
     Likely,
 }
 
+impl Objective {
+    /// What is weighed against the distance, for each of the candidates.
+    pub fn relevance(self, candidates: &[Candidate]) -> Vec<f32> {
+        match self {
+            Self::Mmr | Self::MaxSum => scaled(candidates),
+            Self::Likely => likely(candidates),
+        }
+    }
+}
+
 /// An item as likely as this is as relevant as one that has nothing in common with those picked is distant.
 const CERTAIN: f32 = 0.1;
 
@@ -64,10 +74,7 @@ pub fn rerank(
     mut similarity: impl FnMut(u32, u32) -> f32,
 ) -> Vec<usize> {
     let lambda = lambda.clamp(0.0, 1.0);
-    let relevance = match objective {
-        Objective::Mmr | Objective::MaxSum => scaled(candidates),
-        Objective::Likely => likely(candidates),
-    };
+    let relevance = objective.relevance(candidates);
     let nearest = objective == Objective::Mmr;
     // Before the first pick the distance is the same for all, so relevance decides.
     // The least, or the sum.

@@ -20,7 +20,7 @@ fn what_is_published_is_read_back_and_answers() {
     let recommender = Recommender::load(root.path(), None).unwrap();
     let history: Vec<(Id, i64)> = (0..9u32).map(|n| (Id::from(n), i64::from(n) * 1_000)).collect();
     let ask = |history: &[(Id, i64)], k, lambda, exclude: &dyn Fn(&Id) -> bool| {
-        recommender.recommend(&Request { history, k, lambda, exclude }).unwrap()
+        recommender.recommend(&Request { history, k, lambda, exclude, ..Request::default() }).unwrap()
     };
     let answer = ask(&history, 5, Lambda::Fixed(0.0), &|id| history.iter().any(|(seen, _)| seen == id));
     assert_eq!((answer.items.len(), answer.source), (5, Origin::Model));

@@ -11,6 +11,8 @@ use crate::{InvalidSetting, LookedIn};
 pub enum ErrorKind {
     /// A parameter is missing, unknown, given twice or out of range: 400.
     BadParameter,
+    /// The body is not what the endpoint reads: 400.
+    BadBody,
     /// A header is missing, given twice or not what it must be: 400.
     BadHeader,
     /// The token is missing or another: 401.
@@ -21,6 +23,8 @@ pub enum ErrorKind {
     UnknownPath,
     /// The endpoint takes other methods: 405.
     MethodNotAllowed,
+    /// The body did not come in time: 408.
+    BodyTooSlow,
     /// The body is longer than the limit: 413.
     BodyTooLarge,
     /// Path and query are longer than the limit: 414.
@@ -46,13 +50,15 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::BadParameter,
+        Self::BadBody,
         Self::BadHeader,
         Self::Unauthorized,
         Self::UnknownUser,
         Self::UnknownPath,
         Self::MethodNotAllowed,
+        Self::BodyTooSlow,
         Self::BodyTooLarge,
         Self::UriTooLong,
         Self::UnknownHost,
@@ -69,11 +75,13 @@ impl ErrorKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadParameter => "bad_parameter",
+            Self::BadBody => "bad_body",
             Self::BadHeader => "bad_header",
             Self::Unauthorized => "unauthorized",
             Self::UnknownUser => "unknown_user",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTooSlow => "body_too_slow",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::UnknownHost => "unknown_host",
@@ -90,10 +98,11 @@ impl ErrorKind {
     /// The HTTP status of an answer of this kind.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::BadParameter | Self::BadHeader => StatusCode::BAD_REQUEST,
+            Self::BadParameter | Self::BadBody | Self::BadHeader => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UnknownUser | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,

@@ -22,6 +22,7 @@ mod descriptors;
 mod error;
 mod gate;
 mod hosts;
+mod last_known;
 mod lookup;
 mod lookup_client;
 mod metrics;
@@ -44,7 +45,9 @@ mod watcher;
 pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
-pub use hmisr_recommend::{CategoryShare, Interest, Lambda, Origin, Profile, Recommendation, Scored};
+pub use hmisr_recommend::{
+    CategoryShare, Interest, Lambda, Near, Origin, Profile, Recommendation, Request, Scored, Why,
+};
 pub use lookup::{LookedIn, LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;

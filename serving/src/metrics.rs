@@ -68,6 +68,33 @@ pub(crate) enum LookupOutcome {
     Failed,
 }
 
+/// Why a user could not be looked up whose request was answered all the same, as a label and in answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Degraded {
+    /// The pipelines cannot be reached, or are not ready.
+    LookupUnavailable,
+    /// Nobody owns the user's partition now.
+    NotOwned,
+    /// More look-ups wait than are let wait.
+    Overloaded,
+    /// The look-up took too long.
+    Timeout,
+}
+
+impl Degraded {
+    const ALL: [Self; 4] = [Self::LookupUnavailable, Self::NotOwned, Self::Overloaded, Self::Timeout];
+
+    /// The reason as it stands in answers and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::LookupUnavailable => "lookup_unavailable",
+            Self::NotOwned => "not_owned",
+            Self::Overloaded => "overloaded",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// The server's metrics, labels resolved.
 pub struct Metrics {
     /// Per endpoint, per class of status (2xx and 3xx, 4xx, 5xx).
@@ -75,6 +102,7 @@ pub struct Metrics {
     rejected: Vec<IntCounter>,
     lookups: [Histogram; 3],
     recommendations: [IntCounter; 2],
+    degraded: Vec<IntCounter>,
     pub(crate) in_flight: IntGauge,
     pub(crate) waiting_compute: IntGauge,
     pub(crate) waiting_lookup: IntGauge,
@@ -114,6 +142,13 @@ impl Metrics {
         let recommendations = IntCounterVec::new(
             Opts::new("hmisr_serving_recommendations_total", "Recommendations given, by what ranked them."),
             &["source"],
+        )?;
+        let degraded = IntCounterVec::new(
+            Opts::new(
+                "hmisr_serving_degraded_total",
+                "Recommendations given without looking the user up, by why that could not be done.",
+            ),
+            &["reason"],
         )?;
         let waiting = IntGaugeVec::new(
             Opts::new("hmisr_serving_waiting_requests", "Requests that wait for a place, by what for."),
@@ -159,6 +194,7 @@ impl Metrics {
         registry.register(Box::new(rejected.clone()))?;
         registry.register(Box::new(lookups.clone()))?;
         registry.register(Box::new(recommendations.clone()))?;
+        registry.register(Box::new(degraded.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(connections.clone()))?;
@@ -184,6 +220,10 @@ impl Metrics {
                 .collect(),
             lookups: ["found", "unknown", "failed"].map(|outcome| lookups.with_label_values(&[outcome])),
             recommendations: ["model", "popularity"].map(|name| recommendations.with_label_values(&[name])),
+            degraded: Degraded::ALL
+                .iter()
+                .map(|reason| degraded.with_label_values(&[reason.as_str()]))
+                .collect(),
             in_flight,
             waiting_compute: waiting.with_label_values(&["compute"]),
             waiting_lookup: waiting.with_label_values(&["lookup"]),
@@ -224,6 +264,11 @@ impl Metrics {
     pub(crate) fn recommended(&self, source: Origin) {
         self.recommendations[source as usize].inc();
     }
+
+    /// Notes a recommendation for a user who could not be looked up.
+    pub(crate) fn degraded(&self, reason: Degraded) {
+        self.degraded[reason as usize].inc();
+    }
 }
 
 fn histogram(name: &str, help: &str) -> HistogramOpts {
@@ -242,8 +287,12 @@ mod tests {
         for (at, kind) in ErrorKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
         }
+        for (at, reason) in Degraded::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+        }
         let registry = Registry::new();
         let metrics = Metrics::new(&registry).unwrap();
+        metrics.degraded(Degraded::Timeout);
         metrics.rejected(ErrorKind::Overloaded);
         metrics.answered(Endpoint::of("/v1/users/a"), 503, 0.1);
         metrics.recommended(Origin::Popularity);
@@ -252,6 +301,7 @@ mod tests {
             "hmisr_serving_rejected_total{kind=\"overloaded\"} 1",
             "hmisr_serving_request_seconds_count{endpoint=\"user\",status=\"5xx\"} 1",
             "hmisr_serving_recommendations_total{source=\"popularity\"} 1",
+            "hmisr_serving_degraded_total{reason=\"timeout\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hmisr_recommend::{Lambda, Profile, Recommendation};
+use hmisr_recommend::{Profile, Recommendation, Request};
 use hmisr_stream::contract::Id;
 use serde::Serialize;
 
@@ -12,19 +12,12 @@ pub trait Model: Send + Sync + 'static {
     /// What the snapshot says of itself.
     fn info(&self) -> &ModelInfo;
 
-    /// The `k` best items for a history of `(item, event time in epoch milliseconds)`, oldest
-    /// first, without those that `exclude` names; best first, fewer where the catalogue is
-    /// smaller. `lambda` is how much diversity weighs. Blocks for as long as the computation takes.
+    /// The best items for what is asked, best first, fewer where the catalogue or the candidates are
+    /// fewer. Blocks for as long as the computation takes.
     ///
     /// # Errors
     /// Where the computation fails.
-    fn recommend(
-        &self,
-        history: &[(Id, i64)],
-        k: usize,
-        lambda: Lambda,
-        exclude: &dyn Fn(&Id) -> bool,
-    ) -> Result<Recommendation, ModelError>;
+    fn recommend(&self, request: &Request<'_>) -> Result<Recommendation, ModelError>;
 
     /// What the model sees in a user of this history; none where it has no interests to show, or
     /// knows nothing of the history.

@@ -26,6 +26,13 @@ pub struct Settings {
     /// How much diversity weighs in the re-ranking for a user whose diversity score is 1; less for
     /// others in proportion. 0: relevance alone. A request may set its own weight.
     pub lambda_max: f32,
+    /// Whether recommendations are given for a user who cannot be looked up now, from what is known without; else
+    /// the answer is 503.
+    pub degrade: bool,
+    /// Users whose last look-up is kept for that; some 6 KB each where the history is long. 0: none.
+    pub last_known_users: usize,
+    /// For how long it is kept, milliseconds.
+    pub last_known_max_age_ms: u64,
     /// Recommendations computed at the same time; 0 means one per core.
     pub max_concurrency: usize,
     /// Look-ups under way at the same time.
@@ -38,15 +45,17 @@ pub struct Settings {
     pub max_connections: usize,
     /// Connections of one address (of IPv6, of one /64) among those; 0 means half of them.
     pub max_connections_per_address: usize,
-    /// Longest path and query, and longest body, in bytes.
+    /// Longest path and query, and longest body where none is read, in bytes.
     pub max_request_bytes: usize,
+    /// Longest body of a request for recommendations, in bytes.
+    pub max_body_bytes: usize,
     /// Time within which a request is answered, milliseconds; beyond it the answer is 503.
     pub request_timeout_ms: u64,
     /// How long a connection may take from one answer to the next whole request, and for taking an answer,
     /// milliseconds; at least twice `request_timeout_ms`.
     pub idle_timeout_ms: u64,
-    /// How long a request's line and headers may take from their first byte on, and a connection's first request
-    /// from the connection on, milliseconds; `idle_timeout_ms` where that is less.
+    /// How long a request's line and headers may take from their first byte on, a body after them, and a connection's
+    /// first request from the connection on, milliseconds; `idle_timeout_ms` where that is less.
     pub header_timeout_ms: u64,
     /// How long requests in flight may take to finish at the end, milliseconds.
     pub shutdown_timeout_ms: u64,
@@ -79,12 +88,16 @@ impl Default for Settings {
             max_snapshot_bytes: 16 << 30,
             filter_seen: true,
             lambda_max: 0.3,
+            degrade: true,
+            last_known_users: 10_000,
+            last_known_max_age_ms: 3_600_000,
             max_concurrency: 0,
             max_lookups: 64,
             max_queue: 256,
             max_connections: 1_024,
             max_connections_per_address: 0,
             max_request_bytes: 8_192,
+            max_body_bytes: 65_536,
             request_timeout_ms: 2_000,
             idle_timeout_ms: 60_000,
             header_timeout_ms: 10_000,
@@ -164,6 +177,9 @@ impl Settings {
             ("max_connections_per_address", self.max_connections_per_address as u64, 0, 1_000_000),
             ("header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS),
             ("max_request_bytes", self.max_request_bytes as u64, 512, 65_536),
+            ("max_body_bytes", self.max_body_bytes as u64, 512, 4 << 20),
+            ("last_known_users", self.last_known_users as u64, 0, 10_000_000),
+            ("last_known_max_age_ms", self.last_known_max_age_ms, 1, 7 * 24 * HOUR_MS),
             ("request_timeout_ms", self.request_timeout_ms, 1, HOUR_MS),
             ("idle_timeout_ms", self.idle_timeout_ms, self.request_timeout_ms.saturating_mul(2), 2 * HOUR_MS),
             ("shutdown_timeout_ms", self.shutdown_timeout_ms, 0, HOUR_MS),
@@ -200,6 +216,15 @@ impl Settings {
         Duration::from_millis(self.reload_timeout_ms)
     }
 
+    /// How long a user may be waited for before the request is answered without: time is left for the answer.
+    pub(crate) fn lookup_patience(&self) -> Duration {
+        self.request_timeout() * 3 / 4
+    }
+
+    pub(crate) fn last_known_max_age(&self) -> Duration {
+        Duration::from_millis(self.last_known_max_age_ms)
+    }
+
     pub(crate) fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
     }
@@ -221,13 +246,15 @@ mod tests {
     fn a_setting_out_of_range_is_named() {
         Settings::default().validate().unwrap();
         type Spoil = fn(&mut Settings);
-        let bad: [(&str, Spoil); 10] = [
+        let bad: [(&str, Spoil); 12] = [
             ("listen", |s| s.listen = "8080".to_owned()),
             ("listen", |s| s.listen = ":8080".to_owned()),
             ("listen", |s| s.listen = "localhost:http".to_owned()),
             ("reload_interval_ms", |s| s.reload_interval_ms = 0),
             ("max_lookups", |s| s.max_lookups = 0),
             ("max_request_bytes", |s| s.max_request_bytes = 1),
+            ("max_body_bytes", |s| s.max_body_bytes = 1 << 30),
+            ("last_known_max_age_ms", |s| s.last_known_max_age_ms = 0),
             ("idle_timeout_ms", |s| s.idle_timeout_ms = s.request_timeout_ms),
             ("request_timeout_ms", |s| s.request_timeout_ms = 0),
             ("tls_key", |s| s.tls_certificate = "a.pem".into()),

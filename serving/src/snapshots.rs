@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hmisr_recommend::artifact::{Artifact, Manifest, served_version};
-use hmisr_recommend::{Lambda, Profile, Recommendation, Recommender, Request};
+use hmisr_recommend::{Profile, Recommendation, Recommender, Request};
 use hmisr_stream::contract::Id;
 
 use crate::{Model, ModelError, ModelInfo, ModelLoader};
@@ -57,14 +57,8 @@ impl Model for Trained {
         &self.info
     }
 
-    fn recommend(
-        &self,
-        history: &[(Id, i64)],
-        k: usize,
-        lambda: Lambda,
-        exclude: &dyn Fn(&Id) -> bool,
-    ) -> Result<Recommendation, ModelError> {
-        self.recommender.recommend(&Request { history, k, lambda, exclude }).map_err(failed)
+    fn recommend(&self, request: &Request<'_>) -> Result<Recommendation, ModelError> {
+        self.recommender.recommend(request).map_err(failed)
     }
 
     fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {

@@ -288,7 +288,7 @@ mod tests {
     use hmisr_stream::contract::Id;
 
     use super::*;
-    use crate::{Lambda, ModelInfo, Origin, Profile, Recommendation};
+    use crate::{ModelInfo, Profile, Recommendation, Request};
 
     struct Plain(ModelInfo);
 
@@ -297,15 +297,8 @@ mod tests {
             &self.0
         }
 
-        fn recommend(
-            &self,
-            _: &[(Id, i64)],
-            _: usize,
-            _: Lambda,
-            _: &dyn Fn(&Id) -> bool,
-        ) -> Result<Recommendation, ModelError> {
-            let source = Origin::Popularity;
-            Ok(Recommendation { items: Vec::new(), source, diversity_score: None, lambda: 0.0 })
+        fn recommend(&self, _: &Request<'_>) -> Result<Recommendation, ModelError> {
+            Err(ModelError::new("nobody asks it"))
         }
 
         fn profile(&self, _: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {

@@ -65,7 +65,7 @@ fn every_bad_request_is_told_what_is_wrong() {
 #[test]
 fn other_methods_and_bodies_are_refused() {
     let server = served();
-    let url = format!("{}/v1/recommend?user_id=42", server.base);
+    let url = format!("{}/v1/users/42", server.base);
     let mut response = client().post(&url).send("{}").unwrap();
     assert_eq!(response.status().as_u16(), 405);
     assert!(response.headers()["allow"].to_str().unwrap().contains("GET"));
@@ -73,7 +73,12 @@ fn other_methods_and_bodies_are_refused() {
     let mut response = client().post(&url).send(&*"x".repeat(10_000)).unwrap();
     assert_eq!(response.status().as_u16(), 413);
     assert!(response.body_mut().read_to_string().unwrap().contains("10000 bytes"));
+    let url = format!("{}/v1/recommend?user_id=42", server.base);
     assert_eq!(client().head(&url).call().unwrap().status().as_u16(), 200);
+    let mut response = client().delete(&url).call().unwrap();
+    assert_eq!(response.status().as_u16(), 405);
+    assert!(response.body_mut().read_to_string().unwrap().contains("use GET or POST"));
+    assert_eq!(server.get("/v1/model").status, 200);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod attackers;
 mod bad_input;
 mod common;
+mod context;
 mod fuzz;
 mod hot_reload;
 mod lookup_client;

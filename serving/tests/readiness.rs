@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::common::{Running, Shelf, Users, settings};
-use hmisr_serving::{ModelSlot, Watcher};
+use hmisr_serving::{ModelSlot, Settings, Watcher};
 
 #[test]
 fn what_is_missing_is_told() {
@@ -43,8 +43,10 @@ fn what_is_missing_is_told() {
     watcher.check();
     let missing = server.get("/readyz").json()["missing"].clone();
     assert!(missing["model"].is_null() && missing["lookup"].is_string(), "{missing}");
-    // A user who cannot be looked up is not an unknown user.
-    assert_eq!(server.get("/v1/recommend?user_id=42").error_kind(), "lookup_unavailable");
+    // A user who cannot be looked up is not an unknown user, and is recommended what is known without.
+    let json = server.get("/v1/recommend?user_id=42").json();
+    assert_eq!((&json["degraded"], &json["source"]), (&true.into(), &"popularity".into()));
+    assert!(json.get("known_user").is_none(), "{json}");
     assert_eq!(server.get("/v1/users/42").error_kind(), "lookup_unavailable");
 
     users.down.store(false, Ordering::SeqCst);
@@ -53,4 +55,25 @@ fn what_is_missing_is_told() {
     let answer = server.get("/readyz");
     assert_eq!((answer.status, &answer.json()["ready"]), (200, &true.into()));
     assert_eq!(server.get("/v1/recommend?user_id=42").status, 200);
+
+    // Who takes servers away that are not ready would leave nobody to answer without look-ups.
+    users.down.store(true, Ordering::SeqCst);
+    let answer = server.get("/readyz");
+    assert_eq!((answer.status, &answer.json()["ready"]), (200, &true.into()));
+    assert_eq!(answer.json()["degraded"]["lookup"], "partition 1 is replayed");
+    replayed.store(false, Ordering::SeqCst);
+    assert_eq!(server.get("/readyz").status, 503);
+}
+
+#[test]
+fn a_server_that_must_not_degrade_is_ready_while_look_ups_answer() {
+    let users = Arc::new(Users::default());
+    let server = Running::serving(Settings { degrade: false, ..settings() }, users.clone());
+    let shelf = Arc::new(Shelf::default());
+    shelf.latest.store(1, Ordering::SeqCst);
+    Watcher::new(shelf, server.slot.clone(), server.metrics.clone(), Duration::from_secs(1)).check();
+    assert_eq!(server.get("/readyz").status, 200);
+    users.down.store(true, Ordering::SeqCst);
+    let answer = server.get("/readyz");
+    assert_eq!((answer.status, answer.error_kind().as_str()), (503, "not_ready"));
 }

@@ -193,4 +193,18 @@ fn snapshots_of_the_trainer_swap_under_load() {
         assert_eq!((&json["source"], &json["known_user"]), (&"popularity".into(), &known.into()));
         assert_eq!(json["items"].as_array().unwrap().len(), ITEMS as usize);
     }
+    // With a session of what it knows: the model, and its reasons.
+    let body = r#"{"user_id": "nobody", "session": [{"item_id": 3}], "candidates": [1, 2, 3, 999], "explain": true}"#;
+    let json = server.post(body).json();
+    assert_eq!((&json["source"], &json["known_user"]), (&"model".into(), &false.into()));
+    assert_eq!(json["unknown_candidates"], serde_json::json!([999]));
+    let items = json["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3);
+    for (at, item) in items.iter().enumerate() {
+        assert_eq!(item["why"]["nearest_in_history"]["item_id"], 3, "{json}");
+        assert_eq!(
+            (item["why"]["relevance"].is_number(), item["why"]["distance"].is_number()),
+            (true, at > 0)
+        );
+    }
 }

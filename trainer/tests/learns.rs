@@ -115,7 +115,9 @@ fn ask(
     k: usize,
     exclude: &dyn Fn(&Id) -> bool,
 ) -> Recommendation {
-    recommender.recommend(&Request { history, k, lambda: Lambda::Fixed(0.0), exclude }).unwrap()
+    recommender
+        .recommend(&Request { history, k, lambda: Lambda::Fixed(0.0), exclude, ..Request::default() })
+        .unwrap()
 }
 
 #[test]

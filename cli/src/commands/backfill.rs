@@ -76,7 +76,7 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
         partitioner: args.partitioner.unwrap_or(config.topics.partitioner),
         folder,
     };
-    let unfinished = unfinished(&args)?;
+    let unfinished = unfinished(&args.output, [args.input.as_path()])?;
     let mut output = create(&unfinished)?;
     let bar = bar(source.total());
     let mut number = 0_u64;
@@ -139,26 +139,22 @@ fn of_scratch(failure: Failure, folder: &Path) -> Failure {
     })
 }
 
-/// Where the lines go until all are there: a failed backfill leaves what was there before. A device or a
+/// Where the lines go until all are there: a run that fails leaves what was there before. A device or a
 /// pipe takes them as they come: a file in its place would be the end of it.
-fn unfinished(args: &BackfillArgs) -> Result<PathBuf, Failure> {
-    if args
-        .output
-        .canonicalize()
-        .is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output))
+pub fn unfinished<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<PathBuf, Failure> {
+    let shown = output.display();
+    if let Ok(there) = output.canonicalize()
+        && inputs.into_iter().any(|input| input.canonicalize().is_ok_and(|input| input == there))
     {
-        return Err(Failure::user(format!(
-            "--output {}: is the input; name another file",
-            args.output.display()
-        )));
+        return Err(Failure::user(format!("--output {shown}: is the input; name another file")));
     }
-    if args.output.is_dir() {
-        return Err(Failure::user(format!("--output {}: is a folder; name a file", args.output.display())));
+    if output.is_dir() {
+        return Err(Failure::user(format!("--output {shown}: is a folder; name a file")));
     }
-    if args.output.metadata().is_ok_and(|output| !output.is_file()) {
-        return Ok(args.output.clone());
+    if output.metadata().is_ok_and(|output| !output.is_file()) {
+        return Ok(output.to_owned());
     }
-    let mut name = args.output.as_os_str().to_owned();
+    let mut name = output.as_os_str().to_owned();
     name.push(".unfinished");
     Ok(name.into())
 }

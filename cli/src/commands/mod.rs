@@ -15,6 +15,7 @@ pub mod monitoring;
 pub mod owners;
 pub mod pipeline;
 pub mod probe;
+pub mod recommend;
 pub mod serve;
 pub mod state;
 pub mod topics;

@@ -51,7 +51,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Failure> {
     }
     let stop = crate::stop::on_signal()?;
     let listening = Listening::new(settings)?;
-    let serving = start(listening, &registry()?, &args.snapshots, Arc::new(lookup), None, stop)?;
+    let lookup = Arc::new(lookup);
+    let serving =
+        start(listening, &registry()?, &args.snapshots, lookup, config.features.min_ts_ms, None, stop)?;
     println!("serving on {}/ from snapshots in {}", serving.server.url(), args.snapshots.display());
     serving.join()
 }
@@ -80,13 +82,15 @@ impl Serving {
     }
 }
 
-/// Starts serving where it is listened, from the snapshots in `folder`. With a `job` in the same process, the server is
+/// Starts serving where it is listened, from the snapshots in `folder`; times in requests before `min_ts_ms` are
+/// refused. With a `job` in the same process, the server is
 /// ready when that is.
 pub fn start(
     listening: Listening,
     registry: &Registry,
     folder: &Path,
     lookup: Arc<dyn UserLookup>,
+    min_ts_ms: i64,
     job: Option<Arc<PipelineProgress>>,
     stop: Arc<AtomicBool>,
 ) -> Result<Serving, Failure> {
@@ -102,6 +106,7 @@ pub fn start(
         .spawn(stop.clone())?;
     let mut api = Api::new(settings, registry.clone(), metrics.clone(), lookup.clone())?
         .with_models(slot.clone())
+        .with_min_ts_ms(min_ts_ms)
         .with_page(activity.clone());
     if let Some(job) = job {
         api = api.with_check("caught_up", move || caught_up(&job));

@@ -201,6 +201,7 @@ impl<T: EventLog> Up<T> {
             &registry,
             &folder.snapshots(),
             OwnState::shared(state.directory.clone()),
+            config.features.min_ts_ms,
             Some(state.progress.clone()),
             stops.serving.clone(),
         )?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hmisr_feed::{Fed, GroundTruth};
 use hmisr_pipeline::{PipelineProgress, StateDirectory};
-use hmisr_serving::Lambda;
+use hmisr_serving::Request;
 use hmisr_stream::contract::Id;
 use hmisr_trainer::online::Summary;
 use hmisr_trainer::prequential::Means;
@@ -226,11 +226,8 @@ fn interests(serving: &Serving, directory: &StateDirectory, truth: &Path) -> Opt
             view.visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
         let liked =
             |category: &Id| interests.iter().any(|interest| category.as_int() == Some(interest.category));
-        let Ok(recommended) =
-            model.recommend(&history, TOP, Lambda::Fixed(0.0), &|_| false).map(|answer| answer.items)
-        else {
-            continue;
-        };
+        let request = Request { history: &history, k: TOP, ..Request::default() };
+        let Ok(recommended) = model.recommend(&request).map(|answer| answer.items) else { continue };
         users += 1;
         items += recommended.len();
         hits += recommended.iter().filter(|item| liked(&item.category)).count();

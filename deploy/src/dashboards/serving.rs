@@ -97,9 +97,11 @@ fn work() -> Row {
             lines(
                 "Look-ups",
                 "reqps",
-                "By outcome. A failed one leaves the recommendation to popularity or to an error.",
+                "By outcome. A failed one leaves the recommendation to what is known without, or to an error.",
             )
             .query("sum by (outcome) (rate(hmisr_serving_lookup_seconds_count{$s}[$i]))", "{{outcome}}"),
+            lines("Answers without a look-up", "reqps", "Recommendations for users who could not be looked up, by why.")
+                .query("sum by (reason) (rate(hmisr_serving_degraded_total{$s}[$i]))", "{{reason}}"),
             lines("Processor", "short", "Cores in use.")
                 .query("rate(process_cpu_seconds_total{$s}[$i])", "{{instance}}"),
             lines("Memory", "bytes", "Resident.").query("process_resident_memory_bytes{$s}", "{{instance}}"),

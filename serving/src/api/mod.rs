@@ -1,6 +1,8 @@
 //! The endpoints, in two compositions: with a model, or only the look-up. The first may have a page.
 
 mod activity;
+mod ask;
+mod body;
 mod limits;
 mod operations;
 mod page;
@@ -9,9 +11,11 @@ mod recommend;
 mod user;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
@@ -21,6 +25,7 @@ use prometheus::Registry;
 use crate::error::shown;
 use crate::gate::Gate;
 use crate::hosts::Hosts;
+use crate::last_known::LastKnown;
 use crate::metrics::LookupOutcome;
 use crate::shared_check::SharedCheck;
 use crate::token::Token;
@@ -48,7 +53,16 @@ struct Shared {
     lookups: Gate,
     computations: Gate,
     readiness: SharedCheck<Result<(), LookupError>>,
+    /// What look-ups found last.
+    last_known: LastKnown,
+    /// Whether look-ups have ever answered.
+    has_looked_up: AtomicBool,
+    /// The first plausible time of an event, epoch milliseconds.
+    min_ts_ms: i64,
 }
+
+/// 1990, before which an event is implausible unless the settings of the features say otherwise.
+const MIN_TS_MS: i64 = 631_152_000_000;
 
 /// One more condition of readiness.
 struct Check {
@@ -79,6 +93,7 @@ impl Api {
         let (models, activity, checks) = (None, None, Vec::new());
         let hosts = Hosts::new(&settings)?;
         let token = Token::read("bearer_token_file", &settings.bearer_token_file)?;
+        let last_known = LastKnown::new(settings.last_known_users, settings.last_known_max_age());
         let shared = Shared {
             settings,
             registry,
@@ -92,6 +107,9 @@ impl Api {
             lookups,
             computations,
             readiness: SharedCheck::new(),
+            last_known,
+            has_looked_up: AtomicBool::new(false),
+            min_ts_ms: MIN_TS_MS,
         };
         Ok(Self { shared })
     }
@@ -114,6 +132,14 @@ impl Api {
     #[must_use]
     pub fn with_own_url(mut self, url: &str) -> Self {
         self.shared.hosts.add_url(url);
+        self
+    }
+
+    /// Refuses times in requests that are before this one, epoch milliseconds, as the pipeline does in events
+    /// (`features.min_ts_ms`).
+    #[must_use]
+    pub fn with_min_ts_ms(mut self, min_ts_ms: i64) -> Self {
+        self.shared.min_ts_ms = min_ts_ms;
         self
     }
 
@@ -140,9 +166,10 @@ impl Api {
             .route("/healthz", get(operations::healthz))
             .route("/readyz", get(operations::readyz));
         if shared.models.is_some() {
-            router = router
-                .route("/v1/recommend", get(recommend::recommend))
-                .route("/v1/model", get(recommend::model));
+            // Bodies are bounded where they are read, by the setting.
+            let recommend =
+                get(recommend::by_query).post(recommend::by_body).layer(DefaultBodyLimit::disable());
+            router = router.route("/v1/recommend", recommend).route("/v1/model", get(recommend::model));
         }
         if shared.activity.is_some() {
             router =
@@ -174,10 +201,32 @@ impl Shared {
                 if let (Ok(Some(_)), Some(activity)) = (&found, &shared.activity) {
                     activity.looked_up(&id);
                 }
+                if let Ok(found) = &found {
+                    shared.has_looked_up.store(true, Ordering::Relaxed);
+                    shared.keep(&id, found.as_ref());
+                }
                 found
             })
             .await?;
         found.map_err(|error| unavailable(&error))
+    }
+
+    /// Keeps what a look-up found for when none can be made, and forgets whom nobody has.
+    fn keep(&self, id: &Id, found: Option<&UserView>) {
+        if !self.degrades() {
+            return;
+        }
+        let events =
+            |view: &UserView| view.visits.iter().map(|visit| (visit.item_id.clone(), visit.ts)).collect();
+        match found {
+            Some(view) => self.last_known.insert(id, || events(view), Instant::now()),
+            None => self.last_known.remove(id),
+        }
+    }
+
+    /// Whether recommendations are given for users who cannot be looked up now.
+    fn degrades(&self) -> bool {
+        self.settings.degrade && self.models.is_some()
     }
 }
 
@@ -201,5 +250,6 @@ fn no_such_path(uri: &Uri) -> ApiError {
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     let (method, path) = (shown(method.as_str()), shown(uri.path()));
-    ApiError::new(ErrorKind::MethodNotAllowed, format!("{path} does not take {method}; use GET"))
+    let takes = if uri.path() == "/v1/recommend" { "GET or POST" } else { "GET" };
+    ApiError::new(ErrorKind::MethodNotAllowed, format!("{path} does not take {method}; use {takes}"))
 }

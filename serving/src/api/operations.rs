@@ -1,6 +1,7 @@
 //! What operators ask: `/`, `/metrics`, `/healthz`, `/readyz`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +21,10 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap)
     let mut endpoints = Map::new();
     let mut add = |path: &str, what: &str| endpoints.insert(path.to_owned(), what.into());
     if shared.models.is_some() {
-        add("/v1/recommend?user_id=&k=", "the k best items for a user, 1 to 100, by default 10");
+        add(
+            "/v1/recommend?user_id=&k=",
+            "the k best items for a user, 1 to 100, by default 10; POST takes more",
+        );
         add("/v1/model", "the model in force: version, age, offsets, settings, metrics");
     }
     add("/v1/users/{id}", "a user's features and newest visits");
@@ -50,14 +54,18 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Respons
 }
 
 pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let mut missing = Map::new();
+    let (mut missing, mut degraded) = (Map::new(), Map::new());
     if shared.models.as_ref().is_some_and(|slot| slot.current().is_none()) {
         missing.insert("model".to_owned(), "no snapshot is in force yet".into());
     }
     let asked = Arc::clone(&shared);
     // Beside the look-ups' places: that they are all taken does not mean that nobody is answered.
     match shared.readiness.get(move || asked.lookup.ready()).await {
-        Some(Ok(())) => {}
+        Some(Ok(())) => shared.has_looked_up.store(true, Ordering::Relaxed),
+        // Requests are answered without; who takes the server away would leave nobody to do so.
+        Some(Err(error)) if shared.degrades() && shared.has_looked_up.load(Ordering::Relaxed) => {
+            degraded.insert("lookup".to_owned(), error.to_string().into());
+        }
         Some(Err(error)) => drop(missing.insert("lookup".to_owned(), error.to_string().into())),
         None => drop(missing.insert("lookup".to_owned(), "asking failed; the log has the cause".into())),
     }
@@ -67,7 +75,10 @@ pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         }
     }
     if missing.is_empty() {
-        return Json(json!({"ready": true})).into_response();
+        return match degraded.is_empty() {
+            true => Json(json!({"ready": true})).into_response(),
+            false => Json(json!({"ready": true, "degraded": degraded})).into_response(),
+        };
     }
     let names: Vec<&str> = missing.keys().map(String::as_str).collect();
     let error = ApiError::new(ErrorKind::NotReady, format!("not ready; missing: {}", names.join(", ")));

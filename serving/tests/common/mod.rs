@@ -2,15 +2,15 @@
 // Each test file uses a part; what is not as it should be fails the test.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hmisr_serving::{
     Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookedIn, LookupError, Metrics, Model,
-    ModelError, ModelInfo, ModelLoader, ModelSlot, Origin, Profile, Recommendation, Scored, Settings,
-    UserLookup,
+    ModelError, ModelInfo, ModelLoader, ModelSlot, Origin, Profile, Recommendation, Request, Scored,
+    Settings, UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
 use prometheus::Registry;
@@ -47,6 +47,7 @@ pub struct Catalogue {
     info: ModelInfo,
     door: Arc<Door>,
     alive: Arc<AtomicUsize>,
+    last: Arc<Mutex<Vec<(Id, i64)>>>,
 }
 
 impl Drop for Catalogue {
@@ -60,33 +61,43 @@ impl Model for Catalogue {
         &self.info
     }
 
-    fn recommend(
-        &self,
-        history: &[(Id, i64)],
-        k: usize,
-        lambda: Lambda,
-        exclude: &dyn Fn(&Id) -> bool,
-    ) -> Result<Recommendation, ModelError> {
+    fn recommend(&self, request: &Request<'_>) -> Result<Recommendation, ModelError> {
         self.door.pass();
+        let history = request.history;
         assert!(history.iter().all(|(id, _)| id.as_text() != Some("panic")), "the model panics");
-        let items = (0..self.info.items)
-            .map(|at| Scored {
-                item_id: item(self.info.version, at),
+        let ids: Vec<Id> = (0..self.info.items).map(|at| item(self.info.version, at)).collect();
+        let (ids, unknown_candidates) = match request.candidates {
+            None => (ids, Vec::new()),
+            Some(candidates) => {
+                let (known, unknown): (BTreeSet<Id>, BTreeSet<Id>) =
+                    candidates.iter().cloned().partition(|id| ids.contains(id));
+                (ids.into_iter().filter(|id| known.contains(id)).collect(), unknown.into_iter().collect())
+            }
+        };
+        let items = ids
+            .into_iter()
+            .enumerate()
+            .map(|(at, item_id)| Scored {
+                item_id,
                 category: Id::from(7),
                 score: -(at as f32),
                 interest: None,
-                relevance_rank: at as usize + 1,
+                relevance_rank: at + 1,
+                why: None,
             })
-            .filter(|scored| !exclude(&scored.item_id))
-            .take(k)
+            .filter(|scored| !(request.exclude)(&scored.item_id))
+            .filter(|scored| (request.allowed)(std::slice::from_ref(&scored.category)))
+            .take(request.k)
             .collect();
         let known = !history.is_empty();
         let source = if known { Origin::Model } else { Origin::Popularity };
-        let lambda = match lambda {
+        let lambda = match request.lambda {
             Lambda::Fixed(lambda) => lambda,
             Lambda::Personal { most } => most * DIVERSITY,
         };
-        Ok(Recommendation { items, source, diversity_score: known.then_some(DIVERSITY), lambda })
+        let diversity_score = known.then_some(DIVERSITY);
+        *self.last.lock().unwrap() = history.to_vec();
+        Ok(Recommendation { items, source, diversity_score, lambda, unknown_candidates })
     }
 
     fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
@@ -107,12 +118,20 @@ pub struct Shelf {
     pub door: Arc<Door>,
     /// Models that are not freed.
     pub alive: Arc<AtomicUsize>,
+    /// The history that was read last.
+    pub last: Arc<Mutex<Vec<(Id, i64)>>>,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
         let created_ms = AtomicI64::new(1_700_000_000_000);
-        Self { latest: AtomicU64::default(), created_ms, door: Arc::default(), alive: Arc::default() }
+        Self {
+            latest: AtomicU64::default(),
+            created_ms,
+            door: Arc::default(),
+            alive: Arc::default(),
+            last: Arc::default(),
+        }
     }
 }
 
@@ -138,6 +157,7 @@ impl ModelLoader for Shelf {
             },
             door: self.door.clone(),
             alive: self.alive.clone(),
+            last: self.last.clone(),
         }))
     }
 }
@@ -282,6 +302,11 @@ impl Running {
         get(&client(), &format!("{}{path}", self.base)).unwrap()
     }
 
+    /// Posts a JSON body for recommendations.
+    pub fn post(&self, body: &str) -> Answer {
+        post(&client(), &format!("{}/v1/recommend", self.base), body).unwrap()
+    }
+
     /// The value of a metric without labels, or with them as written.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").text;
@@ -331,6 +356,12 @@ pub fn client() -> ureq::Agent {
 
 pub fn get(client: &ureq::Agent, url: &str) -> Result<Answer, ureq::Error> {
     let mut response = client.get(url).call()?;
+    let text = response.body_mut().read_to_string()?;
+    Ok(Answer { status: response.status().as_u16(), text, headers: response.headers().clone() })
+}
+
+pub fn post(client: &ureq::Agent, url: &str, body: &str) -> Result<Answer, ureq::Error> {
+    let mut response = client.post(url).header("content-type", "application/json").send(body)?;
     let text = response.body_mut().read_to_string()?;
     Ok(Answer { status: response.status().as_u16(), text, headers: response.headers().clone() })
 }

@@ -35,7 +35,7 @@ pub fn run(config: Config, command: StateCommand) -> Result<(), Failure> {
 }
 
 /// The partition folders, in their order.
-fn stores(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn stores(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let read = std::fs::read_dir(folder).map_err(|error| {
         Failure::user(format!(
             "--state {}: {error}; name the folder that holds partition-00000",
@@ -54,7 +54,7 @@ fn stores(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The store's identity, where it was written under the settings in force.
-fn written_under(config: &Config, path: &Path, resources: &Resources) -> Result<Identity, Failure> {
+pub fn written_under(config: &Config, path: &Path, resources: &Resources) -> Result<Identity, Failure> {
     let identity = Identity::of(path, resources)?;
     let definition = config.pipeline.definition(&config.features);
     if identity.features != definition {

@@ -1,0 +1,126 @@
+//! What `hmisr recommend` is told.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgGroup, Args};
+use hmisr_recommend::MOST;
+
+use crate::outcome::Least;
+use crate::reading::ReadingArgs;
+
+/// Arguments of `hmisr recommend`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").required(true).args(["all", "users"])))]
+#[command(group(ArgGroup::new("histories").required(true).args(["state", "events"])))]
+pub struct RecommendArgs {
+    /// For every user that has a history.
+    #[arg(long)]
+    pub all: bool,
+    /// For the users of this file, an id a line; who has no history gets what is popular.
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
+    /// Folder of the snapshots; without a version the one that servers take.
+    #[arg(long, value_name = "DIR[@VERSION]", default_value = "hmisr-data/snapshots")]
+    pub snapshots: Snapshot,
+    /// Histories of the stores in this folder, whose job must be stopped. The settings in force must be those
+    /// that the state was written under.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Histories of a file or folder of events, which are held in memory: of every user the newest, as many as a job
+    /// keeps.
+    #[arg(long, value_name = "PATH")]
+    pub events: Option<PathBuf>,
+    /// How the events are written.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Where the lines go. What is there already stays until all are written.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Items for each user, 1 to 1000.
+    #[arg(short, default_value_t = 10, value_name = "K", value_parser = k)]
+    pub k: usize,
+    /// How much diversity weighs, 0 (relevance alone) to 1; without it serving.lambda_max times the user's diversity
+    /// score.
+    #[arg(long, value_name = "WEIGHT", value_parser = lambda)]
+    pub lambda: Option<f32>,
+    /// Leave out the items of the user's history.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub exclude_seen: bool,
+    /// What must come of the events.
+    #[command(flatten)]
+    pub least: Least,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A folder of snapshots, and perhaps one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The version.
+    pub version: Option<u64>,
+}
+
+impl FromStr for Snapshot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A folder may have an @ in its name: only what looks like a version is one.
+        let (folder, version) = match text.rsplit_once('@') {
+            Some((folder, version)) if !version.contains('/') => (folder, Some(version)),
+            _ => (text, None),
+        };
+        let version = version
+            .map(|version| {
+                let digits = version.strip_prefix('v').unwrap_or(version);
+                digits.parse().map_err(|_| {
+                    format!("`{version}` is no version; give a number, as in {folder}@12, or ./{text}/ for the folder")
+                })
+            })
+            .transpose()?;
+        match folder {
+            "" => Err("the folder's name is missing".to_owned()),
+            folder => Ok(Self { folder: folder.into(), version }),
+        }
+    }
+}
+
+fn k(text: &str) -> Result<usize, String> {
+    let k = text.parse().ok().filter(|k| (1..=MOST).contains(k));
+    k.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
+}
+
+fn lambda(text: &str) -> Result<f32, String> {
+    let lambda = text.parse().ok().filter(|lambda| (0.0..=1.0).contains(lambda));
+    lambda.ok_or_else(|| "expected a number from 0 (relevance alone) to 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_stands_after_the_folder() {
+        let read =
+            |text: &str| text.parse::<Snapshot>().map(|it| (it.folder.display().to_string(), it.version));
+        assert_eq!(read("a/b@12"), Ok(("a/b".to_owned(), Some(12))));
+        assert_eq!(read("a/b@v00000012"), Ok(("a/b".to_owned(), Some(12))));
+        assert_eq!(read("a@b/c"), Ok(("a@b/c".to_owned(), None)));
+        assert!(read("a@b").unwrap_err().contains("no version"));
+        assert!(read("@5").unwrap_err().contains("missing"));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        assert_eq!((k("1"), k("1000"), lambda("0.5")), (Ok(1), Ok(1_000), Ok(0.5)));
+        for text in ["", "0", "1001", "-1", "ten"] {
+            assert!(k(text).unwrap_err().contains("1 to 1000"), "{text}");
+        }
+        for text in ["", "-0.1", "1.1", "NaN"] {
+            assert!(lambda(text).is_err(), "{text}");
+        }
+    }
+}
