@@ -49,7 +49,7 @@ fn a_second_trainer_is_refused_and_the_first_goes_on() {
 
     let same = refused(train(brokers, &folder.path().join("one")), &first);
     let holder = format!("process {} on", first.child.id());
-    assert!(same.contains("is written by another trainer") && same.contains(&holder), "{same}");
+    assert!(same.contains("is written by another process") && same.contains(&holder), "{same}");
     assert_eq!(missing(&address), Some(0));
 
     let other = refused(train(brokers, &folder.path().join("two")), &first);

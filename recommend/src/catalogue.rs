@@ -45,7 +45,14 @@ impl Catalogue {
             let next = self.categories.len() as u32;
             *self.categories.entry(category.clone()).or_insert(next)
         };
-        self.categories_of.push(item.categories.iter().map(&mut number).collect());
+        let mut numbers: Vec<u32> = Vec::with_capacity(item.categories.len());
+        for category in &item.categories {
+            let number = number(category);
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        self.categories_of.push(numbers);
         self.rows.insert(item.id.clone(), self.items.len() as u32);
         self.items.push(item);
     }

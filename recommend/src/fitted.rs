@@ -12,8 +12,9 @@ use crate::catalogue::Catalogue;
 use crate::habits::{HabitsOf, head};
 use crate::{Error, ErrorKind, Result};
 
-/// Optimizer steps before which the fixed blend stands in for the learned DiversityScore.
-const UNLEARNED_STEPS: u64 = 500;
+/// Optimizer steps before which what begins anew has learnt too little to speak: the fixed blend stands in for the
+/// DiversityScore until then, and the encoder for a second level.
+pub const UNLEARNED_STEPS: u64 = 500;
 
 /// The items' embeddings.
 pub trait Embeddings: Debug + Send + Sync {
@@ -71,7 +72,7 @@ pub struct Parts {
     pub catalogue: Catalogue,
     /// The stage of the weights.
     pub stage: Stage,
-    /// Optimizer steps.
+    /// Optimizer steps that the DiversityScore's weights have learnt for.
     pub step: u64,
     /// Items chosen fewer times are long tail.
     pub head: u64,
@@ -101,7 +102,7 @@ pub struct Fitted<'a> {
     pub catalogue: &'a Catalogue,
     /// The stage of the weights.
     pub stage: Stage,
-    /// Optimizer steps.
+    /// Optimizer steps that the DiversityScore's weights have learnt for.
     pub step: u64,
     /// Items chosen fewer times are long tail; see [`head`].
     pub head: u64,

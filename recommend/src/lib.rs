@@ -27,7 +27,7 @@ pub use answer::{
 };
 pub use catalogue::{Catalogue, Item};
 pub use error::{Error, ErrorKind, Result};
-pub use fitted::{Embeddings, Fitted, History, Parts, Rows, User};
+pub use fitted::{Embeddings, Fitted, History, Parts, Rows, UNLEARNED_STEPS, User};
 pub use habits::{HabitsOf, head};
 pub use list::{List, Listed};
 pub use recommender::{MOST, Recommender};

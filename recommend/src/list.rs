@@ -71,8 +71,8 @@ impl Fitted<'_> {
         Ok(self.diverse(user, self.rank(user, &allowed)?, list))
     }
 
-    /// Re-ranks candidates that stand best first.
-    fn diverse(&self, user: &User, mut ranked: Vec<Candidate>, list: &List<'_>) -> Listed {
+    /// The list of candidates that are ranked already, best first.
+    pub fn diverse(&self, user: &User, mut ranked: Vec<Candidate>, list: &List<'_>) -> Listed {
         ranked.truncate(POOL.max(2 * list.k));
         let lambda = list.lambda.of(user.diversity);
         let similarity = |one, other| self.catalogue.similarity(one, other);

@@ -53,7 +53,7 @@ impl Recommender {
             settings,
             catalogue: published.catalogue,
             stage: manifest.stage,
-            step: manifest.step,
+            step: manifest.step.saturating_sub(manifest.diversity_from),
             head,
             device,
         };

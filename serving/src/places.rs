@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,11 @@ impl Places {
     fn take(self: &Arc<Self>, taken: &mut Taken, address: IpAddr, is_reserved: bool, now: u64) -> Place {
         let number = taken.next;
         taken.next += 1;
-        let turn = Arc::new(Turn { since: AtomicU64::new(now), closed: Notify::new() });
+        let turn = Arc::new(Turn {
+            since: AtomicU64::new(now),
+            in_request: AtomicBool::new(false),
+            closed: Notify::new(),
+        });
         taken.open.insert(number, Open { address, is_reserved, turn: turn.clone() });
         if is_reserved {
             taken.reserved += 1;
@@ -177,6 +181,8 @@ impl Drop for Place {
 struct Turn {
     /// Since when the client is waited for, as [`Places::now`] tells; 0 while the server has its turn.
     since: AtomicU64,
+    /// Whether a request's head has come and its answer has not gone: its body has a bound of its own.
+    in_request: AtomicBool,
     closed: Notify,
 }
 
@@ -191,16 +197,23 @@ impl Turns {
     /// A request is there to be answered.
     pub(crate) fn servers(&self) {
         self.turn.since.store(0, Ordering::Relaxed);
+        self.turn.in_request.store(true, Ordering::Relaxed);
+    }
+
+    /// A request's body is waited for.
+    pub(crate) fn body(&self) {
+        self.turn.since.store(self.places.now(), Ordering::Relaxed);
     }
 
     /// The answer is there to be taken.
     pub(crate) fn clients(&self) {
         self.turn.since.store(self.places.now(), Ordering::Relaxed);
+        self.turn.in_request.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the client is waited for.
+    /// Whether the client is waited for, for a request or for an answer to be taken.
     pub(crate) fn is_clients(&self) -> bool {
-        self.turn.since.load(Ordering::Relaxed) > 0
+        !self.turn.in_request.load(Ordering::Relaxed)
     }
 }
 

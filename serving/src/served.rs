@@ -41,6 +41,7 @@ impl Service<Request<Incoming>> for Served {
         if is_reserved {
             request.extensions_mut().insert(OnReserve);
         }
+        request.extensions_mut().insert(turns.clone());
         let answered = self.router.call(request);
         Box::pin(async move {
             let mut answered = answered.await;

@@ -76,6 +76,26 @@ fn two_hundred_slow_connections_hold_nobody_up() {
 }
 
 #[test]
+fn bodies_that_never_come_hold_nobody_up() {
+    let settings = patient(Settings { max_connections: 50, ..settings() });
+    let server = Running::serving(settings, Arc::new(Users::new(&[("1", &[])])));
+    let slow: Vec<TcpStream> = (0..200)
+        .map(|at| {
+            let mut stream = connect_from(&format!("127.0.0.{}", 2 + at % 4), &server);
+            let head = "POST /v1/recommend HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{";
+            let _ = stream.write_all(head.as_bytes());
+            stream
+        })
+        .collect();
+    for path in ["/healthz", "/v1/users/1", "/metrics"] {
+        // The youngest have their tenth of a second first.
+        until("a place", || server.get(path).status == 200);
+    }
+    assert!(server.metric("hmisr_serving_displaced_connections_total") > 0.0);
+    drop(slow);
+}
+
+#[test]
 fn a_server_whose_places_are_all_in_use_still_says_how_it_is() {
     let few = Settings { max_connections: 2, max_connections_per_address: 2, ..settings() };
     let server = Running::serving(patient(few), Arc::new(Users::default()));

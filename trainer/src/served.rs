@@ -28,8 +28,8 @@ pub(crate) struct Question<'a> {
     pub(crate) seen: &'a [u32],
 }
 
-/// Where the lists of the model in `state`, which knows `known` items, have the targets. None of a target
-/// that is not known, and of a user of whom nothing is.
+/// Where the lists of the model in `state`, which knows `known` items, have the targets. A target that is not
+/// known stands in none; a user of whom nothing is known gets what is chosen most often.
 pub(crate) fn served(
     state: &State,
     settings: &Settings,
@@ -47,10 +47,16 @@ pub(crate) fn served(
     let (mut places, mut histories) = (Vec::new(), Vec::new());
     for (place, question) in questions.iter().enumerate() {
         let history = known_history(question);
-        if (question.target as usize) < known && !history.rows.is_empty() {
-            places.push(place);
-            histories.push(history);
+        if question.target as usize >= known {
+            continue;
         }
+        if history.rows.is_empty() {
+            let rank = popular(state, known, question);
+            served[place] = Served { relevance: rank, personal: rank };
+            continue;
+        }
+        places.push(place);
+        histories.push(history);
     }
     if histories.is_empty() {
         return Ok(served);
@@ -62,7 +68,7 @@ pub(crate) fn served(
         items: &state.table,
         catalogue: &state.catalogue,
         stage: state.lineage.stage,
-        step: state.parameters.step,
+        step: state.parameters.step.saturating_sub(state.lineage.diversity_from),
         head,
         device,
     };
@@ -73,12 +79,12 @@ pub(crate) fn served(
         let others =
             || question.seen.iter().filter(|row| (**row as usize) < known && **row != question.target);
         others().for_each(|row| allowed[*row as usize] = false);
-        let list = |lambda| {
-            let may = |row: u32| allowed[row as usize];
-            fitted.list(&user, &List { k: TOP as usize, lambda, allowed: &may })
-        };
-        let relevance = list(Lambda::Fixed(0.0))?;
-        let personal = list(Lambda::Personal { most: settings.evaluation.lambda_max })?;
+        let may = |row: u32| allowed[row as usize];
+        let k = TOP as usize;
+        let candidates = fitted.candidates(&user, k, &may)?;
+        let list = |lambda| fitted.diverse(&user, candidates.clone(), &List { k, lambda, allowed: &may });
+        let relevance = list(Lambda::Fixed(0.0));
+        let personal = list(Lambda::Personal { most: settings.evaluation.lambda_max });
         served[place] = Served {
             relevance: rank(&relevance, question.target),
             personal: rank(&personal, question.target),
@@ -86,6 +92,22 @@ pub(crate) fn served(
         others().for_each(|row| allowed[*row as usize] = true);
     }
     Ok(served)
+}
+
+/// The target's place in the list of what is chosen most often, ties by id, as a server makes it.
+fn popular(state: &State, known: usize, question: &Question<'_>) -> Option<f64> {
+    let items = &state.catalogue.items()[..known];
+    let target = &items[question.target as usize];
+    let before = |row: &u32| {
+        let item = &items[*row as usize];
+        item.count > target.count || (item.count == target.count && item.id < target.id)
+    };
+    let mut seen: Vec<u32> = question.seen.iter().copied().filter(|row| (*row as usize) < known).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let left_out = seen.iter().filter(|row| **row != question.target && before(row)).count();
+    let rank = (0..known as u32).filter(before).count() - left_out + 1;
+    (rank as f64 <= TOP).then_some(rank as f64)
 }
 
 fn rank(listed: &Listed, target: u32) -> Option<f64> {

@@ -33,6 +33,8 @@ pub struct State {
 pub(crate) struct Lineage {
     pub(crate) stage: Stage,
     pub(crate) lessons: Vec<Lesson>,
+    /// Optimizer steps when the DiversityScore's weights began.
+    pub(crate) diversity_from: u64,
     /// The version that training was told to go on from.
     pub(crate) from: Option<u64>,
     pub(crate) fitted: Option<FittedTo>,
@@ -51,7 +53,13 @@ impl State {
             parameters: Network::<Inner>::fresh(model, &backend::device()?),
             seen: Seen::default(),
             prequential: Prequential::default(),
-            lineage: Lineage { stage: Stage::All, lessons: Vec::new(), from: None, fitted: None },
+            lineage: Lineage {
+                stage: Stage::All,
+                lessons: Vec::new(),
+                diversity_from: 0,
+                from: None,
+                fitted: None,
+            },
             warm_from: 0,
             examples: 0,
             batches: 0,

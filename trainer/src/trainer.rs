@@ -8,7 +8,7 @@ use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::{HabitsOf, head};
+use hmisr_recommend::{HabitsOf, UNLEARNED_STEPS, head};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, chunks, is_target, passes};
@@ -123,7 +123,10 @@ impl Trainer {
         report.passes = passes.len();
         report.times.prepare += begun.elapsed();
         let begun = Instant::now();
-        let served = self.served(batch, &prepared, &evaluation, asked)?;
+        // Of a catalogue too large to rank each, those that are ranked.
+        let asked: Vec<usize> =
+            asked.iter().copied().filter(|example| example.is_multiple_of(evaluation.stride)).collect();
+        let served = self.served(batch, &prepared, &evaluation, &asked)?;
         report.times.served += begun.elapsed();
         let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
@@ -314,7 +317,9 @@ impl Trainer {
         // Moments that began anew are as unsure as a new model's.
         let since = step.saturating_sub(*warm_from);
         let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
-        lineage.stage = Stage::All;
+        if since >= UNLEARNED_STEPS {
+            lineage.stage = Stage::All;
+        }
         parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &|_| false);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             table.update(&self.adam, learning.table_rate, *row, scale, gradient);

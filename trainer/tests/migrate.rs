@@ -55,12 +55,17 @@ fn each_format_is_migrated_served_and_trained_on() {
         );
         assert!(bound.dropped.is_empty(), "format {format}: {bound:?}");
 
+        // What users have seen came along, byte by byte.
+        let seen =
+            |version: u64| std::fs::read(folder.path().join(format!("v{version:08}/seen.bin"))).unwrap();
+        assert!(!seen(1).is_empty() && seen(2) == seen(1), "format {format}");
+
         let recommender = Recommender::load(folder.path(), None).unwrap();
         let artifact = Artifact::open(folder.path(), None).unwrap();
         let items = artifact.catalogue().unwrap();
         let history: Vec<(Id, i64)> =
             items.items().iter().take(4).zip(0..).map(|(item, n)| (item.id.clone(), n * 1_000)).collect();
-        let request = Request { history: &history, k: 5, lambda: Lambda::Fixed(0.2), exclude: &|_| false };
+        let request = Request { history: &history, k: 5, lambda: Lambda::Fixed(0.2), ..Request::default() };
         let answer = recommender.recommend(&request).unwrap();
         assert_eq!((answer.source, answer.items.len()), (Origin::Model, 5), "format {format}");
 

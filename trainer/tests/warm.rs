@@ -77,9 +77,12 @@ fn an_older_version_is_gone_on_from_once_and_then_what_came_of_it() {
     assert!(manifest(folder.path(), None).offsets[&0] > after.offsets[&0]);
     // The examples after version 2 were learnt anew from there: as if the versions between had never been.
     let never = tempfile::tempdir().unwrap();
-    let mut plain = Settings { folder: never.path().to_owned(), ..settings.clone() };
-    plain.from = None;
-    assert_eq!(train(&plain, 240).unwrap().overall.examples, 240);
+    let plain = Settings { folder: never.path().to_owned(), from: None, ..settings.clone() };
+    for count in [160, 200, 240] {
+        train(&plain, count).unwrap();
+    }
+    let weights = |folder: &Path| Artifact::open(folder, None).unwrap().weights().unwrap().1;
+    assert!(weights(folder.path()) == weights(never.path()), "the same weights, bit for bit");
 
     settings.from = Some(999);
     let error = train(&settings, 240).unwrap_err();
@@ -118,6 +121,7 @@ fn publish_like_a_fit(from: &Path, to: &Path) {
         table: &table,
         catalogue: &published.catalogue,
         stage: artifact.manifest().stage,
+        diversity_from: 0,
         lessons: Vec::new(),
         from: None,
         fitted: None,
@@ -148,4 +152,23 @@ fn a_fits_version_begins_at_the_logs_start_and_an_old_journal_is_not_its_own() {
     let fresh = train(&settings(anew.path()), 160).unwrap();
     assert!(summary.overall.unknown < fresh.overall.unknown, "{summary:?} {fresh:?}");
     assert!(summary.overall.model_ndcg > fresh.overall.model_ndcg, "{summary:?} {fresh:?}");
+}
+
+#[test]
+fn a_warm_start_that_is_killed_before_it_publishes_forms_the_same_batches_again() {
+    let trained = tempfile::tempdir().unwrap();
+    train(&settings(trained.path()), 160).unwrap();
+    let weights = |folder: &Path| Artifact::open(folder, None).unwrap().weights().unwrap().1;
+    let run = |kills: &[usize]| {
+        let folder = tempfile::tempdir().unwrap();
+        publish_like_a_fit(trained.path(), folder.path());
+        let settings = settings(folder.path());
+        for (seed, kill) in kills.iter().enumerate() {
+            let source = Memory::new(log(160), seed as u64 + 2, Some(*kill));
+            run_over(&settings, source, &Progress::default()).unwrap_err();
+        }
+        run_over(&settings, Memory::new(log(160), 1, None), &Progress::default()).unwrap();
+        weights(folder.path())
+    };
+    assert!(run(&[50, 90]) == run(&[]));
 }

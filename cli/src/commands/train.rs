@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
-use hmisr_recommend::artifact::{Artifact, FolderLock, latest_version};
+use hmisr_recommend::artifact::FolderLock;
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
 use hmisr_stream::{Delivery, Transport};
 use hmisr_trainer::online::{Progress, Summary, alone};
-use hmisr_trainer::snapshot::resolved;
+use hmisr_trainer::snapshot::{learnt_before, resolved};
 use prometheus::Registry;
 
 use super::serve::registry;
@@ -129,10 +129,7 @@ pub fn start<T: Transport>(
     // First of all: a second trainer must disturb nothing of the first.
     let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
-    let learnt_before = match latest_version(folder)? {
-        Some(version) => Artifact::open(folder, Some(version))?.manifest().examples,
-        None => 0,
-    };
+    let learnt_before = learnt_before(&settings)?;
     let source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     let session = match config.kafka.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hmisr_features::VISITS;
 use hmisr_feed::{EventLog, EventSource, Fed, FeedIdentity, FeedMetrics, FeedProgress, Feeder};
 use hmisr_serving::Listening;
 use hmisr_stream::contract::topic;
@@ -96,8 +97,12 @@ fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
     config.trainer.evaluation.lambda_max = config.serving.lambda_max;
     config.trainer.from = args.from.or(config.trainer.from);
     config.trainer.folder = Folder(args.data.clone()).snapshots();
+    let set = config.trainer.model.clone();
     config.trainer = resolved(&config.trainer)?;
-    config.pipeline.history = config.trainer.model.reach();
+    let reach = config.trainer.model.reach();
+    // A version's own model may reach further back than the state keeps visits, and a state that keeps more is
+    // another one: it would have to be built anew.
+    config.pipeline.history = if config.trainer.model == set { reach } else { reach.min(VISITS) };
     if let Some(listen) = &args.listen {
         config.serving.listen.clone_from(listen);
     }

@@ -23,7 +23,8 @@ pub fn publish(run: &Run, split: &Split, root: &Path, device: &Device) -> Result
     let progress = run.progress()?;
     let (parameters, table, stage) = run.best_weights(split.data.items.len(), device)?;
     let mut lessons: Vec<Lesson> = Vec::new();
-    for evaluation in &progress.evaluations {
+    // What came after the best epoch is not in its weights.
+    for evaluation in progress.evaluations.iter().take(progress.best_epoch) {
         match lessons.last_mut() {
             Some(lesson) if lesson.stage == evaluation.stage => lesson.epochs += 1,
             _ => lessons.push(Lesson { stage: evaluation.stage, epochs: 1 }),
@@ -42,6 +43,7 @@ pub fn publish(run: &Run, split: &Split, root: &Path, device: &Device) -> Result
         table: &table,
         catalogue: &catalogue,
         stage,
+        diversity_from: 0,
         lessons,
         from: None,
         fitted: Some(fitted),

@@ -54,7 +54,7 @@ fn holder(file: &File) -> String {
 
 fn busy(folder: &Path, holder: &str) -> Error {
     let text = format!(
-        "the snapshot folder {} is written by another process, {holder}: one trainer or fit writes a folder at a time; stop that \
+        "the snapshot folder {} is written by another process, {holder}: one process writes a folder at a time (a trainer, a fit, a migration); stop that \
          one, or give this one another folder",
         folder.display()
     );

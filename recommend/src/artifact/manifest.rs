@@ -44,6 +44,9 @@ pub struct Manifest {
     pub backend: String,
     /// The model's settings.
     pub model: ModelSettings,
+    /// Optimizer steps when the DiversityScore's weights began: until they have learnt, the fixed blend stands in.
+    #[serde(default)]
+    pub diversity_from: u64,
     /// The stage that its weights come from: after the coarse one the encoder speaks alone.
     pub stage: Stage,
     /// What it was taught, in order.

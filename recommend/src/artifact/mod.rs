@@ -4,6 +4,7 @@
 //! root/
 //!   LATEST                    the newest version's folder name
 //!   PROMOTED                  the version that servers take whatever is published since; see `promote`
+//!   NEXT                      the number of the next version, where later ones were removed
 //!   trainer.lock              held by the one process that publishes here
 //!   v00000012/
 //!     manifest.json           version, settings of the model, what it has learnt; length and SHA-256 of:

@@ -16,7 +16,7 @@ const PROMOTED: &str = "PROMOTED";
 /// # Errors
 /// As [`latest_version`].
 pub fn promoted(root: &Path) -> Result<Option<u64>> {
-    named(&root.join(PROMOTED))
+    named(&root.join(PROMOTED), "promote a version once more, or release it (hmisr model release)")
 }
 
 /// The version that servers take. Two small reads: cheap enough to ask every second.
@@ -39,7 +39,12 @@ pub fn served_version(root: &Path) -> Result<Option<u64>> {
 pub fn promote(root: &Path, version: u64) -> Result<()> {
     Artifact::open(root, Some(version))?.published()?;
     replace(&root.join(PROMOTED), format!("{}\n", folder_name(version)).as_bytes())?;
-    sync(root)
+    sync(root)?;
+    // A trainer may have removed it while it was read: from here on it does not.
+    match Artifact::open(root, Some(version)) {
+        Ok(_) => Ok(()),
+        Err(error) => release(root).and(Err(error)),
+    }
 }
 
 /// Has servers take the newest version again; whether one was promoted.

@@ -151,6 +151,15 @@ impl Artifact {
         Ok(Published { parameters, catalogue, items })
     }
 
+    /// Whether all that the manifest names is there as it was written, what the writer attached included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] names the file that is not.
+    pub fn whole(&self) -> Result<()> {
+        self.published()?;
+        self.manifest.attached.keys().try_for_each(|name| self.attached(name).map(drop))
+    }
+
     /// The file of the weights, for whoever binds them by name.
     ///
     /// # Errors

@@ -6,7 +6,11 @@ use std::path::Path;
 
 use super::files::{POINTER, POINTER_BYTES, folder_name, replace, sync, version_of};
 use super::promoted::promoted;
+use super::read::Artifact;
 use crate::{Error, ErrorKind, Result, plain};
+
+/// Names the version that is published next, where the newest ones were removed.
+const NEXT: &str = "NEXT";
 
 /// The newest published version below `root`; none where there is none. One small read: cheap
 /// enough to ask every second.
@@ -14,7 +18,7 @@ use crate::{Error, ErrorKind, Result, plain};
 /// # Errors
 /// [`ErrorKind::Io`], and [`ErrorKind::Corrupt`] where the pointer does not name a version.
 pub fn latest_version(root: &Path) -> Result<Option<u64>> {
-    match named(&root.join(POINTER))? {
+    match named(&root.join(POINTER), "write the newest one's name into it")? {
         Some(version) => Ok(Some(version)),
         // A crash between the first version's rename and its pointer; a folder under its own name
         // is complete.
@@ -22,8 +26,9 @@ pub fn latest_version(root: &Path) -> Result<Option<u64>> {
     }
 }
 
-/// The version that a file names; none where there is no such file.
-pub(super) fn named(path: &Path) -> Result<Option<u64>> {
+/// The version that a file names, which is written anew by `remedy` where it names none; none where there is no
+/// such file.
+pub(super) fn named(path: &Path, remedy: &str) -> Result<Option<u64>> {
     match plain::read(path, POINTER_BYTES) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
@@ -31,7 +36,7 @@ pub(super) fn named(path: &Path) -> Result<Option<u64>> {
                 Error::new(
                     ErrorKind::Corrupt,
                     format!(
-                        "{}: {:?} is not a version's folder name such as v00000012; write the newest one's name into it",
+                        "{}: {:?} is not a version's folder name such as v00000012; {remedy}",
                         path.display(),
                         text.chars().take(40).collect::<String>()
                     ),
@@ -60,6 +65,13 @@ pub fn versions(root: &Path) -> Result<Vec<u64>> {
     }
     versions.sort_unstable();
     Ok(versions)
+}
+
+/// The number of the version that is published next: greater than any before, also of those that were removed.
+pub(super) fn next_version(root: &Path) -> Result<u64> {
+    let newest = versions(root)?.last().copied().max(latest_version(root)?).unwrap_or(0);
+    let next = named(&root.join(NEXT), "remove it: versions are then counted on from the newest")?;
+    Ok((newest + 1).max(next.unwrap_or(0)))
 }
 
 /// Removes a version.
@@ -96,6 +108,11 @@ pub fn remove_after(root: &Path, version: u64) -> Result<()> {
     if !all.contains(&version) {
         return Err(missing(root, version));
     }
+    // What is to be the newest must be whole, or all that was learnt would go.
+    Artifact::open(root, Some(version))?.whole()?;
+    // A number is never given twice: servers know a version by it.
+    let next = next_version(root)?;
+    replace(&root.join(NEXT), format!("{}\n", folder_name(next)).as_bytes())?;
     // The pointer first: a crash between leaves versions that nothing names.
     replace(&root.join(POINTER), format!("{}\n", folder_name(version)).as_bytes())?;
     sync(root)?;

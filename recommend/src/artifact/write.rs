@@ -12,7 +12,7 @@ use super::files::{CATALOGUE, MANIFEST, MODEL, POINTER, corrupt, folder_name, re
 use super::manifest::{FORMAT_VERSION, FittedTo, Lesson, Manifest, Metrics, Topic};
 use super::promoted::promoted;
 use super::tensors::Tensors;
-use super::versions::{latest_version, versions};
+use super::versions::{next_version, versions};
 use crate::catalogue::Catalogue;
 use crate::{Error, Result};
 
@@ -29,6 +29,8 @@ pub struct Contents<'a> {
     pub catalogue: &'a Catalogue,
     /// The stage of the weights.
     pub stage: Stage,
+    /// Optimizer steps when the DiversityScore's weights began.
+    pub diversity_from: u64,
     /// What was taught.
     pub lessons: Vec<Lesson>,
     /// The version that training was told to go on from.
@@ -59,8 +61,7 @@ pub fn publish(
     attached: &[(&str, Vec<u8>)],
 ) -> Result<Manifest> {
     fs::create_dir_all(root).map_err(|error| Error::io("create", root, error))?;
-    let newest = versions(root)?.last().copied().max(latest_version(root)?).unwrap_or(0);
-    let version = newest + 1;
+    let version = next_version(root)?;
     let beside = root.join(format!(".{}.tmp", folder_name(version)));
     let place = root.join(folder_name(version));
     if beside.exists() {
@@ -73,7 +74,10 @@ pub fn publish(
     sync(root)?;
     replace(&root.join(POINTER), format!("{}\n", folder_name(version)).as_bytes())?;
     sync(root)?;
-    prune(root, version, keep)?;
+    // What was published stands, whatever becomes of older ones.
+    if let Err(error) = prune(root, version, keep) {
+        tracing::warn!(%error, "old snapshots are not removed");
+    }
     Ok(manifest)
 }
 
@@ -106,6 +110,7 @@ fn write_files(
         offsets: contents.offsets,
         backend: backend::NAME.to_owned(),
         model: contents.model.clone(),
+        diversity_from: contents.diversity_from,
         stage: contents.stage,
         lessons: contents.lessons,
         metrics: contents.metrics,
@@ -127,9 +132,12 @@ fn weights(parameters: &Parameters, table: &Table) -> Tensors {
 
 /// Removes what is not kept. A folder that cannot go is only disk space: it is logged.
 fn prune(root: &Path, newest: u64, keep: usize) -> Result<()> {
-    let promoted = promoted(root)?;
     let old: Vec<u64> = versions(root)?.into_iter().filter(|version| *version <= newest).collect();
-    for version in old.iter().rev().skip(keep).filter(|version| Some(**version) != promoted) {
+    for version in old.iter().rev().skip(keep) {
+        // Asked before each: it may be promoted now.
+        if promoted(root)? == Some(*version) {
+            continue;
+        }
         let folder = root.join(folder_name(*version));
         if let Err(error) = fs::remove_dir_all(&folder) {
             tracing::warn!(folder = %folder.display(), %error, "an old snapshot could not be removed");

@@ -45,6 +45,7 @@ pub fn version(root: &Path, keep: usize) -> Manifest {
         table: &table,
         catalogue: &catalogue,
         stage: Stage::All,
+        diversity_from: 0,
         lessons: Vec::new(),
         from: None,
         fitted: None,

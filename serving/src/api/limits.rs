@@ -15,6 +15,7 @@ use prometheus::IntGauge;
 use super::{Shared, page};
 use crate::error::shown;
 use crate::metrics::Endpoint;
+use crate::places::Turns;
 use crate::served::OnReserve;
 use crate::{ApiError, ErrorKind, Settings};
 
@@ -102,7 +103,11 @@ async fn with_body(request: Request, settings: &Settings) -> Result<Request, Api
         return Err(ApiError::new(ErrorKind::BadHeader, message));
     }
     let most = settings.max_body_bytes;
+    // Until the body is there it is the client that is waited for: its place may go to another.
+    let turns = head.extensions.get::<Turns>().cloned();
+    turns.iter().for_each(Turns::body);
     let whole = tokio::time::timeout(settings.header_timeout(), to_bytes(body, most)).await;
+    turns.iter().for_each(Turns::servers);
     let bytes = whole.map_err(|_| {
         let within = settings.header_timeout().as_millis();
         let message =

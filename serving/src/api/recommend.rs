@@ -141,7 +141,8 @@ async fn known(shared: &Arc<Shared>, ask: &Ask) -> Result<Known, ApiError> {
         Err((error, Some(reason))) => {
             tracing::debug!(reason = reason.as_str(), "answered without a look-up: {error}");
             let history = shared.last_known.get(id, Instant::now());
-            Ok(Known { user: history.is_some().then_some(true), history, degraded: Some(reason) })
+            // Whether state is kept of the user now is not known: it may have been forgotten since.
+            Ok(Known { user: None, history, degraded: Some(reason) })
         }
     }
 }

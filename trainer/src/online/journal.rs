@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use hmisr_recommend::artifact::Manifest;
 use hmisr_recommend::plain;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,27 @@ pub(crate) struct Entry {
     pub(crate) ranges: BTreeMap<i32, (i64, i64)>,
 }
 
+/// The version that a journal's batches were learnt after, by what no other one has; zeros before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Base {
+    pub(crate) version: u64,
+    pub(crate) created_ms: i64,
+}
+
+impl From<&Manifest> for Base {
+    fn from(manifest: &Manifest) -> Self {
+        Self { version: manifest.version, created_ms: manifest.created_ms }
+    }
+}
+
+/// A journal's first line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    after: Base,
+}
+
 /// The open journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -34,19 +56,15 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`; the entries after batch `learnt`, which the snapshot holds. Where that is
-    /// none, the journal belongs to another snapshot than the one that is gone on from, and is emptied.
-    pub(crate) fn open(folder: &Path, learnt: Option<u64>) -> Result<(Self, Vec<Entry>)> {
+    /// Opens the journal in `folder`; the entries after batch `learnt`, which the version `base` holds. A journal of
+    /// another version is emptied: its batches follow what is not gone on from.
+    pub(crate) fn open(folder: &Path, base: Base, learnt: u64) -> Result<(Self, Vec<Entry>)> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let path = folder.join("journal");
         let io = |error| Error::io("open", &path, error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = plain::open_with(&path, &mut options).map_err(io)?;
-        let Some(learnt) = learnt else {
-            file.set_len(0).map_err(io)?;
-            return Ok((Self { path, file }, Vec::new()));
-        };
         let length = file.metadata().map_err(io)?.len();
         if length > MOST_BYTES {
             return Err(bad(&path, 0, format!("{length} bytes, at most {MOST_BYTES} are read")));
@@ -57,8 +75,26 @@ impl Journal {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
-        let mut entries = Vec::new();
-        for (number, line) in text[..whole].lines().enumerate() {
+        let mut lines = text[..whole].lines().enumerate().peekable();
+        // A journal of before there were headers is taken for the newest version's own, as it was then.
+        let header = lines.peek().and_then(|(_, line)| serde_json::from_str::<Header>(line).ok());
+        let is_own = match &header {
+            Some(header) => header.after == base,
+            None => whole > 0,
+        };
+        let mut journal = Self { path: path.clone(), file };
+        if !is_own {
+            if whole > 0 {
+                tracing::warn!(journal = %path.display(), ?header, ?base, "the journal follows another version: emptied");
+            }
+            journal.clear(base)?;
+            return Ok((journal, Vec::new()));
+        }
+        if header.is_some() {
+            lines.next();
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        for (number, line) in lines {
             let entry: Entry = serde_json::from_str(line).map_err(|error| bad(&path, number + 1, error))?;
             if entry.batch <= learnt {
                 continue;
@@ -69,20 +105,25 @@ impl Journal {
             }
             entries.push(entry);
         }
-        Ok((Self { path, file }, entries))
+        Ok((journal, entries))
     }
 
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<()> {
-        let mut line = serde_json::to_vec(entry)
+        self.write(entry)
+    }
+
+    /// Empties it: the version `base` holds all of it.
+    pub(crate) fn clear(&mut self, base: Base) -> Result<()> {
+        let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        cleared.map_err(|error| Error::io("truncate", &self.path, error))?;
+        self.write(&Header { after: base })
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> Result<()> {
+        let mut line = serde_json::to_vec(line)
             .map_err(|error| Error::caused(ErrorKind::Io, format!("journal: {error}"), error))?;
         line.push(b'\n');
         self.file.write_all(&line).map_err(|error| Error::io("append to", &self.path, error))
-    }
-
-    /// Empties it: a snapshot holds all of it.
-    pub(crate) fn clear(&mut self) -> Result<()> {
-        let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        cleared.map(drop).map_err(|error| Error::io("truncate", &self.path, error))
     }
 }
 
@@ -106,10 +147,14 @@ mod tests {
         Entry { batch, ranges: BTreeMap::from([(0, (at - 10, at)), (3, (at, at + 1))]) }
     }
 
+    fn base(version: u64) -> Base {
+        Base { version, created_ms: 7 }
+    }
+
     #[test]
     fn what_the_snapshot_holds_is_skipped_and_a_cut_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), Some(0)).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), base(0), 0).unwrap();
         assert!(entries.is_empty());
         (1..=3).for_each(|batch| journal.append(&entry(batch)).unwrap());
         drop(journal);
@@ -117,28 +162,50 @@ mod tests {
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"batch\":4,\"ran");
         std::fs::write(&path, text).unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), Some(1)).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), base(0), 0).unwrap();
+        assert_eq!(entries, [entry(1), entry(2), entry(3)]);
+        journal.append(&entry(4)).unwrap();
+        journal.clear(base(1)).unwrap();
+        journal.append(&entry(5)).unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(folder.path(), base(1), 4).unwrap().1, [entry(5)]);
+    }
+
+    #[test]
+    fn a_journal_of_another_version_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), base(3), 2).unwrap();
+        (3..=5).for_each(|batch| journal.append(&entry(batch)).unwrap());
+        drop(journal);
+        // Of the same number, made anew.
+        let again = Base { created_ms: 8, ..base(3) };
+        assert!(Journal::open(folder.path(), again, 2).unwrap().1.is_empty());
+        assert!(Journal::open(folder.path(), base(3), 2).unwrap().1.is_empty(), "what was emptied is gone");
+    }
+
+    #[test]
+    fn a_journal_without_a_header_is_the_newest_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Vec<String> =
+            (1..=3).map(|batch| serde_json::to_string(&entry(batch)).unwrap() + "\n").collect();
+        std::fs::write(folder.path().join("journal"), lines.concat()).unwrap();
+        let (mut journal, entries) = Journal::open(folder.path(), base(9), 1).unwrap();
         assert_eq!(entries, [entry(2), entry(3)]);
         journal.append(&entry(4)).unwrap();
         drop(journal);
-        let (mut journal, entries) = Journal::open(folder.path(), Some(3)).unwrap();
-        assert_eq!(entries, [entry(4)]);
-        journal.clear().unwrap();
-        journal.append(&entry(5)).unwrap();
-        drop(journal);
-        assert_eq!(Journal::open(folder.path(), Some(4)).unwrap().1, [entry(5)]);
+        assert_eq!(Journal::open(folder.path(), base(9), 3).unwrap().1, [entry(4)]);
     }
 
     #[test]
     fn a_gap_or_a_broken_line_is_an_error_with_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(folder.path(), Some(0)).unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), base(1), 0).unwrap();
         journal.append(&entry(3)).unwrap();
         drop(journal);
-        let error = Journal::open(folder.path(), Some(1)).unwrap_err();
-        assert!(error.to_string().contains("line 1: batch 3, expected 2"), "{error}");
+        let error = Journal::open(folder.path(), base(1), 1).unwrap_err();
+        assert!(error.to_string().contains("line 2: batch 3, expected 2"), "{error}");
         std::fs::write(folder.path().join("journal"), "nonsense\n").unwrap();
-        let error = Journal::open(folder.path(), Some(1)).unwrap_err();
+        let error = Journal::open(folder.path(), base(1), 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains("remove the file"), "{error}");
     }

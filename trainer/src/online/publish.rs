@@ -36,8 +36,9 @@ impl<S: Source> Loop<'_, S> {
         let name = topic.name.clone();
         let offsets = self.queue.positions.clone();
         let settings = self.trainer.settings();
-        let manifest = publish(state, Context { settings, topic: Some(topic), offsets, loss: self.loss })?;
-        self.journal.clear()?;
+        let manifest =
+            publish(state, Context { settings, shown: None, topic: Some(topic), offsets, loss: self.loss })?;
+        self.journal.clear((&manifest).into())?;
         self.published = (state.batches, state.examples, Instant::now());
         self.version = manifest.version;
         self.metrics.snapshot_seconds.observe(begun.elapsed().as_secs_f64());

@@ -8,7 +8,7 @@ use hmisr_recommend::artifact::Topic;
 use hmisr_stream::{Limits, Polled, Record, Sink, Source};
 use tracing::{error, info, warn};
 
-use super::journal::{Entry, Journal};
+use super::journal::{Base, Entry, Journal};
 use super::progress::Progress;
 use super::queue::Queue;
 use crate::backend::Device;
@@ -122,7 +122,7 @@ impl<'a, S: Source> Loop<'a, S> {
         settings.validate()?;
         let mut queue = Queue::default();
         let (mut version, mut loss) = (0, 0.0);
-        let mut is_journals = true;
+        let mut base = Base::default();
         let trainer = match start(&settings.folder, settings.from)? {
             None => Trainer::new(settings.clone(), device)?,
             Some(Start { artifact, is_newest }) => {
@@ -137,7 +137,7 @@ impl<'a, S: Source> Loop<'a, S> {
                     view.snapshot_offsets = manifest.offsets.clone();
                 });
                 let Restored { mut state, settings, bound, is_whole } = restore(&artifact, settings)?;
-                is_journals = is_newest && is_whole;
+                base = manifest.into();
                 if !is_newest {
                     state.lineage.from = Some(manifest.version);
                 }
@@ -154,8 +154,7 @@ impl<'a, S: Source> Loop<'a, S> {
                 Trainer::with_state(settings, state, device)
             }
         };
-        let learnt = is_journals.then_some(trainer.state().batches);
-        let (journal, replay) = Journal::open(&settings.folder, learnt)?;
+        let (journal, replay) = Journal::open(&settings.folder, base, trainer.state().batches)?;
         let published = (trainer.state().batches, trainer.state().examples, Instant::now());
         let mut looped = Self {
             source,

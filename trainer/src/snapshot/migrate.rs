@@ -35,7 +35,9 @@ const MODEL: &str = "model.safetensors";
 const CATALOGUE: &str = "catalogue.json";
 /// Versions that stay beside the new one: as many as the setting allows.
 const MOST_KEPT: usize = 10_000;
-/// The longest file that is read, bytes.
+/// The longest manifest that is read, bytes.
+const MANIFEST_BYTES: u64 = 16 << 20;
+/// The longest other file that is read, bytes.
 const MOST_BYTES: u64 = 64 << 30;
 
 /// An item of formats 1 to 3.
@@ -75,7 +77,8 @@ pub fn migrate(root: &Path, version: Option<u64>) -> Result<(Manifest, Bound)> {
         let (topic, offsets, loss) =
             (manifest.topic.clone(), manifest.offsets.clone(), manifest.metrics.loss);
         let restored = restore(&artifact, &settings)?;
-        let context = Context { settings: &restored.settings, topic, offsets, loss };
+        let shown = old.manifest.get("settings").cloned();
+        let context = Context { settings: &restored.settings, shown, topic, offsets, loss };
         Ok((publish(&restored.state, context)?, restored.bound))
     });
     remove(&beside)?;
@@ -94,9 +97,13 @@ impl Old {
     fn open(root: &Path, version: u64) -> Result<Self> {
         let folder = root.join(format!("v{version:08}"));
         let path = folder.join(MANIFEST);
-        let bytes = plain::read(&path, MOST_BYTES).map_err(|error| {
+        let bytes = plain::read(&path, MANIFEST_BYTES).map_err(|error| {
             let text = format!("version {version}: {} cannot be read ({error})", path.display());
-            Error::caused(ErrorKind::Missing, text, error)
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound => ErrorKind::Missing,
+                _ => ErrorKind::Corrupt,
+            };
+            Error::caused(kind, text, error)
         })?;
         let manifest: Value = serde_json::from_slice(&bytes).map_err(|error| corrupt(&path, error))?;
         match format_of(&manifest) {

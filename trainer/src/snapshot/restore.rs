@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hmisr_model::hmisr::Stage;
 use hmisr_model::{ModelSettings, Table};
 use hmisr_recommend::artifact::{Artifact, Loaded, corrupt, latest_version};
 
@@ -79,8 +80,14 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
             format!("{}: tensors of different lengths", artifact.folder().display()),
         )
     })?;
+    // What never learnt to tell how various the next choices are begins to now.
+    let is_fresh = manifest.stage == Stage::Coarse
+        || manifest.model.hmisr.losses.diversity == 0.0
+        || bound.fresh.iter().any(|name| name.starts_with("diversity."));
     let lineage = Lineage {
-        stage: manifest.stage,
+        // A second level that begins now has nothing to say yet.
+        stage: if is_new_level(&bound) { Stage::Coarse } else { manifest.stage },
+        diversity_from: if is_fresh { manifest.step } else { manifest.diversity_from },
         lessons: manifest.lessons.clone(),
         from: manifest.from,
         fitted: manifest.fitted.clone(),
@@ -102,11 +109,20 @@ pub fn resolved(settings: &Settings) -> Result<Settings> {
     })
 }
 
+/// Examples that the version under these settings has learnt from; 0 where there is none.
+///
+/// # Errors
+/// Those of reading the version's manifest.
+pub fn learnt_before(settings: &Settings) -> Result<u64> {
+    Ok(start(&settings.folder, settings.from)?.map_or(0, |start| start.artifact.manifest().examples))
+}
+
 fn adopted(settings: &Settings, artifact: &Artifact) -> Settings {
     let mut settings = settings.clone();
-    let fresh = Settings::default().model;
-    if settings.model == fresh {
-        settings.model = ModelSettings { dropout: fresh.dropout, ..artifact.manifest().model.clone() };
+    let ModelSettings { dropout, seed, .. } = settings.model;
+    // These are none of the network's, and may be set without setting one.
+    if settings.model == (ModelSettings { dropout, seed, ..Settings::default().model }) {
+        settings.model = ModelSettings { dropout, seed, ..artifact.manifest().model.clone() };
     }
     settings
 }
@@ -134,6 +150,11 @@ pub(crate) fn start(folder: &Path, from: Option<u64>) -> Result<Option<Start>> {
         return Ok(Some(Start { artifact, is_newest: true }));
     }
     Ok(Some(Start { artifact: open(from)?, is_newest: false }))
+}
+
+/// Whether HMISR's interests are none of the version's.
+fn is_new_level(bound: &Bound) -> bool {
+    bound.fresh.iter().any(|name| name.starts_with("interest.") || name.starts_with("coarse."))
 }
 
 /// The trainer's own part of a version; none where another published it.

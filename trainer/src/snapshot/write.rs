@@ -18,6 +18,8 @@ pub(super) const SEEN: &str = "seen.bin";
 /// What a version says beside the state itself.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
+    /// Settings to tell people of, in the place of these.
+    pub(crate) shown: Option<serde_json::Value>,
     pub(crate) topic: Option<Topic>,
     pub(crate) offsets: BTreeMap<i32, i64>,
     /// Loss of the newest batch.
@@ -40,13 +42,14 @@ pub(super) struct Kept {
 
 /// Writes `state` as the next version below the settings' folder.
 pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
-    let Context { settings, topic, offsets, loss } = context;
+    let Context { settings, shown, topic, offsets, loss } = context;
     let contents = Contents {
         model: &settings.model,
         parameters: &state.parameters,
         table: &state.table,
         catalogue: &state.catalogue,
         stage: state.lineage.stage,
+        diversity_from: state.lineage.diversity_from,
         lessons: state.lineage.lessons.clone(),
         from: state.lineage.from,
         fitted: state.lineage.fitted.clone(),
@@ -64,7 +67,7 @@ pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
     };
     let folder = settings.folder.as_path();
     let json = |value| serde_json::to_vec(value).map_err(|error| corrupt(&folder.join(TRAINER), error));
-    let mut shown = serde_json::to_value(settings).unwrap_or_default();
+    let mut shown = shown.unwrap_or_else(|| serde_json::to_value(settings).unwrap_or_default());
     // Where it lies is no part of it: folders are copied and mounted elsewhere.
     if let Some(fields) = shown.as_object_mut() {
         fields.remove("folder");

@@ -34,7 +34,7 @@ pub fn run(command: ModelCommand) -> Result<(), Failure> {
 
 /// Has servers take a version, and says what that means.
 fn take(root: &Path, version: u64) -> Result<(), Failure> {
-    let before = served_version(root)?;
+    let before = served_version(root).unwrap_or_default();
     promote(root, version)?;
     let from = before
         .filter(|before| *before != version)
@@ -54,7 +54,17 @@ fn rollback(root: &Path) -> Result<(), Failure> {
             root.display()
         )));
     };
-    let earlier: Vec<u64> = versions(root)?.into_iter().filter(|version| *version < served).collect();
+    // Versions between the one that training was told to go on from and the first that came of it are what was
+    // given up then.
+    let from = Artifact::open(root, Some(served)).ok().and_then(|artifact| artifact.manifest().from);
+    let is_of_line = |version: u64| {
+        from.is_none_or(|from| {
+            let own = || Artifact::open(root, Some(version)).is_ok_and(|it| it.manifest().from == Some(from));
+            version <= from || own()
+        })
+    };
+    let earlier: Vec<u64> =
+        versions(root)?.into_iter().filter(|version| *version < served && is_of_line(*version)).collect();
     let mut unusable = Vec::new();
     for version in earlier.iter().rev() {
         match Artifact::open(root, Some(*version)).and_then(|artifact| artifact.published()) {
@@ -73,11 +83,16 @@ fn rollback(root: &Path) -> Result<(), Failure> {
 }
 
 fn let_go(root: &Path) -> Result<(), Failure> {
-    let before = promoted(root)?;
-    release(root)?;
+    // One that cannot be read is released all the same: that is how it is mended.
+    let before = promoted(root).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        None
+    });
+    let was_promoted = release(root)?;
     let newest = latest_version(root)?.map_or_else(|| "none yet".to_owned(), |version| version.to_string());
     match before {
         Some(version) => println!("version {version} is released: servers take the newest, {newest}"),
+        None if was_promoted => println!("released: servers take the newest, {newest}"),
         None => println!("no version was promoted: servers take the newest, {newest}"),
     }
     Ok(())
