@@ -64,7 +64,9 @@ fn files_come_with_a_strict_policy_and_only_when_they_are_new() {
         }
         assert_eq!(ask(&server, path, &[("accept", BROWSER), ("if-none-match", "\"other\"")]).status, 200);
     }
-    for path in ["/page/none.js", "/page/", "/page/..%2fapp.js", "/page/App.js", "/page/app.js/x"] {
+    for path in
+        ["/page/%ff", "/page/none.js", "/page/", "/page/..%2fapp.js", "/page/App.js", "/page/app.js/x"]
+    {
         assert_eq!(server.get(path).error_kind(), "unknown_path", "{path}");
     }
     let posted = client().post(format!("{}/page/app.js", server.base)).send("x").unwrap();
