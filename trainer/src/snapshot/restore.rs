@@ -80,9 +80,10 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
             format!("{}: tensors of different lengths", artifact.folder().display()),
         )
     })?;
-    // What never learnt to tell how various the next choices are begins to now.
-    let is_fresh = manifest.stage == Stage::Coarse
-        || manifest.model.hmisr.losses.diversity == 0.0
+    // What never learnt to tell how various the next choices are begins to now. Once: a restart must not move it.
+    let was_off = manifest.model.hmisr.losses.diversity == 0.0 && model.hmisr.losses.diversity > 0.0;
+    let is_fresh = (manifest.stage == Stage::Coarse && !is_whole)
+        || was_off
         || bound.fresh.iter().any(|name| name.starts_with("diversity."));
     let lineage = Lineage {
         // A second level that begins now has nothing to say yet.
