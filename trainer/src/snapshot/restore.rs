@@ -132,7 +132,7 @@ fn adopted(settings: &Settings, artifact: &Artifact) -> Settings {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) artifact: Artifact,
-    /// Whether nothing was published after it, so that the journal goes on from there.
+    /// Whether nothing was published after it: what comes of an older one carries its number.
     pub(crate) is_newest: bool,
 }
 

@@ -14,6 +14,7 @@ use hmisr_recommend::artifact::{Artifact, served_version};
 
 use super::args::EvalArgs;
 use crate::commands::experiment::{Built, Questions, load, train};
+use crate::commands::recommend::args::Snapshot;
 use crate::failure::Failure;
 
 const COUNTING: [&str; 3] = ["popularity", "markov", "trinity"];
@@ -103,19 +104,13 @@ pub fn models(args: &EvalArgs, split: &Split, set: &[String]) -> Result<Vec<Mode
 }
 
 /// A version, with a word where it may have seen what it is asked about.
-fn published(place: &str, split: &Split) -> Result<Model, Failure> {
-    let (root, version) = match place.rsplit_once('@') {
-        Some((root, version)) if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let version = version.parse().map_err(|error| {
-                Failure::user(format!(
-                    "--snapshots {place}: {version} is no version ({error}), expected DIR@12"
-                ))
-            })?;
-            (Path::new(root), Some(version))
-        }
-        _ => (Path::new(place), served_version(Path::new(place))?),
+fn published(place: &Snapshot, split: &Split) -> Result<Model, Failure> {
+    let Snapshot { folder, version } = place;
+    let version = match version {
+        Some(version) => Some(*version),
+        None => served_version(folder)?,
     };
-    let artifact = Artifact::open(root, version)?;
+    let artifact = Artifact::open(folder, version)?;
     let manifest = artifact.manifest();
     let name = format!("{}@{}", manifest.model.architecture, manifest.version);
     match &manifest.fitted {
