@@ -10,6 +10,7 @@
 mod affine;
 mod attention;
 mod drop;
+mod gru;
 mod norm;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod rows;
@@ -24,7 +25,6 @@ use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 pub(crate) use self::norm::NORM_EPSILON;
 pub(crate) use self::surrogate::surrogate;
 use crate::dropout::Mask;
-use crate::gru;
 use crate::softmax::{self, Scores};
 use crate::time::Pairs;
 
