@@ -74,8 +74,7 @@ mod cuda {
     use burn::tensor::{DType, Distribution, Tensor};
 
     use super::{Fused, Inner};
-    use crate::dropout::Mask;
-    use crate::fused::rows;
+    use crate::fused::{Mask, rows};
 
     pub(super) static MIXED: AtomicBool = AtomicBool::new(false);
 

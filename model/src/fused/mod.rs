@@ -1,4 +1,4 @@
-//! Compound operations with derivatives by hand: layer norm, affine layers, attention, the
+//! Compound operations with derivatives by hand: layer norm, affine layers, attention, dropout, the
 //! recurrent unit, and the softmax over the catalogue.
 //!
 //! Left to automatic differentiation, each falls apart into a dozen small operations whose
@@ -9,7 +9,7 @@
 
 mod affine;
 mod attention;
-mod drop;
+mod dropout;
 mod gru;
 mod norm;
 #[cfg(any(test, feature = "cuda"))]
@@ -22,9 +22,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
+pub use self::dropout::Mask;
 pub(crate) use self::norm::NORM_EPSILON;
 pub(crate) use self::surrogate::surrogate;
-use crate::dropout::Mask;
 use crate::softmax::{self, Scores};
 use crate::time::Pairs;
 
@@ -175,7 +175,7 @@ impl<B: Fused> Fused for Autodiff<B> {
     }
 
     fn drop<const D: usize>(x: Tensor<Self, D>, mask: Mask) -> Tensor<Self, D> {
-        drop::tracked(x, mask)
+        dropout::tracked(x, mask)
     }
 
     fn attend(

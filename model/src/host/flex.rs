@@ -5,8 +5,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::attention::{self, Sizes};
 use super::{affine, norm, softmax};
-use crate::dropout::Mask;
-use crate::fused::{Fused, primitive, tensor};
+use crate::fused::{Fused, Mask, primitive, tensor};
 use crate::softmax::Scores;
 use crate::time::{BUCKETS, Pairs};
 
