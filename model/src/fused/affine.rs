@@ -74,3 +74,53 @@ impl<B: Fused> Backward<B, 3> for Affine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Inner;
+    use crate::fused::checks::{Tracked, plain, same, tracked};
+
+    #[test]
+    fn an_affine_layer_has_the_derivatives_of_its_definition() {
+        for rectify in [false, true] {
+            let (x, weight, bias) = (tracked([300, 5], 1), tracked([5, 7], 2), tracked([1, 7], 3));
+            let by = tracked([300, 7], 4);
+            let fused = Tracked::affine(x.clone(), weight.clone(), bias.clone(), rectify);
+            let plain = x.clone().matmul(weight.clone()) + bias.clone();
+            let plain = if rectify { relu(plain) } else { plain };
+            same(fused.clone().inner(), plain.clone().inner());
+            let found = (fused * by.clone()).sum().backward();
+            let expected = (plain * by).sum().backward();
+            for tensor in [x, weight, bias] {
+                same(tensor.grad(&found).unwrap(), tensor.grad(&expected).unwrap());
+            }
+        }
+    }
+
+    /// Against what the trait's defaults compute, which other backends run.
+    #[test]
+    fn the_backend_computes_what_tensor_operations_do() {
+        let x = plain([700, 24], 1);
+        let (weight, bias, by) = (plain([24, 40], 5), plain([1, 40], 6), plain([700, 40], 7));
+        for rectify in [false, true] {
+            let expected = forward(x.clone(), weight.clone(), bias.clone(), rectify);
+            same(Inner::affine(x.clone(), weight.clone(), bias.clone(), rectify), expected.clone());
+            let output = rectify.then_some(expected);
+            let found = Inner::affine_backward(by.clone(), x.clone(), weight.clone(), output.clone());
+            let expected = backward(by.clone(), x.clone(), weight.clone(), output);
+            for (found, expected) in found.into_iter().zip(expected) {
+                same(found, expected);
+            }
+        }
+    }
+
+    /// Transposed and narrowed tensors do not lie in order.
+    #[test]
+    fn operands_may_lie_in_any_order() {
+        let x = plain([24, 70], 1).transpose();
+        let weight = plain([24, 50], 2).narrow(1, 3, 40);
+        let bias = plain([1, 40], 3);
+        same(Inner::affine(x.clone(), weight.clone(), bias.clone(), false), forward(x, weight, bias, false));
+    }
+}

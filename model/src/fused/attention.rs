@@ -122,3 +122,55 @@ impl<B: Fused> Backward<B, 2> for Attend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Int, TensorData};
+
+    use super::*;
+    use crate::backend::Inner;
+    use crate::fused::checks::{Tracked, pairs, plain, same, tracked};
+    use crate::time::FUTURE;
+
+    #[test]
+    fn attention_has_the_derivatives_of_its_definition() {
+        let (sequences, heads, len, each) = (3, 2, 19, 4);
+        let mixed = tracked([sequences * len, 3 * heads * each], 1);
+        let time_bias = tracked([heads, BUCKETS], 2);
+        let weight = tracked([sequences * len, heads * each], 3);
+        let pairs = pairs(sequences, len);
+        let fused = Tracked::attend(mixed.clone(), time_bias.clone(), &pairs);
+        let device = mixed.device();
+        let seen: Vec<i32> = pairs.buckets.iter().map(|bucket| (*bucket).min(FUTURE - 1)).collect();
+        let seen =
+            Tensor::<Tracked, 1, Int>::from_data(TensorData::new(seen, [sequences * len * len]), &device);
+        let by_head = time_bias.clone().transpose().select(0, seen);
+        let bias = by_head.reshape([sequences, len, len, heads]).permute([0, 3, 1, 2]);
+        let causal = Tensor::<Tracked, 2>::full([len, len], -1e9, &device).triu(1);
+        let split = mixed.clone().reshape([sequences, len, 3, heads, each]).permute([2, 0, 3, 1, 4]);
+        let part = |part: usize| split.clone().narrow(0, part, 1).reshape([sequences, heads, len, each]);
+        let scores = part(0).matmul(part(1).transpose()) / (each as f32).sqrt() + bias;
+        let context = softmax(scores + causal.unsqueeze(), 3).matmul(part(2));
+        let plain = context.swap_dims(1, 2).reshape([sequences * len, heads * each]);
+        same(fused.clone().inner(), plain.clone().inner());
+        let found = (fused * weight.clone()).sum().backward();
+        let expected = (plain * weight).sum().backward();
+        same(mixed.grad(&found).unwrap(), mixed.grad(&expected).unwrap());
+        same(time_bias.grad(&found).unwrap(), time_bias.grad(&expected).unwrap());
+    }
+
+    /// Against what the trait's defaults compute, which other backends run.
+    #[test]
+    fn the_backend_computes_what_tensor_operations_do() {
+        let (mixed, bias, by) = (plain([5 * 9, 24], 8), plain([2, BUCKETS], 9), plain([5 * 9, 8], 10));
+        let pairs = pairs(5, 9);
+        let (found, weights) = Inner::attend_keeping(mixed.clone(), bias.clone(), &pairs);
+        let (expected, plain_weights) = forward(mixed.clone(), bias, &pairs);
+        same(found, expected);
+        same(weights.clone(), plain_weights);
+        let found = Inner::attend_backward(by.clone(), mixed.clone(), weights.clone(), &pairs);
+        for (found, expected) in found.into_iter().zip(backward(by, mixed, weights, &pairs)) {
+            same(found, expected);
+        }
+    }
+}

@@ -153,19 +153,11 @@ mod tests {
 
     use super::*;
     use crate::backend::{self, Inner};
-    use crate::random::SplitMix;
-
-    type Tracked = Autodiff<Inner>;
+    use crate::fused::checks::{Tracked, tracked};
 
     const STEPS: usize = 5;
     const SEQUENCES: usize = 3;
     const WIDTH: usize = 4;
-
-    fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Tracked, D> {
-        let mut random = SplitMix::new(seed);
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.symmetric(1.0)).collect();
-        Tensor::from_data(TensorData::new(values, shape), &backend::device().unwrap()).require_grad()
-    }
 
     fn taken() -> Tensor<Tracked, 3> {
         let values: Vec<f32> = (0..STEPS * SEQUENCES).map(|n| f32::from(u8::from(n % 4 != 1))).collect();
@@ -184,9 +176,9 @@ mod tests {
 
     #[test]
     fn the_scan_has_the_derivatives_of_its_definition() {
-        let inputs = random([STEPS, SEQUENCES, 3 * WIDTH], 1);
-        let (recurrent, bias) = (random([WIDTH, 3 * WIDTH], 2), random([1, 3 * WIDTH], 3));
-        let (initial, weight) = (random([1, WIDTH], 4), random([STEPS, SEQUENCES, WIDTH], 5));
+        let inputs = tracked([STEPS, SEQUENCES, 3 * WIDTH], 1);
+        let (recurrent, bias) = (tracked([WIDTH, 3 * WIDTH], 2), tracked([1, 3 * WIDTH], 3));
+        let (initial, weight) = (tracked([1, WIDTH], 4), tracked([STEPS, SEQUENCES, WIDTH], 5));
         let fused = Tracked::gru(inputs.clone(), taken(), recurrent.clone(), bias.clone(), initial.clone());
         let slow = plain(inputs.clone(), recurrent.clone(), bias.clone(), initial.clone());
         assert_eq!(fused.to_data(), slow.to_data());
@@ -208,9 +200,9 @@ mod tests {
 
     #[test]
     fn a_skipped_step_carries_the_state() {
-        let inputs = random([STEPS, SEQUENCES, 3 * WIDTH], 1);
+        let inputs = tracked([STEPS, SEQUENCES, 3 * WIDTH], 1);
         let states =
-            plain(inputs, random([WIDTH, 3 * WIDTH], 2), random([1, 3 * WIDTH], 3), random([1, WIDTH], 4));
+            plain(inputs, tracked([WIDTH, 3 * WIDTH], 2), tracked([1, 3 * WIDTH], 3), tracked([1, WIDTH], 4));
         let row = |step: usize, sequence: usize| -> Vec<f32> {
             let row = states.clone().slice([step..step + 1, sequence..sequence + 1]);
             row.into_data().to_vec().unwrap()

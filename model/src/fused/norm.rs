@@ -66,3 +66,38 @@ impl<B: Fused> Backward<B, 3> for Norm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Inner;
+    use crate::fused::checks::{Tracked, plain, same, tracked};
+
+    #[test]
+    fn norm_has_the_derivatives_of_its_definition() {
+        let (x, scale, shift) = (tracked([7, 36], 1), tracked([1, 36], 2), tracked([1, 36], 3));
+        let weight = tracked([7, 36], 4);
+        let fused = Tracked::norm(x.clone(), scale.clone(), shift.clone());
+        let centred = x.clone() - x.clone().mean_dim(1);
+        let spread = (centred.clone().powi_scalar(2).mean_dim(1) + NORM_EPSILON).sqrt();
+        let plain = centred / spread * scale.clone() + shift.clone();
+        same(fused.clone().inner(), plain.clone().inner());
+        let found = (fused * weight.clone()).sum().backward();
+        let expected = (plain * weight).sum().backward();
+        for tensor in [x, scale, shift] {
+            same(tensor.grad(&found).unwrap(), tensor.grad(&expected).unwrap());
+        }
+    }
+
+    /// Against what the trait's defaults compute, which other backends run.
+    #[test]
+    fn the_backend_computes_what_tensor_operations_do() {
+        let (x, scale, shift) = (plain([700, 24], 1), plain([1, 24], 2), plain([1, 24], 3));
+        same(Inner::norm(x.clone(), scale.clone(), shift.clone()), forward(x.clone(), scale.clone(), shift));
+        let by = plain([700, 24], 4);
+        let found = Inner::norm_backward(by.clone(), x.clone(), scale.clone());
+        for (found, expected) in found.into_iter().zip(backward(by, x, scale)) {
+            same(found, expected);
+        }
+    }
+}

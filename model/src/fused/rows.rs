@@ -40,3 +40,18 @@ pub(crate) fn column_sums<B: Fused>(x: Tensor<B, 2>) -> Tensor<B, 2> {
         rest => sum + x.narrow(0, parts * each, rest).sum_dim(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fused::checks::{plain, same};
+
+    #[test]
+    fn sums_over_rows_come_together_from_parts() {
+        for rows in [5, 100, 1_023, 2_048, 2_500] {
+            let (a, b) = (plain([rows, 3], 1), plain([rows, 4], 2));
+            same(over_rows(a.clone(), b.clone()), a.transpose().matmul(b.clone()));
+            same(column_sums(b.clone()), b.sum_dim(0));
+        }
+    }
+}
