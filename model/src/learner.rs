@@ -7,15 +7,14 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::dot::{dot, squares};
 use crate::dropout::Dropout;
-use crate::fused::{Fused, surrogate};
-use crate::hard::hard_softmax;
+use crate::fused::{Fused, hard_softmax, sampled_softmax, surrogate};
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::places::Places;
 use crate::settings::ModelSettings;
-use crate::softmax::{SampledRows, Scores, sampled_softmax, values};
+use crate::softmax::{SampledRows, Scores, values};
 use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 

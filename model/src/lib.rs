@@ -18,7 +18,6 @@ pub mod fused;
 #[cfg(test)]
 mod gradient_check;
 mod gru;
-mod hard;
 mod histories;
 pub mod hmisr;
 #[cfg(feature = "flex")]

@@ -1,5 +1,5 @@
 //! Compound operations with derivatives by hand: layer norm, affine layers, attention, dropout, the
-//! recurrent unit, and the softmax over the catalogue.
+//! recurrent unit, and the softmax over the catalogue, over a sample of it, or against hard negatives.
 //!
 //! Left to automatic differentiation, each falls apart into a dozen small operations whose
 //! gradients walk broadcast and transposed tensors element by element: that was more than half of
@@ -13,9 +13,12 @@ mod attention;
 mod checks;
 mod dropout;
 mod gru;
+mod hard;
 mod norm;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod rows;
+mod sampled;
+mod softmax;
 mod surrogate;
 mod tracked;
 
@@ -23,11 +26,13 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 pub use self::dropout::Mask;
+pub(crate) use self::hard::hard_softmax;
 pub(crate) use self::norm::NORM_EPSILON;
+pub(crate) use self::sampled::sampled_softmax;
 pub(crate) use self::surrogate::surrogate;
 use self::tracked::register;
 pub(crate) use self::tracked::{primitive, tensor};
-use crate::softmax::{self, Scores};
+use crate::softmax::Scores;
 use crate::time::Pairs;
 
 /// A backend with the models' compound operations. The defaults are tensor operations.
@@ -154,7 +159,7 @@ pub trait Fused: Backend {
         block_bytes: usize,
         rows: &mut [f32],
     ) -> Scores<Self> {
-        softmax::full_softmax(hidden, priors, targets, catalogue, block_bytes, rows)
+        softmax::full(hidden, priors, targets, catalogue, block_bytes, rows)
     }
 }
 

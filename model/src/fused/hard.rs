@@ -9,8 +9,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::softmax::add;
 use crate::exp::exp_sum;
-use crate::softmax::{Scores, add};
+use crate::softmax::Scores;
 
 /// The loss of `hidden` `[targets, d]` against all rows of `catalogue` `[items, d]` at hardness
 /// `beta` > 0; arguments and result as those of the plain softmax.
@@ -46,7 +47,7 @@ pub(crate) fn hard_softmax<B: Backend>(
 
 /// Turns the logits of negatives, −∞ where one does not count, into their gradients; returns the
 /// loss and the gradient by the target's logit `own`. The negatives stand for `number`.
-pub(crate) fn hard_gradient(row: &mut [f32], own: f32, beta: f32, number: usize) -> (f64, f32) {
+pub(super) fn hard_gradient(row: &mut [f32], own: f32, beta: f32, number: usize) -> (f64, f32) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if max == f32::NEG_INFINITY {
         row.fill(0.0);

@@ -1,0 +1,167 @@
+//! Softmax over the catalogue, by hand: loss and gradients from one pass over the logits.
+//!
+//! Automatic differentiation would keep the logits, their softmax and two gradients of the same
+//! size. Here a block of logits (`learning.logits_bytes`, and a few times that for what
+//! becomes of it) is made, turned into its own gradient, used in two products, and dropped.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::{Fused, one_hot};
+use crate::softmax::{Scores, values};
+
+/// [`Fused::full_softmax`] in tensor operations: all but the losses and the gradient by the rows stays on the
+/// device.
+pub(super) fn full<B: Fused>(
+    hidden: Tensor<B, 2>,
+    priors: Option<Tensor<B, 2>>,
+    targets: &[u32],
+    catalogue: &Tensor<B, 2>,
+    block_bytes: usize,
+    rows: &mut [f32],
+) -> Scores<B> {
+    let ([items, d], device) = (catalogue.dims(), catalogue.device());
+    let k = hidden.dims()[0] / targets.len().max(1);
+    let mut by_rows = Tensor::<B, 2>::zeros([items, d], &device);
+    let (mut losses, mut by_hidden, mut by_priors) = (Vec::new(), Vec::new(), Vec::new());
+    let block = (block_bytes / 4 / (items * k).max(1)).max(1);
+    for (nth, targets) in targets.chunks(block).enumerate() {
+        let (from, n) = (nth * block, targets.len());
+        let states = hidden.clone().narrow(0, from * k, n * k);
+        let mut logits = B::product(states.clone(), catalogue.clone().transpose()).reshape([n, k, items]);
+        if let Some(priors) = &priors {
+            logits = logits + priors.clone().narrow(0, from, n).reshape([n, k, 1]);
+        }
+        let places: Vec<i32> = targets.iter().map(|target| *target as i32).collect();
+        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [n]), &device);
+        let own = logits.clone().gather(2, places.clone().reshape([n, 1, 1]).expand([n, k, 1]));
+        let (answers, answer) = normalised(own.reshape([n, k]));
+        let (shares, all) = normalised(logits.reshape([n, k * items]));
+        losses.push(all - answer);
+        // The softmax less the responsibilities at the target. A device adds at indices one by one, so that
+        // they are set apart by a comparison.
+        let at_target = one_hot(places, items).reshape([n, 1, items]);
+        let errors = shares.reshape([n, k, items]) - at_target * answers.clone().reshape([n, k, 1]);
+        let errors = errors.reshape([n * k, items]);
+        if priors.is_some() {
+            by_priors.push(errors.clone().sum_dim(1).reshape([n, k]));
+        }
+        by_hidden.push(B::product(errors.clone(), catalogue.clone()));
+        by_rows = by_rows + B::over_rows(errors, states);
+    }
+    add(rows, by_rows);
+    let loss = losses.into_iter().flat_map(values);
+    Scores {
+        loss: loss.map(f64::from).sum(),
+        hidden: Tensor::cat(by_hidden, 0),
+        priors: priors.map(|_| Tensor::cat(by_priors, 0)),
+    }
+}
+
+/// The softmax of rows, and ln Σ e^score `[rows, 1]`.
+fn normalised<B: Backend>(scores: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let max = scores.clone().max_dim(1);
+    let parts = (scores - max.clone()).exp();
+    let sum = parts.clone().sum_dim(1);
+    (parts / sum.clone(), sum.log() + max)
+}
+
+/// Adds what a device summed.
+pub(super) fn add<B: Backend>(to: &mut [f32], tensor: Tensor<B, 2>) {
+    if let Ok(values) = tensor.into_data().as_slice::<f32>() {
+        for (to, value) in to.iter_mut().zip(values) {
+            *to += value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::activation::log_softmax;
+
+    use super::*;
+    use crate::backend::{self, Inner};
+    use crate::fused::checks::{Tracked, close, random};
+    use crate::table::Table;
+
+    const D: usize = 8;
+    const INTERESTS: usize = 3;
+
+    fn table(items: u32) -> Table {
+        let mut table = Table::new(D, 3);
+        (0..items).for_each(|item| table.grow(&item.to_be_bytes()));
+        table
+    }
+
+    fn hidden(count: usize) -> Tensor<Inner, 2> {
+        random([count, D], 4, 10.0)
+    }
+
+    fn priors(targets: usize) -> Tensor<Inner, 2> {
+        random([targets, INTERESTS], 8, 2.0)
+    }
+
+    #[test]
+    fn loss_and_gradients_are_those_of_automatic_differentiation() {
+        let device = backend::device().unwrap();
+        let (table, states) = (table(37), hidden(11 * INTERESTS));
+        let targets: Vec<u32> = (0..11).map(|n| n * 5 % 37).collect();
+        let (e, priors) = (table.tensor::<Tracked>(&device), priors(11));
+        let [h, g] = [states.clone(), priors.clone()].map(|tensor| Tensor::from_inner(tensor).require_grad());
+        let e = e.require_grad();
+        let by_interest = g.clone().reshape([11 * INTERESTS, 1]);
+        let logits = (h.clone().matmul(e.clone().transpose()) + by_interest).reshape([11, INTERESTS * 37]);
+        let places = targets.iter().flat_map(|row| (0..INTERESTS as i32).map(move |k| k * 37 + *row as i32));
+        let places = TensorData::new(places.collect::<Vec<i32>>(), [11, INTERESTS]);
+        let places = Tensor::<Tracked, 2, Int>::from_data(places, &device);
+        let loss = log_softmax(logits, 1).gather(1, places).exp().sum_dim(1).log().sum().neg();
+        let gradients = loss.backward();
+        let by_h: Vec<f32> = h.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        let by_e: Vec<f32> = e.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        let by_g: Vec<f32> = g.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        let expected: f32 = loss.into_scalar();
+        // Blocks of four, four and three targets.
+        let catalogue = table.tensor::<Inner>(&device);
+        for full_softmax in [Inner::full_softmax, full::<Inner>] {
+            let (mut rows, block) = (vec![0.0; 37 * D], 4 * INTERESTS * 37 * 4);
+            let (states, priors) = (states.clone(), Some(priors.clone()));
+            let scores = full_softmax(states, priors, &targets, &catalogue, block, &mut rows);
+            assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
+            close(&values(scores.hidden), &by_h, 1e-5);
+            close(&values(scores.priors.unwrap()), &by_g, 1e-5);
+            close(&rows, &by_e, 1e-4);
+        }
+    }
+
+    /// More targets than one thread takes at once, and more items than one thread adds up.
+    #[test]
+    fn parts_of_a_block_come_together() {
+        let (items, targets) = (1_100u32, 150u32);
+        let device = backend::device().unwrap();
+        let (table, states) = (table(items), hidden(INTERESTS * targets as usize));
+        let priors = priors(targets as usize);
+        let targets: Vec<u32> = (0..targets).map(|n| n * 31 % items).collect();
+        let catalogue = table.tensor::<Inner>(&device);
+        let run = |block: usize, threads: usize| {
+            let mut rows = vec![0.5; items as usize * D];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let block = block * INTERESTS * items as usize * 4;
+            let (states, priors) = (states.clone(), Some(priors.clone()));
+            let scores =
+                pool.install(|| Inner::full_softmax(states, priors, &targets, &catalogue, block, &mut rows));
+            (scores.loss, values(scores.hidden), values(scores.priors.unwrap()), rows)
+        };
+        let mut expected_rows = vec![0.5; items as usize * D];
+        let (whole, priors_of) = (states.clone(), Some(priors.clone()));
+        let expected = full(whole, priors_of, &targets, &catalogue, 1 << 24, &mut expected_rows);
+        let (by_hidden, by_priors) = (values(expected.hidden), values(expected.priors.unwrap()));
+        for block in [1, 64, 100, 1_000] {
+            let (loss, hidden, priors, rows) = run(block, 1);
+            assert!((loss - expected.loss).abs() < 1e-5 * expected.loss, "{block}");
+            close(&hidden, &by_hidden, 1e-5);
+            close(&priors, &by_priors, 1e-5);
+            close(&rows, &expected_rows, 1e-4);
+            assert_eq!(run(block, 3), (loss, hidden, priors, rows));
+        }
+    }
+}
