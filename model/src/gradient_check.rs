@@ -1,11 +1,12 @@
 //! Gradients of every network against central differences of the loss that the learner reports.
 
+use crate::architecture::Architecture;
 use crate::backend::{self, Inner};
 use crate::baselines::ROUTING;
 use crate::histories::{Histories, Reading};
 use crate::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
 use crate::learner::{Gradients, Learner, Targets};
-use crate::network::{Architecture, Network};
+use crate::network::Network;
 use crate::parameters::{Builder, Parameters};
 use crate::random::SplitMix;
 use crate::settings::ModelSettings;

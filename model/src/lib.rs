@@ -7,6 +7,7 @@
 //!   models it is compared with.
 
 pub mod adam;
+mod architecture;
 pub mod backend;
 pub mod baselines;
 pub mod dot;
@@ -37,11 +38,12 @@ mod stop;
 pub mod table;
 mod time;
 
+pub use architecture::Architecture;
 pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use histories::{Histories, Reading};
 pub use learner::{Gradients, Learner, Observer, PassTimes, TableGradients, Targets};
-pub use network::{Architecture, Auxiliary, Input, Network, Output};
+pub use network::{Auxiliary, Input, Network, Output};
 pub use parameters::{Builder, Parameters};
 pub use settings::ModelSettings;
 pub use table::Table;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::hmisr::HmisrSettings;
-use crate::network::Architecture;
 use crate::{Error, ErrorKind, Result};
 
 /// Events that a token of the memory stands for, on average.
