@@ -205,7 +205,7 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
             let rank = |answers: &PerCase| answers.results[at].rank.filter(|rank| *rank <= 10.0);
             assert_eq!(asked(&artifact, &split, *case), [rank(&relevance), rank(&personal)], "user {user}");
         }
-        assert_eq!(moved > 0, architecture == Architecture::Hmisr, "the user's own λ moves lists");
+        assert_eq!(moved > 0, architecture.ranks(), "the user's own λ moves lists");
 
         // Many at once are padded to one length: the same but for rounding.
         let together =

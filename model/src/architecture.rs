@@ -58,9 +58,28 @@ impl Architecture {
         }
     }
 
-    /// Whether all vectors of a user share one softmax over interests and items, or the best
-    /// alone answers for a target.
+    /// Whether all vectors of a user share one softmax over interests and items, as in a mixture of softmaxes
+    /// (Yang et al., ICLR 2018), or the best alone answers for a target (Cen et al. 2020, eq. 9).
     pub fn is_joint(self) -> bool {
+        self == Self::Hmisr
+    }
+
+    /// Whether it can read older events than the newest `max_len`, merged into tokens (design, section 3.7.3
+    /// "Long sequences", after LONGER: Chai et al., RecSys 2025).
+    pub fn has_memory(self) -> bool {
+        matches!(self, Self::Hmisr | Self::Sasrec)
+    }
+
+    /// Whether it is trained in stages, by coarse and fine losses beside that of the next item (design, section
+    /// 3.8.1 "The three stages").
+    pub fn is_staged(self) -> bool {
+        self == Self::Hmisr
+    }
+
+    /// Whether it ranks candidates by target-aware aggregation under a DiversityScore, both of which learn from
+    /// [`Samples`](crate::hmisr::Samples) (design, sections 3.5 "The diversity score" and 3.6 "Activation and
+    /// aggregation").
+    pub fn ranks(self) -> bool {
         self == Self::Hmisr
     }
 

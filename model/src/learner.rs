@@ -299,8 +299,8 @@ impl<B: Fused> Learner<'_, B> {
         Tensor::from_data(TensorData::new(values, shape), self.device).require_grad()
     }
 
-    /// The vectors that answer for the targets, of `vectors` `[positions · interests, d]`: all of HMISR's,
-    /// and the best of other networks'.
+    /// The vectors that answer for the targets, of `vectors` `[positions · interests, d]`: all
+    /// where they are joint, and else the best.
     fn answering(&self, vectors: &Tensor<B, 2>, interests: usize, targets: &Targets) -> Places {
         let [rows, d] = vectors.dims();
         let first = targets.positions.iter().map(|position| position * interests);

@@ -26,7 +26,7 @@ pub struct ModelSettings {
     /// Events that the network reads, at most.
     pub max_len: usize,
     /// Tokens that stand for the [`MERGED`] times as many events before those, merged; 0: these are not read. Of
-    /// `hmisr` and `sasrec`.
+    /// networks that [have one](Architecture::has_memory).
     pub memory: usize,
     /// Share of values dropped in training.
     pub dropout: f32,
@@ -86,7 +86,7 @@ impl ModelSettings {
         within("model.feed_forward", self.feed_forward, 1, 8_192)?;
         within("model.max_len", self.max_len, 2, 1_000)?;
         within("model.memory", self.memory, 0, 1_000)?;
-        if self.memory > 0 && !matches!(self.architecture, Architecture::Hmisr | Architecture::Sasrec) {
+        if self.memory > 0 && !self.architecture.has_memory() {
             let expected =
                 format!("0, for {} reads the newest model.max_len events alone", self.architecture);
             return Err(refused("model.memory", self.memory, &expected));

@@ -46,9 +46,9 @@ fn train(architecture: Architecture) -> [f64; 2] {
         Parameters::fresh::<Inner, _>(1, &device, |builder| Network::build(builder, &settings));
     let mut table = Table::new(settings.width, 1);
     (0..ITEMS).for_each(|item| table.grow(&item.to_be_bytes()));
-    let plan = match architecture {
-        Architecture::Hmisr => Plan::new(Stage::All, 10, &LossWeights::default()),
-        _ => Plan::next_item(),
+    let plan = match architecture.is_staged() {
+        true => Plan::new(Stage::All, 10, &LossWeights::default()),
+        false => Plan::next_item(),
     };
     let (adam, mut random) = (Adam::new([0.9, 0.98], 0.0), SplitMix::new(3));
     let mut losses = Vec::new();

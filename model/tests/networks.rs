@@ -184,7 +184,7 @@ fn remembering(settings: &ModelSettings, rows: &[u32], times: &[i64], recent: us
 
 #[test]
 fn every_recent_event_sees_what_is_remembered_and_nothing_later() {
-    for architecture in [Architecture::Hmisr, Architecture::Sasrec] {
+    for architecture in Architecture::ALL.into_iter().filter(|architecture| architecture.has_memory()) {
         let settings = ModelSettings { memory: 2, ..settings(architecture) };
         let times = irregular(12);
         let rows: Vec<u32> = (10..22).collect();

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use hmisr_features::Id;
-use hmisr_model::{Architecture, Network, backend};
+use hmisr_model::{Network, backend};
 
 use crate::answer::{Origin, Recommendation, Request, Scored, Why};
 use crate::artifact::{Artifact, Manifest};
@@ -83,11 +83,6 @@ impl Recommender {
     /// The items that it knows.
     pub fn items(&self) -> usize {
         self.parts.catalogue.len()
-    }
-
-    /// Whether it has interests to show.
-    pub fn has_interests(&self) -> bool {
-        self.parts.settings.architecture == Architecture::Hmisr
     }
 
     /// Answers a request. Unknown items of the history are passed over.

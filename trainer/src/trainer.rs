@@ -6,7 +6,7 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Architecture, Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
+use hmisr_model::{Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
 use hmisr_recommend::{HabitsOf, UNLEARNED_STEPS, head};
 use hmisr_stream::contract::{Id, TrainingExample};
@@ -230,9 +230,9 @@ impl Trainer {
         let learning = &self.settings.learning;
         let whole = self.state.table.len() <= learning.full_softmax_items;
         let hmisr = &self.settings.model.hmisr;
-        let plan = match self.settings.model.architecture {
-            Architecture::Hmisr => Plan::new(Stage::All, STEADY, &hmisr.losses),
-            _ => Plan::next_item(),
+        let plan = match self.settings.model.architecture.is_staged() {
+            true => Plan::new(Stage::All, STEADY, &hmisr.losses),
+            false => Plan::next_item(),
         };
         let State { parameters, table, catalogue, seen, batches, .. } = &self.state;
         let mut gradients = Gradients::new(parameters, table, whole);
@@ -254,7 +254,7 @@ impl Trainer {
                 }
             }
             let seed = self.settings.model.seed ^ (batches << 20) ^ nth as u64;
-            let samples = (self.settings.model.architecture == Architecture::Hmisr).then(|| {
+            let samples = self.settings.model.architecture.ranks().then(|| {
                 let habits = HabitsOf::new(catalogue, head);
                 samples(pass, &histories, prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
             });

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use hmisr_features::Id;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{HmisrSettings, Stage};
-use hmisr_model::{Architecture, Network, Parameters, Table};
+use hmisr_model::{Network, Parameters, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -38,9 +38,9 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Without what has no say in the fit: the settings that only HMISR has, in another network's.
+    /// Without what has no say in the fit: the settings of HMISR, in that of a network without its stages.
     fn decisive(mut self) -> Self {
-        if self.settings.model.architecture != Architecture::Hmisr {
+        if !self.settings.model.architecture.is_staged() {
             self.settings.model.hmisr = HmisrSettings::default();
         }
         self

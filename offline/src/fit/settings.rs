@@ -1,9 +1,9 @@
 //! What is fitted, and for how long.
 
+use hmisr_model::ModelSettings;
 use hmisr_model::backend::Precision;
 use hmisr_model::hmisr::Stage;
 use hmisr_model::settings::within;
-use hmisr_model::{Architecture, ModelSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -114,11 +114,9 @@ impl FitSettings {
 
     /// The stages with their epochs: HMISR's three, or one for all others.
     pub fn schedule(&self) -> Vec<(Stage, usize)> {
-        match self.model.architecture {
-            Architecture::Hmisr => {
-                Stage::ALL.into_iter().zip(self.stages).filter(|(_, epochs)| *epochs > 0).collect()
-            }
-            _ => vec![(Stage::All, self.epochs())],
+        match self.model.architecture.is_staged() {
+            true => Stage::ALL.into_iter().zip(self.stages).filter(|(_, epochs)| *epochs > 0).collect(),
+            false => vec![(Stage::All, self.epochs())],
         }
     }
 
@@ -137,6 +135,8 @@ impl FitSettings {
 
 #[cfg(test)]
 mod tests {
+    use hmisr_model::Architecture;
+
     use super::*;
 
     #[test]

@@ -7,9 +7,7 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{
-    Architecture, Gradients, Histories, Learner, Network, Parameters, Reading, Table, Targets,
-};
+use hmisr_model::{Gradients, Histories, Learner, Network, Parameters, Reading, Table, Targets};
 use hmisr_recommend::{Catalogue, Fitted, HabitsOf};
 
 use super::neural::{Neural, ScoresOnly, catalogue, columns};
@@ -221,13 +219,11 @@ impl<'a> Fit<'a> {
             }
         }
         let whole = self.table.len() <= settings.full_softmax_items;
-        let is_hmisr = model.architecture == Architecture::Hmisr;
-        let hmisr = &model.hmisr;
-        let plan = match is_hmisr {
-            true => Plan::new(stage, self.progress.stage_epoch, &hmisr.losses),
+        let plan = match model.architecture.is_staged() {
+            true => Plan::new(stage, self.progress.stage_epoch, &model.hmisr.losses),
             false => Plan::next_item(),
         };
-        let samples = is_hmisr.then(|| self.samples(batch, &histories, seed));
+        let samples = model.architecture.ranks().then(|| self.samples(batch, &histories, seed));
         let mut gradients = Gradients::new(&self.parameters, &self.table, whole);
         let learner = Learner::<Inner> {
             settings: model,
@@ -257,7 +253,7 @@ impl<'a> Fit<'a> {
         let clip = f64::from(settings.clip_norm);
         let scale = (if clip > 0.0 && norm > clip { weight * clip / norm } else { weight }) as f32;
         let rate = settings.rate_at(self.parameters.step, steps);
-        let frozen = |name: &str| is_hmisr && stage.freezes(name);
+        let frozen = |name: &str| model.architecture.is_staged() && stage.freezes(name);
         self.parameters.update(&self.adam, rate, scale, &gradients.network, &frozen);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             self.table.update(&self.adam, rate, *row, scale, gradient);

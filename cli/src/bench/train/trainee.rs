@@ -7,8 +7,8 @@ use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{
-    Architecture, Gradients, Histories, Learner, ModelSettings, Network, Parameters, PassTimes, Table,
-    TableGradients, Targets,
+    Gradients, Histories, Learner, ModelSettings, Network, Parameters, PassTimes, Table, TableGradients,
+    Targets,
 };
 
 use super::args::{BenchTrainArgs, Positions};
@@ -54,9 +54,9 @@ impl Trainee {
     pub fn step(&mut self) -> Result<(PassTimes, Duration), Failure> {
         let batch = &self.batches[self.steps % BATCHES];
         let pairs = batch.histories.iter().map(|(rows, times)| (rows.as_slice(), times.as_slice()));
-        let plan = match self.settings.architecture {
-            Architecture::Hmisr => Plan::new(Stage::All, 0, &LossWeights::default()),
-            _ => Plan::next_item(),
+        let plan = match self.settings.architecture.is_staged() {
+            true => Plan::new(Stage::All, 0, &LossWeights::default()),
+            false => Plan::next_item(),
         };
         let mut gradients = Gradients::new(&self.parameters, &self.table, true);
         let learner = Learner::<Inner> {
@@ -111,8 +111,7 @@ fn batch(settings: &ModelSettings, args: &BenchTrainArgs, random: &mut SplitMix)
         rows.truncate(len);
         histories.push((rows, times));
     }
-    let samples =
-        (settings.architecture == Architecture::Hmisr).then(|| samples(settings, args, &targets, random));
+    let samples = settings.architecture.ranks().then(|| samples(settings, args, &targets, random));
     Batch { histories, targets, samples }
 }
 
