@@ -1,6 +1,7 @@
 //! The feeder's metrics.
 
-use prometheus::{Counter, Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+use hmisr_stream::Registrar;
+use prometheus::{Counter, Histogram, IntCounter, IntGauge, Registry};
 
 /// The metrics `hmisr_feed_…`.
 #[derive(Debug, Clone)]
@@ -30,42 +31,32 @@ impl FeedMetrics {
     /// # Errors
     /// Where the registry has them already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            events: IntCounter::new("hmisr_feed_events_total", "Events that the log took.")?,
-            bytes: IntCounter::new("hmisr_feed_bytes_total", "Keys and payloads that the log took.")?,
-            keyless: IntCounter::new(
+        let new = Registrar::new(registry);
+        Ok(Self {
+            events: new.counter("hmisr_feed_events_total", "Events that the log took.")?,
+            bytes: new.counter("hmisr_feed_bytes_total", "Keys and payloads that the log took.")?,
+            keyless: new.counter(
                 "hmisr_feed_keyless_events_total",
                 "Events fed without a key, because no user_id could be read.",
             )?,
-            cut: IntCounter::new(
+            cut: new.counter(
                 "hmisr_feed_cut_events_total",
                 "Events too long for the log: fed cut, to become dead letters.",
             )?,
-            skipped: IntCounter::new(
+            skipped: new.counter(
                 "hmisr_feed_skipped_events_total",
                 "Events that were in the log already when the feed began.",
             )?,
-            backpressure: Counter::new(
+            backpressure: new.float_counter(
                 "hmisr_feed_backpressure_seconds_total",
                 "Time spent waiting for those who read the events.",
             )?,
-            flush: Histogram::with_opts(
-                HistogramOpts::new(
-                    "hmisr_feed_flush_duration_seconds",
-                    "Time until the log had taken a batch.",
-                )
-                .buckets(prometheus::exponential_buckets(0.000_5, 2.0, 14)?),
+            flush: new.histogram(
+                "hmisr_feed_flush_duration_seconds",
+                "Time until the log had taken a batch.",
+                prometheus::exponential_buckets(0.000_5, 2.0, 14)?,
             )?,
-            done: IntGauge::new("hmisr_feed_done_state", "1 when the whole source is in the log, else 0.")?,
-        };
-        registry.register(Box::new(metrics.events.clone()))?;
-        registry.register(Box::new(metrics.bytes.clone()))?;
-        registry.register(Box::new(metrics.keyless.clone()))?;
-        registry.register(Box::new(metrics.cut.clone()))?;
-        registry.register(Box::new(metrics.skipped.clone()))?;
-        registry.register(Box::new(metrics.backpressure.clone()))?;
-        registry.register(Box::new(metrics.flush.clone()))?;
-        registry.register(Box::new(metrics.done.clone()))?;
-        Ok(metrics)
+            done: new.gauge("hmisr_feed_done_state", "1 when the whole source is in the log, else 0.")?,
+        })
     }
 }

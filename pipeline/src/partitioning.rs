@@ -3,8 +3,8 @@
 //! It looks at keys and partitions alone, and changes neither state nor outputs: what it finds is counted
 //! and told. It costs a hash and a probe for each record until it knows the partitioner, then a hash.
 
-use hmisr_stream::{KeySample, Partitioner, Record, Verdict};
-use prometheus::{Gauge, GaugeVec, IntCounter, Opts, Registry};
+use hmisr_stream::{KeySample, Partitioner, Record, Registrar, Verdict};
+use prometheus::{Gauge, IntCounter, Registry};
 
 /// Records between two looks at whether the partitioner that was recognised still holds.
 const CHECKED_EVERY: u64 = 4_096;
@@ -21,19 +21,16 @@ pub(crate) struct PartitioningMetrics {
 
 impl PartitioningMetrics {
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let foreign = IntCounter::new(
+        let new = Registrar::new(registry);
+        let foreign = new.counter(
             "hmisr_pipeline_foreign_records_total",
             "Events in another partition than the configured partitioner puts their key in.",
         )?;
-        let agreement = GaugeVec::new(
-            Opts::new(
-                "hmisr_pipeline_partitioner_agreement_ratio",
-                "Share of distinct keys, of 1000 sampled, that lie where the partitioner puts them.",
-            ),
+        let agreement = new.float_gauge_vec(
+            "hmisr_pipeline_partitioner_agreement_ratio",
+            "Share of distinct keys, of 1000 sampled, that lie where the partitioner puts them.",
             &["partitioner"],
         )?;
-        registry.register(Box::new(foreign.clone()))?;
-        registry.register(Box::new(agreement.clone()))?;
         let agreement = Partitioner::KNOWN
             .iter()
             .map(|partitioner| agreement.with_label_values(&[partitioner.as_str()]))

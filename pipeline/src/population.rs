@@ -1,8 +1,9 @@
 //! How diverse the users are, as distributions: what a business view shows.
 
+use hmisr_stream::Registrar;
 use hmisr_stream::contract::FeatureRecord;
 use prometheus::local::LocalHistogram;
-use prometheus::{Histogram, HistogramOpts, Registry};
+use prometheus::{Histogram, Registry};
 
 /// Histograms of the `window` block and of `recent_diversity`, an observation per feature record: a user
 /// counts as often as there are records of theirs.
@@ -17,39 +18,34 @@ pub(crate) struct PopulationMetrics {
 
 impl PopulationMetrics {
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
-            let opts = HistogramOpts::new(format!("hmisr_pipeline_user_{name}"), help).buckets(buckets);
-            let histogram = Histogram::with_opts(opts)?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok::<_, prometheus::Error>(histogram)
-        };
+        let new = Registrar::new(registry);
         // Entropy reaches ln k over k categories: 4 nats are 54 of equal share. A bound at 0 tells
         // users of one category, or without any long-tail item, from those of few.
         let nats = || (0..=16).map(|step| f64::from(step) / 4.0).collect::<Vec<_>>();
         let shares = || (0..=10).map(|step| f64::from(step) / 10.0).collect::<Vec<_>>();
         Ok(Self {
-            entropy: histogram(
-                "entropy_nats",
+            entropy: new.histogram(
+                "hmisr_pipeline_user_entropy_nats",
                 "Entropy of the categories in the user's window, a feature record each.",
                 nats(),
             )?,
-            evenness: histogram(
-                "evenness_ratio",
+            evenness: new.histogram(
+                "hmisr_pipeline_user_evenness_ratio",
                 "Evenness of the categories in the user's window, a feature record each.",
                 shares(),
             )?,
-            switch_rate: histogram(
-                "switch_ratio",
+            switch_rate: new.histogram(
+                "hmisr_pipeline_user_switch_ratio",
                 "Share of neighbours in the user's window that differ in category, a feature record each.",
                 shares(),
             )?,
-            tail_ratio: histogram(
-                "tail_ratio",
+            tail_ratio: new.histogram(
+                "hmisr_pipeline_user_tail_ratio",
                 "Share of long-tail items in the user's window, a feature record each.",
                 shares(),
             )?,
-            recent_diversity: histogram(
-                "recent_diversity_ratio",
+            recent_diversity: new.histogram(
+                "hmisr_pipeline_user_recent_diversity_ratio",
                 "Distinct categories among the user's newest events, as a share, a feature record each.",
                 shares(),
             )?,

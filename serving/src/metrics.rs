@@ -1,9 +1,7 @@
 //! What the server measures.
 
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
-};
+use hmisr_stream::Registrar;
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry};
 
 use crate::{ErrorKind, Origin};
 
@@ -124,89 +122,39 @@ impl Metrics {
     /// # Errors
     /// Where one of the same name is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let requests = HistogramVec::new(
-            histogram(
-                "hmisr_serving_request_seconds",
-                "Time from a request's head to its answer, by endpoint and class of status.",
-            ),
+        let new = Registrar::new(registry);
+        let requests = new.histogram_vec(
+            "hmisr_serving_request_seconds",
+            "Time from a request's head to its answer, by endpoint and class of status.",
+            SECONDS.to_vec(),
             &["endpoint", "status"],
         )?;
-        let rejected = IntCounterVec::new(
-            Opts::new("hmisr_serving_rejected_total", "Requests not answered as asked, by kind of error."),
+        let rejected = new.counter_vec(
+            "hmisr_serving_rejected_total",
+            "Requests not answered as asked, by kind of error.",
             &["kind"],
         )?;
-        let lookups = HistogramVec::new(
-            histogram("hmisr_serving_lookup_seconds", "Time of a user look-up, by outcome."),
+        let lookups = new.histogram_vec(
+            "hmisr_serving_lookup_seconds",
+            "Time of a user look-up, by outcome.",
+            SECONDS.to_vec(),
             &["outcome"],
         )?;
-        let recommendations = IntCounterVec::new(
-            Opts::new("hmisr_serving_recommendations_total", "Recommendations given, by what ranked them."),
+        let recommendations = new.counter_vec(
+            "hmisr_serving_recommendations_total",
+            "Recommendations given, by what ranked them.",
             &["source"],
         )?;
-        let degraded = IntCounterVec::new(
-            Opts::new(
-                "hmisr_serving_degraded_total",
-                "Recommendations given without looking the user up, by why that could not be done.",
-            ),
+        let degraded = new.counter_vec(
+            "hmisr_serving_degraded_total",
+            "Recommendations given without looking the user up, by why that could not be done.",
             &["reason"],
         )?;
-        let waiting = IntGaugeVec::new(
-            Opts::new("hmisr_serving_waiting_requests", "Requests that wait for a place, by what for."),
+        let waiting = new.gauge_vec(
+            "hmisr_serving_waiting_requests",
+            "Requests that wait for a place, by what for.",
             &["place"],
         )?;
-        let in_flight = IntGauge::new("hmisr_serving_in_flight_requests", "Requests being answered.")?;
-        let connections = IntGauge::new("hmisr_serving_connections", "Connections that are open.")?;
-        let displaced = IntCounter::new(
-            "hmisr_serving_displaced_connections_total",
-            "Connections closed to make room for others, while they waited for their client.",
-        )?;
-        let refused = IntCounter::new(
-            "hmisr_serving_refused_connections_total",
-            "Connections closed at once, whose address had as many as one may have.",
-        )?;
-        let reload_busy_seconds = Gauge::new(
-            "hmisr_serving_reload_busy_seconds",
-            "For how long a snapshot has been looked for or read; 0 while none is.",
-        )?;
-        let future_snapshots = IntCounter::new(
-            "hmisr_serving_future_snapshots_total",
-            "Snapshots put in force that say they were published later than it is here.",
-        )?;
-        let swaps =
-            IntCounter::new("hmisr_serving_swaps_total", "Snapshots put in force, the first included.")?;
-        let reload_failures = IntCounter::new(
-            "hmisr_serving_reload_failures_total",
-            "Attempts to find or load a snapshot that failed; the old one went on serving.",
-        )?;
-        let reload_seconds = Histogram::with_opts(
-            HistogramOpts::new("hmisr_serving_reload_seconds", "Time to load a snapshot.")
-                .buckets(vec![0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0]),
-        )?;
-        let model_version = IntGauge::new(
-            "hmisr_serving_model_version",
-            "Version of the snapshot in force; 0 where none is.",
-        )?;
-        let snapshot_age_seconds = Gauge::new(
-            "hmisr_serving_snapshot_age_seconds",
-            "Time since the snapshot in force was published, as of the last look for a newer one.",
-        )?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(rejected.clone()))?;
-        registry.register(Box::new(lookups.clone()))?;
-        registry.register(Box::new(recommendations.clone()))?;
-        registry.register(Box::new(degraded.clone()))?;
-        registry.register(Box::new(waiting.clone()))?;
-        registry.register(Box::new(in_flight.clone()))?;
-        registry.register(Box::new(connections.clone()))?;
-        registry.register(Box::new(displaced.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(reload_busy_seconds.clone()))?;
-        registry.register(Box::new(future_snapshots.clone()))?;
-        registry.register(Box::new(swaps.clone()))?;
-        registry.register(Box::new(reload_failures.clone()))?;
-        registry.register(Box::new(reload_seconds.clone()))?;
-        registry.register(Box::new(model_version.clone()))?;
-        registry.register(Box::new(snapshot_age_seconds.clone()))?;
         Ok(Self {
             requests: Endpoint::ALL
                 .iter()
@@ -224,19 +172,42 @@ impl Metrics {
                 .iter()
                 .map(|reason| degraded.with_label_values(&[reason.as_str()]))
                 .collect(),
-            in_flight,
+            in_flight: new.gauge("hmisr_serving_in_flight_requests", "Requests being answered.")?,
             waiting_compute: waiting.with_label_values(&["compute"]),
             waiting_lookup: waiting.with_label_values(&["lookup"]),
-            connections,
-            displaced,
-            refused,
-            swaps,
-            reload_failures,
-            reload_seconds,
-            reload_busy_seconds,
-            future_snapshots,
-            model_version,
-            snapshot_age_seconds,
+            connections: new.gauge("hmisr_serving_connections", "Connections that are open.")?,
+            displaced: new.counter(
+                "hmisr_serving_displaced_connections_total",
+                "Connections closed to make room for others, while they waited for their client.",
+            )?,
+            refused: new.counter(
+                "hmisr_serving_refused_connections_total",
+                "Connections closed at once, whose address had as many as one may have.",
+            )?,
+            swaps: new.counter("hmisr_serving_swaps_total", "Snapshots put in force, the first included.")?,
+            reload_failures: new.counter(
+                "hmisr_serving_reload_failures_total",
+                "Attempts to find or load a snapshot that failed; the old one went on serving.",
+            )?,
+            reload_seconds: new.histogram(
+                "hmisr_serving_reload_seconds",
+                "Time to load a snapshot.",
+                vec![0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0],
+            )?,
+            reload_busy_seconds: new.float_gauge(
+                "hmisr_serving_reload_busy_seconds",
+                "For how long a snapshot has been looked for or read; 0 while none is.",
+            )?,
+            future_snapshots: new.counter(
+                "hmisr_serving_future_snapshots_total",
+                "Snapshots put in force that say they were published later than it is here.",
+            )?,
+            model_version: new
+                .gauge("hmisr_serving_model_version", "Version of the snapshot in force; 0 where none is.")?,
+            snapshot_age_seconds: new.float_gauge(
+                "hmisr_serving_snapshot_age_seconds",
+                "Time since the snapshot in force was published, as of the last look for a newer one.",
+            )?,
         })
     }
 
@@ -269,10 +240,6 @@ impl Metrics {
     pub(crate) fn degraded(&self, reason: Degraded) {
         self.degraded[reason as usize].inc();
     }
-}
-
-fn histogram(name: &str, help: &str) -> HistogramOpts {
-    HistogramOpts::new(name, help).buckets(SECONDS.to_vec())
 }
 
 #[cfg(test)]

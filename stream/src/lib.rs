@@ -5,6 +5,7 @@
 //! * [`log`]: topics, offsets and transactions in one RocksDB, inside the process.
 //! * [`kafka`]: the same over Apache Kafka.
 //! * [`memory`]: the same in memory, for simulations.
+//! * [`Registrar`]: makes the metrics of the parts that stand on this one.
 
 mod condition;
 pub mod contract;
@@ -14,6 +15,7 @@ pub mod log;
 pub mod memory;
 mod partitioner;
 mod record;
+mod registrar;
 mod topics;
 mod transport;
 
@@ -21,5 +23,6 @@ pub use condition::{Condition, SkipBatch, Stuck};
 pub use error::{Error, ErrorKind, Result};
 pub use partitioner::{KeySample, Partitioner, Verdict, partition_for_key};
 pub use record::{Header, Outgoing, Record};
+pub use registrar::Registrar;
 pub use topics::TopicSettings;
 pub use transport::{Delivery, Limits, Polled, Sink, Source, TopicInfo, Transport};

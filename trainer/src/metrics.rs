@@ -2,11 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, exponential_buckets,
-};
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry, exponential_buckets};
 
 use hmisr_recommend::artifact::Manifest;
+use hmisr_stream::Registrar;
 
 use crate::prequential::Means;
 use crate::report::StepReport;
@@ -50,30 +49,9 @@ impl Metrics {
     /// # Errors
     /// Where one of the names is taken.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(format!("hmisr_trainer_{name}"), help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let integer = |name: &str, help: &str| {
-            let gauge = IntGauge::new(format!("hmisr_trainer_{name}"), help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = Gauge::new(format!("hmisr_trainer_{name}"), help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
-            let opts = HistogramOpts::new(format!("hmisr_trainer_{name}"), help).buckets(buckets);
-            let histogram = Histogram::with_opts(opts)?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok::<_, prometheus::Error>(histogram)
-        };
+        let new = Registrar::new(registry);
         let by_ranker = |name: &str, help: &str| {
-            let vec = GaugeVec::new(Opts::new(format!("hmisr_trainer_{name}"), help), &["ranker"])?;
-            registry.register(Box::new(vec.clone()))?;
+            let vec = new.float_gauge_vec(name, help, &["ranker"])?;
             Ok::<_, prometheus::Error>([
                 vec.with_label_values(&["model"]),
                 vec.with_label_values(&["popularity"]),
@@ -83,66 +61,81 @@ impl Metrics {
         };
         let of_rankers = "before learning, over the newest examples: `model` and `popularity` rank the whole catalogue \
                           for each, `served` (λ = 0) and `personal` are lists as a server makes them, for one in 64";
-        let hr = by_ranker("hr10_ratio", &format!("HR@10 {of_rankers}"))?;
-        let ndcg = by_ranker("ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
+        let hr = by_ranker("hmisr_trainer_hr10_ratio", &format!("HR@10 {of_rankers}"))?;
+        let ndcg = by_ranker("hmisr_trainer_ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
         Ok(Self {
-            steps: counter("steps_total", "Micro-batches learnt from")?,
-            examples: counter("examples_total", "Examples learnt from")?,
-            bad_examples: counter("bad_examples_total", "Records that are no training example, skipped")?,
-            lost_examples: counter(
-                "lost_examples_total",
+            steps: new.counter("hmisr_trainer_steps_total", "Micro-batches learnt from")?,
+            examples: new.counter("hmisr_trainer_examples_total", "Examples learnt from")?,
+            bad_examples: new.counter(
+                "hmisr_trainer_bad_examples_total",
+                "Records that are no training example, skipped",
+            )?,
+            lost_examples: new.counter(
+                "hmisr_trainer_lost_examples_total",
                 "Offsets that the log no longer held when they were to be learnt from",
             )?,
-            tombstones: counter("tombstones_total", "Users whose seen items were forgotten")?,
-            truncated: counter("truncated_histories_total", "Histories longer than the model reads, cut")?,
-            not_ranked: counter("not_ranked_total", "Examples learnt from but not evaluated")?,
-            tokens: counter("tokens_total", "Events encoded, without padding")?,
-            padding: counter("padding_tokens_total", "Padding encoded beside them")?,
-            replayed: counter(
-                "replayed_batches_total",
+            tombstones: new
+                .counter("hmisr_trainer_tombstones_total", "Users whose seen items were forgotten")?,
+            truncated: new.counter(
+                "hmisr_trainer_truncated_histories_total",
+                "Histories longer than the model reads, cut",
+            )?,
+            not_ranked: new
+                .counter("hmisr_trainer_not_ranked_total", "Examples learnt from but not evaluated")?,
+            tokens: new.counter("hmisr_trainer_tokens_total", "Events encoded, without padding")?,
+            padding: new.counter("hmisr_trainer_padding_tokens_total", "Padding encoded beside them")?,
+            replayed: new.counter(
+                "hmisr_trainer_replayed_batches_total",
                 "Batches learnt again, as the journal says, after a restart",
             )?,
-            announce_failures: counter(
-                "announce_failures_total",
+            announce_failures: new.counter(
+                "hmisr_trainer_announce_failures_total",
                 "Snapshots whose announcement was aborted",
             )?,
-            loss: gauge("loss_nats", "Mean cross-entropy of the newest batch before learning from it")?,
-            gradient_norm: gauge("gradient_norm", "Norm of the newest gradient before clipping")?,
+            loss: new.float_gauge(
+                "hmisr_trainer_loss_nats",
+                "Mean cross-entropy of the newest batch before learning from it",
+            )?,
+            gradient_norm: new
+                .float_gauge("hmisr_trainer_gradient_norm", "Norm of the newest gradient before clipping")?,
             hr,
             ndcg,
-            unknown: gauge(
-                "unknown_target_ratio",
+            unknown: new.float_gauge(
+                "hmisr_trainer_unknown_target_ratio",
                 "Share of the newest targets that the model did not know",
             )?,
-            catalogue: integer("catalogue_items", "Items that the model knows")?,
-            seen_entries: integer("seen_entries", "Seen items kept over all users")?,
-            seen_dropped: integer(
-                "seen_dropped_users",
+            catalogue: new.gauge("hmisr_trainer_catalogue_items", "Items that the model knows")?,
+            seen_entries: new.gauge("hmisr_trainer_seen_entries", "Seen items kept over all users")?,
+            seen_dropped: new.gauge(
+                "hmisr_trainer_seen_dropped_users",
                 "Users whose seen items were dropped for room, in all",
             )?,
-            lag: integer("lag_records", "Records of training-examples behind the log's known end")?,
-            missing_partitions: integer(
-                "missing_partitions",
+            lag: new.gauge(
+                "hmisr_trainer_lag_records",
+                "Records of training-examples behind the log's known end",
+            )?,
+            missing_partitions: new.gauge(
+                "hmisr_trainer_missing_partitions",
                 "Partitions of training-examples that are not this trainer's",
             )?,
-            batch: histogram(
-                "batch_examples",
+            batch: new.histogram(
+                "hmisr_trainer_batch_examples",
                 "Examples of a micro-batch",
                 exponential_buckets(1.0, 2.0, 14)?,
             )?,
-            step_seconds: histogram(
-                "step_seconds",
+            step_seconds: new.histogram(
+                "hmisr_trainer_step_seconds",
                 "Evaluating and learning a batch",
                 exponential_buckets(1e-3, 2.0, 16)?,
             )?,
-            snapshot_version: integer("snapshot_version", "Newest published version")?,
-            snapshot_time: gauge(
-                "snapshot_timestamp_seconds",
+            snapshot_version: new.gauge("hmisr_trainer_snapshot_version", "Newest published version")?,
+            snapshot_time: new.float_gauge(
+                "hmisr_trainer_snapshot_timestamp_seconds",
                 "When it was published, Unix time; its age is time() minus this",
             )?,
-            snapshot_bytes: integer("snapshot_bytes", "Its size")?,
-            snapshot_seconds: histogram(
-                "snapshot_seconds",
+            snapshot_bytes: new.gauge("hmisr_trainer_snapshot_bytes", "Its size")?,
+            snapshot_seconds: new.histogram(
+                "hmisr_trainer_snapshot_seconds",
                 "Writing a snapshot",
                 exponential_buckets(1e-2, 2.0, 14)?,
             )?,

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hmisr_stream::Registrar;
 use hmisr_stream::contract::Reason;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 /// The metrics `hmisr_bridge_…`; they count what is committed.
 #[derive(Debug, Clone)]
@@ -37,37 +38,40 @@ impl BridgeMetrics {
     /// # Errors
     /// Where the registry has them already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let dead_letters =
-            Opts::new("hmisr_bridge_dead_letters_total", "Records that are no events, by reason.");
+        let new = Registrar::new(registry);
         let metrics = Self {
-            events: IntCounter::new("hmisr_bridge_events_total", "Events that were written.")?,
-            dead_letters: IntCounterVec::new(dead_letters, &["reason"])?,
-            skipped: IntCounter::new(
+            events: new.counter("hmisr_bridge_events_total", "Events that were written.")?,
+            dead_letters: new.counter_vec(
+                "hmisr_bridge_dead_letters_total",
+                "Records that are no events, by reason.",
+                &["reason"],
+            )?,
+            skipped: new.counter(
                 "hmisr_bridge_skipped_total",
                 "Records without an event: filtered out, or with an empty list.",
             )?,
-            schema_prefixes: IntCounter::new(
+            schema_prefixes: new.counter(
                 "hmisr_bridge_schema_prefixes_total",
                 "Payloads before which a schema registry's prefix was skipped.",
             )?,
-            failed_commits: IntCounter::new(
+            failed_commits: new.counter(
                 "hmisr_bridge_failed_commits_total",
                 "Transactions that took no effect, and were done again.",
             )?,
-            lag: IntGauge::new("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
-            topic_lag: IntGauge::new(
+            lag: new.gauge("hmisr_bridge_lag_records", "Records yet to be read, over owned partitions.")?,
+            topic_lag: new.gauge(
                 "hmisr_bridge_topic_lag_records",
                 "Records that the group has not committed, over all partitions, whoever owns them.",
             )?,
-            unowned: IntGauge::new(
+            unowned: new.gauge(
                 "hmisr_bridge_unowned_partitions",
                 "Partitions that no instance of the bridge has, or that none reads though they grow.",
             )?,
-            stuck: IntGauge::new(
+            stuck: new.gauge(
                 "hmisr_bridge_stuck_partitions",
                 "Owned partitions that cannot be read on: a batch that cannot be read, or nothing comes.",
             )?,
-            skipped_offsets: IntCounter::new(
+            skipped_offsets: new.counter(
                 "hmisr_bridge_skipped_offsets_total",
                 "Offsets of batches that could not be read and were skipped by bridge.skip_unreadable.",
             )?,
@@ -83,16 +87,6 @@ impl BridgeMetrics {
         ] {
             metrics.dead_letters.with_label_values(&[reason.as_str()]);
         }
-        registry.register(Box::new(metrics.events.clone()))?;
-        registry.register(Box::new(metrics.dead_letters.clone()))?;
-        registry.register(Box::new(metrics.skipped.clone()))?;
-        registry.register(Box::new(metrics.schema_prefixes.clone()))?;
-        registry.register(Box::new(metrics.failed_commits.clone()))?;
-        registry.register(Box::new(metrics.lag.clone()))?;
-        registry.register(Box::new(metrics.topic_lag.clone()))?;
-        registry.register(Box::new(metrics.unowned.clone()))?;
-        registry.register(Box::new(metrics.stuck.clone()))?;
-        registry.register(Box::new(metrics.skipped_offsets.clone()))?;
         Ok(metrics)
     }
 
