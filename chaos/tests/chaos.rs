@@ -2,11 +2,9 @@
 //! order of the commit does not pass.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
-
 use std::process::{Command, Output};
 
+use hmisr_testkit::broker;
 use serde_json::Value;
 
 fn chaos(arguments: &[&str]) -> Output {

@@ -42,7 +42,7 @@ fn in_order(records: impl Iterator<Item = Value>, from: &[i64]) -> Vec<Value> {
 
 #[test]
 fn a_new_group_goes_on_from_history() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

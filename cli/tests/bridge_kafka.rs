@@ -65,7 +65,7 @@ fn bridge(brokers: &str, name: &str) -> std::process::Command {
 
 #[test]
 fn every_record_is_copied_once_whatever_ends_a_bridge() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let unknown = bridge(brokers, "one").arg("--until-end").output().unwrap();
     assert_eq!(unknown.status.code(), Some(2), "{}", String::from_utf8_lossy(&unknown.stderr));
@@ -158,7 +158,7 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
 /// What public reports of producers have: Segment's records, keys alone, numbers of every form, half an emoji.
 #[test]
 fn records_as_people_have_them_become_the_events_that_are_meant() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let also = ["segment=2", "keyed=2", "numbers=1", "odd=1"].map(|topic| ["--also", topic]).concat();
     stdout(&run(&[&["topics", "create", "--brokers", brokers], &also[..]].concat()));
@@ -301,7 +301,7 @@ fn records_as_people_have_them_become_the_events_that_are_meant() {
 
 #[test]
 fn users_are_forgotten_on_request() {
-    let Some(brokers) = crate::broker::shared() else { return };
+    let Some(brokers) = hmisr_testkit::broker::shared() else { return };
     let missing = run(&["forget", "7", "--brokers", brokers]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("hmisr topics create"));

@@ -112,7 +112,7 @@ fn letters(count: usize) -> Vec<Record> {
 #[test]
 fn letters_on_kafka_are_replayed_once_whoever_replays() {
     // A broker of its own: it uses the topics by their own names.
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     assert!(run(&["topics", "create", "--brokers", brokers]).status.success());
     let settings = KafkaSettings::new(brokers);

@@ -15,7 +15,7 @@ fn feed(brokers: &str, data: &Path, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_second_run_goes_on_where_the_first_ended() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     stdout(&run(&["topics", "create", "--brokers", brokers]));
     let folder = tempfile::tempdir().unwrap();

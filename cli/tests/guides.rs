@@ -58,7 +58,7 @@ fn follow(name: &str) {
             return;
         }
     }
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..");
     let guide = std::fs::read_to_string(root.join("docs").join(name)).unwrap();
     let blocks = blocks(&guide);

@@ -17,7 +17,7 @@ use serde_json::Value;
 #[test]
 fn up_over_kafka_gives_the_same_totals() {
     // A broker of its own: it uses the topics by their own names.
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");
@@ -107,7 +107,7 @@ fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
 
 #[test]
 fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events.jsonl");

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::common::{Running, backfill, events, hmisr, run, stdout};
-use crate::proxy::{Fault, Proxy};
 use hmisr_feed::Format;
 use hmisr_stream::contract::{FeatureRecord, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_testkit::proxy::{Fault, Proxy};
 
 const PARTITIONS: i32 = 4;
 const EVENTS: usize = 6_000;
@@ -112,7 +112,7 @@ fn survives(brokers: &str, disturb: impl FnOnce(&mut Job<'_>)) {
 
 #[test]
 fn a_broker_that_restarts() {
-    let Some(own) = crate::broker::start() else { return };
+    let Some(own) = hmisr_testkit::broker::start() else { return };
     survives(&own.address, |_| {
         own.stop();
         own.start_again();
@@ -121,7 +121,7 @@ fn a_broker_that_restarts() {
 
 #[test]
 fn one_broker_of_three_that_is_killed() {
-    let Some(own) = crate::broker::start_with(3, |_| Vec::new()) else { return };
+    let Some(own) = hmisr_testkit::broker::start_with(3, |_| Vec::new()) else { return };
     survives(&own.address, |_| own.kill(2));
 }
 
@@ -129,7 +129,7 @@ fn one_broker_of_three_that_is_killed() {
 fn lost_ends_of_transactions() {
     let mut proxy = Proxy::bind();
     let port = proxy.port.to_string();
-    let own = crate::broker::start_with(1, |broker| {
+    let own = hmisr_testkit::broker::start_with(1, |broker| {
         proxy.serve(broker);
         vec!["--advertise".to_owned(), port]
     });

@@ -6,8 +6,6 @@ mod bad_input;
 mod bench_train;
 mod bind;
 mod bridge_kafka;
-#[path = "../../stream/tests/kafka/broker.rs"]
-mod broker;
 mod common;
 mod data;
 mod deployments;
@@ -29,11 +27,7 @@ mod partitioner;
 mod partitioner_kafka;
 mod probe;
 mod prometheus;
-#[path = "../../stream/tests/kafka/proxy.rs"]
-mod proxy;
 mod recommend;
-#[path = "../../stream/tests/kafka/segment.rs"]
-mod segment;
 mod state;
 mod terminal;
 mod trainers;

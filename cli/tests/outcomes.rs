@@ -89,7 +89,7 @@ fn the_loop_says_it_after_its_summary() {
 
 #[test]
 fn feed_and_bridge_say_it_of_what_they_write() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let events = input(folder.path(), 2, 5, 0);

@@ -54,7 +54,7 @@ fn asked(url: &str) -> f64 {
 
 #[test]
 fn every_user_is_found_by_one_request() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let partitions = format!("topics.partitions={PARTITIONS}");

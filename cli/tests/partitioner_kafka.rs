@@ -67,7 +67,7 @@ fn metric(url: &str, name: &str) -> f64 {
 
 #[test]
 fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let partitions = format!("topics.partitions={PARTITIONS}");
@@ -203,7 +203,7 @@ fn newest(folder: &Path) -> std::path::PathBuf {
 #[test]
 fn a_request_to_forget_that_is_cut_off_is_whole_or_not_there_and_goes_on() {
     const MANY: usize = 20_000;
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     assert!(run(&["topics", "create", "--brokers", brokers]).status.success());
     let users: Vec<String> = (0..MANY).map(|user| user.to_string()).collect();

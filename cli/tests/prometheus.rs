@@ -213,7 +213,7 @@ fn every_panel_recorded_series_and_selector_returns_data() {
 
 #[test]
 fn every_query_of_the_bridge_returns_data() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     stdout(&run(&["topics", "create", "--brokers", brokers, "--also", "clicks=1"]));
     let mut command = hmisr();

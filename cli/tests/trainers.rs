@@ -39,7 +39,7 @@ fn refused(mut command: Command, first: &Running) -> String {
 
 #[test]
 fn a_second_trainer_is_refused_and_the_first_goes_on() {
-    let Some(broker) = crate::broker::start() else { return };
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     stdout(&run(&["topics", "create", "--brokers", brokers]));

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::{Running, hmisr, run, stdout};
-use crate::segment::{Damage, damage};
 use hmisr_stream::contract::{FeatureRecord, Letter, Reason, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Outgoing, Record, partition_for_key};
+use hmisr_testkit::segment::{Damage, damage};
 use serde_json::Value;
 
 const PARTITIONS: i32 = 4;
@@ -93,7 +93,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() {
-    let Some(own) = crate::broker::start() else { return };
+    let Some(own) = hmisr_testkit::broker::start() else { return };
     let brokers = own.address.as_str();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");

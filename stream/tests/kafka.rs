@@ -2,7 +2,6 @@
 //! Kafka's jars they are skipped, loudly (`make test` fetches both where it can).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-mod broker;
 mod codecs;
 mod doubt;
 mod errors;
@@ -10,10 +9,8 @@ mod groups;
 mod outage;
 mod partitioners;
 mod plain;
-mod proxy;
 mod round_trip;
 mod security;
-mod segment;
 mod support;
 mod topics;
 mod transactions;

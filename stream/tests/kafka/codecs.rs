@@ -2,8 +2,8 @@
 
 use hmisr_stream::Source;
 use hmisr_stream::kafka::{Admin, KafkaSettings, TopicSpec, read_committed};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 #[test]

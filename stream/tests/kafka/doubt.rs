@@ -2,9 +2,9 @@
 
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Sink, Source};
+use hmisr_testkit::broker;
+use hmisr_testkit::proxy::{Fault, Proxy};
 
-use super::broker;
-use super::proxy::{Fault, Proxy};
 use super::support::*;
 
 #[test]

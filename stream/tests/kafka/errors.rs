@@ -6,8 +6,8 @@ use hmisr_stream::kafka::{
     Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaSource, TopicSpec, read_committed,
 };
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 fn expect<T>(result: Result<T, Error>, kind: ErrorKind, words: &[&str]) {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hmisr_stream::kafka::{GroupProtocol, KafkaSettings, KafkaSink, KafkaSource};
 use hmisr_stream::{ErrorKind, Polled, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 /// Polls both, keeping book of who owns what, until `done`.

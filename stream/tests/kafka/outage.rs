@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Polled, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 #[test]

@@ -2,10 +2,10 @@
 
 use hmisr_stream::kafka::{read_committed, sample_keys};
 use hmisr_stream::{Partitioner, Verdict};
+use hmisr_testkit::broker;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::broker;
 use super::support::*;
 
 const KEYS: usize = 2_000;

@@ -2,8 +2,8 @@
 
 use hmisr_stream::kafka::{Admin, KafkaSettings, KafkaSink, TopicSpec, read_committed};
 use hmisr_stream::{ErrorKind, Outgoing, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use hmisr_stream::contract::{DeadLetter, Reason};
 use hmisr_stream::kafka::{KafkaProducer, read_committed};
 use hmisr_stream::{Header, Limits, Outgoing, Polled, Record, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use hmisr_stream::kafka::{Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaSource, read_committed};
 use hmisr_stream::{ErrorKind, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 const PASSWORD: &str = "hmisr-secret";

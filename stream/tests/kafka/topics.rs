@@ -9,11 +9,11 @@ use hmisr_stream::contract::topic as names;
 use hmisr_stream::kafka::{
     Admin, GroupProtocol, KafkaSettings, KafkaSource, Severity, TopicSpec, standard_topics,
 };
+use hmisr_testkit::broker;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 
-use super::broker;
 use super::support::*;
 
 #[test]

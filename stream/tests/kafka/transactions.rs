@@ -2,8 +2,8 @@
 
 use hmisr_stream::kafka::{KafkaSettings, KafkaSink, read_committed};
 use hmisr_stream::{ErrorKind, Sink, Source};
+use hmisr_testkit::broker;
 
-use super::broker;
 use super::support::*;
 
 #[test]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use hmisr_stream::kafka::{GroupProtocol, KafkaSettings, KafkaSource};
 use hmisr_stream::{Polled, Source};
+use hmisr_testkit::broker;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::broker;
 use super::support::*;
 
 const PARTITIONS: i32 = 4;

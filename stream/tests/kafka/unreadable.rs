@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use hmisr_stream::kafka::{KafkaSettings, KafkaSource};
 use hmisr_stream::{Polled, Source};
+use hmisr_testkit::broker;
+use hmisr_testkit::segment::{Damage, damage};
 
-use super::broker;
-use super::segment::{Damage, damage};
 use super::support::*;
 
 /// Numbers that a source returns of each of two partitions until `done`.

@@ -1,5 +1,4 @@
-//! A real broker for a test binary, through `scripts/kafka`. Other crates' tests include this file
-//! by its path.
+//! A real broker for a test program, through `scripts/kafka`.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::io::Write;
@@ -14,15 +13,13 @@ pub struct Broker {
     /// `host:port`, of each.
     pub address: String,
     /// Where they keep their data.
-    #[allow(dead_code, reason = "not every test binary that includes this file looks there")]
     pub dir: PathBuf,
     port: u16,
 }
 
-/// The broker that all tests of this binary share; none where it cannot be had.
+/// The broker that all tests of this program share; none where it cannot be had.
 ///
 /// `HMISR_KAFKA_TESTS=require` makes that a failure.
-#[allow(dead_code, reason = "not every test binary that includes this file shares one")]
 pub fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
     SHARED.get_or_init(start).as_ref().map(|broker| broker.address.as_str())
@@ -68,7 +65,6 @@ fn free_ports(count: u16) -> u16 {
 
 impl Broker {
     /// Starts those again that were stopped or killed: same addresses, same data.
-    #[allow(dead_code, reason = "not every test binary that includes this file stops a broker")]
     pub fn start_again(&self) {
         self.launch(&[]);
     }
@@ -81,14 +77,12 @@ impl Broker {
     }
 
     /// Kills one of several, by its number from 1 on, with no time to say a word.
-    #[allow(dead_code, reason = "not every test binary that includes this file kills a broker")]
     pub fn kill(&self, node: u16) {
         let pid = std::fs::read_to_string(self.dir.join(format!("node-{node}/pid"))).unwrap();
         assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
     }
 
     /// Stops it; its data stay.
-    #[allow(dead_code, reason = "not every test binary that includes this file stops a broker")]
     pub fn stop(&self) {
         self.run(&["stop"]);
     }

@@ -1,5 +1,4 @@
-//! Damages what a broker has on its disk, while it is stopped. Other crates' tests include this file by
-//! its path.
+//! Damages what a broker has on its disk, while it is stopped.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +10,6 @@ const ATTRIBUTES: usize = 21;
 const RECORDS: usize = 61;
 
 /// What happens to a batch.
-#[allow(dead_code, reason = "not every test program that includes this file does all of it")]
 #[derive(Debug, Clone, Copy)]
 pub enum Damage {
     /// A byte of a record is another; the checksum is not.

@@ -1,5 +1,4 @@
-//! Stands between clients and a broker, and loses what is said about the end of a transaction. Other
-//! crates' tests include this file by its path.
+//! Stands between clients and a broker, and loses what is said about the end of a transaction.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::collections::HashSet;

@@ -1,0 +1,7 @@
+//! What the tests of several crates need: nothing of it is part of the program.
+//!
+//! * [`broker`]: a real Apache Kafka; [`proxy`] loses what is said to it, [`segment`] damages what it has stored.
+
+pub mod broker;
+pub mod proxy;
+pub mod segment;
