@@ -7,10 +7,11 @@ use hmisr_features::{Id, UserState};
 use hmisr_state::{Identity, PartitionStore, Resources};
 use hmisr_stream::Record;
 use hmisr_stream::contract::topic;
+use hmisr_testkit::oracle::{Partition, stored};
 
 use crate::failure::{Failure, Result};
 use crate::job::Job;
-use crate::model::{Model, Partition};
+use crate::model::Model;
 use crate::outputs::{OUTPUTS, Order, Outputs};
 use crate::settings;
 
@@ -115,19 +116,12 @@ impl Stored {
         let expected = model.users(&settings::features());
         for id in self.users.keys().chain(expected.keys().copied()) {
             let (found, expected) = (self.users.get(id), expected.get(id).copied());
-            if found.map(stored_form) != expected.map(stored_form) {
+            if found.map(stored) != expected.map(stored) {
                 return Err(format!("user {id} should be\n  {expected:?}\nbut is\n  {found:?}"));
             }
         }
         Ok(self.users.len() as u64)
     }
-}
-
-/// A state bit for bit, with the rounding that its sums have gathered.
-fn stored_form(user: &UserState) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    user.write(&mut bytes);
-    bytes
 }
 
 #[cfg(test)]

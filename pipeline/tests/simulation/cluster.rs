@@ -13,11 +13,11 @@ use hmisr_pipeline::{Delivery, Error, ErrorKind, PipelineMetrics, PipelineProgre
 use hmisr_state::StateSettings;
 use hmisr_stream::contract::topic;
 use hmisr_stream::memory::{Broker, Connection, MemorySink, MemorySource};
+use hmisr_testkit::oracle::stored;
 
 use super::feed::Feed;
 use super::plan::{Mistake, Plan};
 use super::random::Random;
-use super::reference::stored;
 use super::wrong::{Habits, JobSink, JobSource};
 
 /// How deep engines may stand within each other's points.
