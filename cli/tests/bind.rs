@@ -1,31 +1,14 @@
 //! State that `hmisr backfill` built from history goes on over a real Apache Kafka.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::common::{Running, events, hmisr, run, stdout};
-use hmisr_feed::Format;
+use crate::common::{Running, events, hmisr, produce, run, stdout};
 use hmisr_stream::contract::topic;
-use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_stream::kafka::{KafkaSettings, read_committed};
 use serde_json::Value;
 
-const PARTITIONS: i32 = 4;
 const GROUP: &str = "pipeline.group=job-v2";
-
-fn produce(brokers: &str, file: &Path) {
-    let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
-    let mut source = hmisr_feed::open(file, Format::Jsonl, &Default::default()).unwrap();
-    while let Some(line) = source.next() {
-        let line = line.unwrap();
-        let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);
-        let (key, payload) = (line.key, Some(line.payload));
-        let record = Outgoing { topic: topic::EVENTS, partition, key, payload, headers: Vec::new() };
-        producer.produce(&record).unwrap();
-    }
-    producer.flush().unwrap();
-}
 
 fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
@@ -61,12 +44,12 @@ fn a_new_group_goes_on_from_history() {
     backfill("history");
 
     stdout(&run(&["topics", "create", "--brokers", brokers]));
-    produce(brokers, &path("history"));
+    produce(&KafkaSettings::new(brokers), &path("history"), 0..usize::MAX);
     let border = now_ms() + 1;
     while now_ms() <= border {
         std::thread::yield_now();
     }
-    produce(brokers, &path("live"));
+    produce(&KafkaSettings::new(brokers), &path("live"), 0..usize::MAX);
 
     let state = path("history-state");
     let bind = |more: &[&str]| {

@@ -7,6 +7,7 @@ use crate::common::{Running, hmisr, run, stdout};
 use hmisr_stream::contract::{Event, Letter, REPLAYED_FROM, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Header, Outgoing, Record, partition_for_key};
+use hmisr_testkit::messages::keyed;
 use serde_json::Value;
 
 const CLICKS: &str = "clicks";
@@ -36,16 +37,9 @@ fn produce(brokers: &str, numbers: std::ops::Range<usize>) {
                 format!(r#"{{"user": {{"id": {user}}}, "sku": "s{number}", "action": "buy", "ts": {ts}.5}}"#)
             }
         };
-        let key = user.to_string().into_bytes();
-        producer
-            .produce(&Outgoing {
-                topic: CLICKS,
-                partition: partition_for_key(&key, PARTITIONS),
-                key: Some(key),
-                payload: Some(payload.into_bytes()),
-                headers: vec![Header::new("trace", number.to_string())],
-            })
-            .unwrap();
+        let headers = vec![Header::new("trace", number.to_string())];
+        let record = Outgoing { headers, ..keyed(CLICKS, PARTITIONS, user.to_string(), payload) };
+        producer.produce(&record).unwrap();
     }
     producer.flush().unwrap();
 }

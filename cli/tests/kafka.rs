@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::{Running, SMALL, backfill, events, export, hmisr, run, stdout, up};
-use hmisr_feed::Format;
+use crate::common::{Running, SMALL, backfill, events, export, hmisr, produce, run, stdout, up};
 use hmisr_stream::contract::{FeatureRecord, topic};
-use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_stream::kafka::{KafkaSettings, read_committed};
 use serde_json::Value;
 
 #[test]
@@ -64,27 +61,6 @@ fn up_over_kafka_gives_the_same_totals() {
 }
 
 const PARTITIONS: i32 = 4;
-
-/// Writes a file's lines to the topic `events` as a producer would.
-fn produce(brokers: &str, file: &Path) {
-    let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
-    let mut source = hmisr_feed::open(file, Format::Jsonl, &Default::default()).unwrap();
-    while let Some(line) = source.next() {
-        let line = line.unwrap();
-        let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);
-        let payload = Some(line.payload);
-        producer
-            .produce(&Outgoing {
-                topic: topic::EVENTS,
-                partition,
-                key: line.key,
-                payload,
-                headers: Vec::new(),
-            })
-            .unwrap();
-    }
-    producer.flush().unwrap();
-}
 
 fn features(brokers: &str) -> Vec<FeatureRecord> {
     let records =
@@ -140,8 +116,8 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     wait_until("the first job", || get(&lookups, "/readyz").is_some());
 
     let feeding = std::thread::spawn({
-        let (brokers, input) = (brokers.to_owned(), input.clone());
-        move || produce(&brokers, &input)
+        let (settings, input) = (KafkaSettings::new(brokers), input.clone());
+        move || produce(&settings, &input, 0..usize::MAX)
     });
     let second = job("second");
     let more_lookups = second.address();

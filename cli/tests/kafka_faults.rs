@@ -5,11 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::common::{Running, backfill, events, hmisr, run, stdout};
-use hmisr_feed::Format;
+use crate::common::{Running, backfill, events, hmisr, produce, run, stdout};
 use hmisr_stream::contract::{FeatureRecord, topic};
-use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_stream::kafka::{KafkaSettings, read_committed};
 use hmisr_testkit::proxy::{Fault, Proxy};
 
 const PARTITIONS: i32 = 4;
@@ -50,20 +48,7 @@ impl<'a> Job<'a> {
     fn feed(&self, input: &Path, lines: std::ops::Range<usize>) {
         // A new leader may take its time where the brokers share a busy machine.
         let settings = KafkaSettings { transaction_timeout_ms: 60_000, ..KafkaSettings::new(self.brokers) };
-        let mut producer = KafkaProducer::new(&settings).unwrap();
-        let mut source = hmisr_feed::open(input, Format::Jsonl, &Default::default()).unwrap();
-        let mut number = 0;
-        while let Some(line) = source.next() {
-            let line = line.unwrap();
-            if lines.contains(&number) {
-                let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), PARTITIONS);
-                let (key, payload) = (line.key, Some(line.payload));
-                let record = Outgoing { topic: topic::EVENTS, partition, key, payload, headers: Vec::new() };
-                producer.produce(&record).unwrap();
-            }
-            number += 1;
-        }
-        producer.flush().unwrap();
+        produce(&settings, input, lines);
     }
 
     /// Waits until so many feature records stand; a job that ends with code 1 is started again.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::common::{SMALL, hmisr, run, stdout};
-use hmisr_stream::Outgoing;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
+use hmisr_testkit::messages::unkeyed;
 use serde_json::Value;
 
 const EVENT: &str = r#"{"user_id": 1, "item_id": 2, "category": 3, "action": "click", "ts": 1700000000000}"#;
@@ -126,15 +126,7 @@ fn feed_and_bridge_say_it_of_what_they_write() {
 
     let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
     for payload in [EVENT, "{}", "{}"] {
-        producer
-            .produce(&Outgoing {
-                topic: "clicks",
-                partition: 0,
-                key: None,
-                payload: Some(payload.into()),
-                headers: Vec::new(),
-            })
-            .unwrap();
+        producer.produce(&unkeyed("clicks", 0, payload)).unwrap();
     }
     producer.flush().unwrap();
     let bridge = || {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::common::{Running, hmisr, run};
 use hmisr_stream::contract::{PartitionOwner, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_testkit::messages::keyed;
 
 const PARTITIONS: i32 = 8;
 const USERS: u32 = 120;
@@ -61,14 +61,10 @@ fn every_user_is_found_by_one_request() {
     assert!(run(&["topics", "create", "--brokers", brokers, "--set", &partitions]).status.success());
     let mut producer = KafkaProducer::new(&KafkaSettings::new(brokers)).unwrap();
     for user in 1..=USERS {
-        let key = user.to_string().into_bytes();
         let event = format!(
             "{{\"user_id\": {user}, \"item_id\": 1, \"category\": 1, \"action\": \"click\", \"ts\": 1700000000000}}"
         );
-        let partition = partition_for_key(&key, PARTITIONS);
-        let (key, payload) = (Some(key), Some(event.into_bytes()));
-        let record = Outgoing { topic: topic::EVENTS, partition, key, payload, headers: Vec::new() };
-        producer.produce(&record).unwrap();
+        producer.produce(&keyed(topic::EVENTS, PARTITIONS, user.to_string(), event)).unwrap();
     }
     producer.flush().unwrap();
 

@@ -20,7 +20,8 @@ use hmisr_recommend::rerank::Objective;
 use hmisr_serving::{
     Api, HttpServer, LookupError, Metrics, ModelSlot, Settings, Snapshots, UserLookup, Watcher,
 };
-use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, UserView, VisitView, WireId};
+use hmisr_stream::contract::{Id, UserView, VisitView};
+use hmisr_testkit::messages::example;
 use hmisr_trainer::Trainer;
 use serde_json::Value;
 
@@ -130,20 +131,10 @@ fn served(answer: &Value) -> Vec<(String, f32)> {
 fn asked(artifact: &Artifact, split: &Split, case: Case) -> [Option<f64>; 2] {
     let history = history(split, case);
     let target = split.target(case);
-    let wire = |id: &Id| WireId::from(id);
-    let next = history.iter().skip(1).map(|visit| visit.1).chain([target.ts_ms]);
-    let example = TrainingExample {
-        user: wire(&split.data.users[case.user as usize]),
-        item: wire(&split.data.items[target.item as usize]),
-        category: wire(&Id::from(0)),
-        label: 1.0,
-        weight: 1.0,
-        ts: target.ts_ms,
-        history_items: history.iter().map(|visit| wire(&visit.0)).collect(),
-        history_categories: history.iter().map(|_| wire(&Id::from(0))).collect(),
-        history_ts_deltas: history.iter().zip(next).map(|(visit, next)| visit.1 - next).collect(),
-        features: FeatureVector { events: history.len() as u64, ..FeatureVector::default() },
-    };
+    let visit = |item: &Id, ts: i64| (item.clone(), Id::from(0), ts);
+    let before: Vec<_> = history.iter().map(|(item, ts)| visit(item, *ts)).collect();
+    let target = visit(&split.data.items[target.item as usize], target.ts_ms);
+    let example = example(split.data.users[case.user as usize].clone(), &before, target);
     let settings = hmisr_trainer::Settings::default();
     let mut trainer = Trainer::from_version(artifact, &settings, backend::device().unwrap()).unwrap();
     let report = trainer.learn_and_serve(&[example], &[0]).unwrap();

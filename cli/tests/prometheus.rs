@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Running, SMALL, hmisr, run, stdout};
 use hmisr_deploy::{dashboards, promql};
-use hmisr_stream::Outgoing;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
+use hmisr_testkit::messages::unkeyed;
 use serde_json::Value;
 
 /// Patience with a busy machine.
@@ -229,15 +229,7 @@ fn every_query_of_the_bridge_returns_data() {
     let event = r#"{"user_id": 1, "item_id": 2, "category": "a", "action": "view", "ts": 1700000000000}"#;
     until_all_return_data(&prometheus, waiting, || {
         for payload in [event, "no event"] {
-            producer
-                .produce(&Outgoing {
-                    topic: "clicks",
-                    partition: 0,
-                    key: None,
-                    payload: Some(payload.into()),
-                    headers: Vec::new(),
-                })
-                .unwrap();
+            producer.produce(&unkeyed("clicks", 0, payload)).unwrap();
         }
         producer.flush().unwrap();
     });

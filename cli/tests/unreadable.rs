@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::common::{Running, hmisr, run, stdout};
 use hmisr_stream::contract::{FeatureRecord, Letter, Reason, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
-use hmisr_stream::{Outgoing, Record, partition_for_key};
+use hmisr_stream::{Record, partition_for_key};
+use hmisr_testkit::messages::keyed;
 use hmisr_testkit::segment::{Damage, damage};
 use serde_json::Value;
 
@@ -31,22 +32,14 @@ fn write(brokers: &str, to: &'static str, batch: usize, codec: &str) {
     let client = [("compression.type".to_owned(), codec.to_owned())].into();
     let settings = KafkaSettings { client, linger_ms: 200, ..KafkaSettings::new(brokers) };
     let mut producer = KafkaProducer::new(&settings).unwrap();
-    for (partition, user) in users().iter().enumerate() {
+    for user in users() {
         for number in 0..10 {
             let (item, ts) = (batch * 10 + number, 1_700_000_000_000_u64 + (batch * 10 + number) as u64);
             let event = format!(
                 r#"{{"user_id": "{user}", "item_id": {item}, "category": {}, "action": "click", "ts": {ts}}}"#,
                 item % 5
             );
-            producer
-                .produce(&Outgoing {
-                    topic: to,
-                    partition: partition as i32,
-                    key: Some(user.clone().into_bytes()),
-                    payload: Some(event.into_bytes()),
-                    headers: Vec::new(),
-                })
-                .unwrap();
+            producer.produce(&keyed(to, PARTITIONS, user.as_str(), event)).unwrap();
         }
     }
     producer.flush().unwrap();

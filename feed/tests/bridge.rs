@@ -10,6 +10,7 @@ use hmisr_feed::{Bridge, BridgeMetrics, BridgeSettings, Copied, Fields, Mapping}
 use hmisr_stream::contract::{Event, Letter, Reason, topic};
 use hmisr_stream::memory::{Broker, Call, Effect, Fault, MemorySink, MemorySource, Timeouts};
 use hmisr_stream::{ErrorKind, Header, Outgoing, Result, partition_for_key};
+use hmisr_testkit::messages::unkeyed;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -30,8 +31,7 @@ fn mapping(settings: &BridgeSettings) -> Mapping {
 }
 
 fn click(number: i64, payload: Vec<u8>) -> Outgoing {
-    let partition = i32::from(number % 2 == 1);
-    Outgoing { topic: CLICKS, partition, key: None, payload: Some(payload), headers: Vec::new() }
+    unkeyed(CLICKS, i32::from(number % 2 == 1), payload)
 }
 
 /// A record of another shape; every tenth is none.
@@ -258,10 +258,7 @@ fn a_missing_topic_is_named() {
     let hour = Duration::from_secs(3_600);
     let broker = Broker::new(Timeouts { session: hour, transaction: hour });
     broker.create_topic(CLICKS, 1);
-    let payload = Some(b"{}".to_vec());
-    broker
-        .append(&[Outgoing { topic: CLICKS, partition: 0, key: None, payload, headers: Vec::new() }])
-        .unwrap();
+    broker.append(&[unkeyed(CLICKS, 0, "{}")]).unwrap();
     let error = run(&broker, &AtomicBool::new(false), &metrics()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingTopic);
     assert!(error.to_string().contains("hmisr topics create"), "{error}");

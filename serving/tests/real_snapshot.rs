@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::common::{Running, Users, client, get, settings, until};
 use hmisr_serving::{Checked, Snapshots, Watcher};
-use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, WireId};
+use hmisr_stream::contract::{FeatureVector, Id, TrainingExample};
 use hmisr_stream::{Limits, Polled, Record, Source, TopicInfo};
+use hmisr_testkit::messages;
 use hmisr_trainer::{Metrics, Progress, backend, run};
 use prost::Message;
 
@@ -30,19 +31,9 @@ impl Examples {
     fn new(count: i64) -> Self {
         let records = (0..count).map(|offset| {
             let step = offset as u32 + 1;
-            let id = |n: u32| WireId::from(&Id::from(n % ITEMS));
-            let example = TrainingExample {
-                user: id(step % 3),
-                item: id(step),
-                category: id(1),
-                label: 1.0,
-                weight: 1.0,
-                ts: i64::from(step) * 1_000,
-                history_items: vec![id(step + ITEMS - 1)],
-                history_categories: vec![id(1)],
-                history_ts_deltas: vec![-1_000],
-                features: FeatureVector::default(),
-            };
+            let visit = |step: u32| (Id::from(step % ITEMS), Id::from(1), i64::from(step) * 1_000);
+            let example = messages::example(step % 3, &[visit(step - 1)], visit(step));
+            let example = TrainingExample { features: FeatureVector::default(), ..example };
             let payload = Some(example.encode_to_vec());
             Record { partition: 0, offset, timestamp_ms: -1, key: None, payload, headers: Vec::new() }
         });

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use hmisr_features::is_missing;
-use hmisr_stream::contract::{Event, FeatureVector, Id, Reason, TrainingExample, WireId};
+use hmisr_stream::contract::{Event, Id, Reason, TrainingExample};
+use hmisr_testkit::messages;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use prost::Message;
@@ -132,19 +133,9 @@ fn holds(payload: &[u8]) -> Result<(), TestCaseError> {
 }
 
 fn example() -> TrainingExample {
-    let id = |number: u32| WireId::from(&Id::from(number));
-    TrainingExample {
-        user: id(1),
-        item: id(2),
-        category: WireId::from(&Id::text("drama").unwrap()),
-        label: 1.0,
-        weight: 1.0,
-        ts: 1_000,
-        history_items: (0..9).map(id).collect(),
-        history_categories: (0..9).map(id).collect(),
-        history_ts_deltas: (0..9).map(|n| -n).collect(),
-        features: FeatureVector::default(),
-    }
+    let visit = |number: u32| (Id::from(number), Id::from(number), i64::from(number).pow(2));
+    let history: Vec<_> = (0..9).map(visit).collect();
+    messages::example(1, &history, (Id::from(2), Id::text("drama").unwrap(), 1_000))
 }
 
 proptest! {
@@ -172,11 +163,9 @@ proptest! {
         weight in prop::option::of(any::<f32>().prop_filter("finite", |weight| weight.is_finite())),
     ) {
         let ids: Vec<Id> = ids.iter().map(|text| Id::parse(text).unwrap()).collect();
-        let event = Event {
-            user_id: ids[0].clone(), item_id: ids[1].clone(), category: ids[2].clone(),
-            categories: ids[..categories].to_vec(), action, ts, weight,
-            request_id: None, event_id: None, is_tail: None,
-        };
+        let [user, item, category] = [0, 1, 2].map(|at: usize| ids[at].clone());
+        let event = messages::event(user, item, category, ts);
+        let event = Event { categories: ids[..categories].to_vec(), action, weight, ..event };
         prop_assert_eq!(Event::decode(&event.encode()), Ok(event));
     }
 

@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use hmisr_stream::contract::{DeadLetter, Reason, topic};
 use hmisr_stream::log::{Log, LogSettings};
-use hmisr_stream::{ErrorKind, Header, Limits, Outgoing, Polled, Record, Sink, Source};
+use hmisr_stream::{ErrorKind, Header, Limits, Polled, Record, Sink, Source};
+use hmisr_testkit::messages::unkeyed;
 
 const LIMITS: Limits = Limits { records: 1_000, bytes: 1 << 20 };
 
 fn open(path: &Path) -> Log {
     Log::open(path, LogSettings::default()).unwrap()
-}
-
-fn record(topic: &'static str, partition: i32, payload: &str) -> Outgoing {
-    Outgoing { topic, partition, key: None, payload: Some(payload.into()), headers: Vec::new() }
 }
 
 /// Reads `topic` from where the group stands until nothing more comes.
@@ -51,19 +48,19 @@ fn a_commit_is_all_or_nothing_and_survives_a_restart() {
         let log = open(folder.path());
         log.create_topic("in", 2).unwrap();
         log.create_topic("out", 1).unwrap();
-        log.append(&[record("in", 0, "a"), record("in", 1, "b"), record("in", 0, "c")]).unwrap();
+        log.append(&[unkeyed("in", 0, "a"), unkeyed("in", 1, "b"), unkeyed("in", 0, "c")]).unwrap();
         let mut sink = log.sink("job");
         sink.begin().unwrap();
-        sink.produce(&record("out", 0, "lost")).unwrap();
+        sink.produce(&unkeyed("out", 0, "lost")).unwrap();
         sink.send_offsets(&"g".into(), "in", &[(0, 2)]).unwrap();
         sink.abort().unwrap();
         sink.begin().unwrap();
-        sink.produce(&record("out", 0, "kept")).unwrap();
+        sink.produce(&unkeyed("out", 0, "kept")).unwrap();
         sink.send_offsets(&"g".into(), "in", &[(0, 1)]).unwrap();
         assert_eq!(drain(&log, "out", "reader").len(), 0);
         sink.commit().unwrap();
         sink.begin().unwrap();
-        sink.produce(&record("out", 0, "never committed")).unwrap();
+        sink.produce(&unkeyed("out", 0, "never committed")).unwrap();
     }
     let log = open(folder.path());
     assert_eq!(texts(&drain(&log, "out", "reader")), ["kept"]);
@@ -83,13 +80,13 @@ fn a_refused_record_takes_the_whole_transaction_with_it() {
     log.create_topic("out", 1).unwrap();
     let mut sink = log.sink("job");
     sink.begin().unwrap();
-    sink.produce(&record("out", 0, "small")).unwrap();
-    sink.produce(&record("out", 0, &"x".repeat(65))).unwrap();
+    sink.produce(&unkeyed("out", 0, "small")).unwrap();
+    sink.produce(&unkeyed("out", 0, "x".repeat(65))).unwrap();
     assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::TooLarge);
     assert_eq!(log.ends("out").unwrap(), [0]);
-    let error = log.append(&[record("nowhere", 0, "x")]).unwrap_err();
+    let error = log.append(&[unkeyed("nowhere", 0, "x")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingTopic);
-    assert!(log.append(&[record("out", 1, "x")]).is_err());
+    assert!(log.append(&[unkeyed("out", 1, "x")]).is_err());
 }
 
 #[test]
@@ -99,11 +96,11 @@ fn a_newer_sink_fences_the_older() {
     log.create_topic("out", 1).unwrap();
     let mut old = log.sink("job");
     old.begin().unwrap();
-    old.produce(&record("out", 0, "zombie")).unwrap();
+    old.produce(&unkeyed("out", 0, "zombie")).unwrap();
     let mut new = log.sink("job");
     assert_eq!(old.commit().unwrap_err().kind(), ErrorKind::Fenced);
     new.begin().unwrap();
-    new.produce(&record("out", 0, "alive")).unwrap();
+    new.produce(&unkeyed("out", 0, "alive")).unwrap();
     new.commit().unwrap();
     assert_eq!(texts(&drain(&log, "out", "reader")), ["alive"]);
 }
@@ -118,7 +115,7 @@ fn a_poll_wakes_up_for_a_record_that_comes_later() {
     (0..3).for_each(|partition| source.seek(partition, 0).unwrap());
     let writer = std::thread::spawn({
         let log = log.clone();
-        move || log.append(&[record("in", 2, "late")]).unwrap()
+        move || log.append(&[unkeyed("in", 2, "late")]).unwrap()
     });
     let polled = source.poll(LIMITS, Duration::from_secs(60)).unwrap();
     assert!(matches!(polled, Polled::Records(records) if texts(&records) == ["late"]));
@@ -132,7 +129,7 @@ fn a_poll_keeps_to_its_limits_and_shares_them() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     log.create_topic("in", 2).unwrap();
-    let many: Vec<_> = (0..40).map(|n| record("in", n % 2, "x")).collect();
+    let many: Vec<_> = (0..40).map(|n| unkeyed("in", n % 2, "x")).collect();
     log.append(&many).unwrap();
     let mut source = log.source("in", "g").unwrap();
     source.poll(LIMITS, Duration::ZERO).unwrap();

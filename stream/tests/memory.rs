@@ -8,7 +8,8 @@ use hmisr_stream::contract::topic;
 use hmisr_stream::memory::{
     Broker, Call, Connection, Effect, Fault, MemoryGroup, MemorySink, MemorySource, Timeouts,
 };
-use hmisr_stream::{ErrorKind, Limits, Outgoing, Polled, Sink, Source};
+use hmisr_stream::{ErrorKind, Limits, Polled, Sink, Source};
+use hmisr_testkit::messages::unkeyed;
 
 const TIMEOUTS: Timeouts = Timeouts { session: Duration::from_secs(3), transaction: Duration::from_secs(5) };
 const ALL: Limits = Limits { records: 1000, bytes: 1 << 20 };
@@ -19,10 +20,6 @@ fn broker() -> (Broker, Connection) {
     broker.create_topic(topic::USER_FEATURES, 1);
     let connection = broker.connect();
     (broker, connection)
-}
-
-fn record(topic: &'static str, partition: i32, payload: &str) -> Outgoing {
-    Outgoing { topic, partition, key: None, payload: Some(payload.into()), headers: Vec::new() }
 }
 
 /// Polls until nothing new comes; returns what was assigned, and what was revoked.
@@ -46,13 +43,13 @@ fn offsets(broker: &Broker) -> Vec<(i32, i64)> {
 fn transactions_leave_holes_and_hide_what_did_not_commit() {
     let (broker, connection) = broker();
     let mut sink = MemorySink::new(&connection, "a").unwrap();
-    sink.produce(&record(topic::EVENTS, 0, "0")).unwrap();
-    broker.append(&[record(topic::EVENTS, 0, "1"), record(topic::EVENTS, 1, "0")]).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "0")).unwrap();
+    broker.append(&[unkeyed(topic::EVENTS, 0, "1"), unkeyed(topic::EVENTS, 1, "0")]).unwrap();
     assert_eq!(offsets(&broker), [(1, 0)], "what follows an open transaction waits for its end");
     sink.abort().unwrap();
-    sink.produce(&record(topic::EVENTS, 0, "3")).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "3")).unwrap();
     sink.commit().unwrap();
-    broker.append(&[record(topic::EVENTS, 0, "5")]).unwrap();
+    broker.append(&[unkeyed(topic::EVENTS, 0, "5")]).unwrap();
     assert_eq!(offsets(&broker), [(0, 1), (0, 3), (0, 5), (1, 0)]);
 }
 
@@ -60,11 +57,11 @@ fn transactions_leave_holes_and_hide_what_did_not_commit() {
 fn a_newer_producer_fences_the_older_and_aborts_what_it_left() {
     let (broker, connection) = broker();
     let mut old = MemorySink::new(&connection, "a").unwrap();
-    old.produce(&record(topic::EVENTS, 0, "old")).unwrap();
+    old.produce(&unkeyed(topic::EVENTS, 0, "old")).unwrap();
     let mut new = MemorySink::new(&connection, "a").unwrap();
-    assert_eq!(old.produce(&record(topic::EVENTS, 0, "old")).unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(old.produce(&unkeyed(topic::EVENTS, 0, "old")).unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(old.commit().unwrap_err().kind(), ErrorKind::Fenced);
-    new.produce(&record(topic::EVENTS, 0, "new")).unwrap();
+    new.produce(&unkeyed(topic::EVENTS, 0, "new")).unwrap();
     new.commit().unwrap();
     assert_eq!(offsets(&broker), [(0, 2)]);
 }
@@ -73,7 +70,7 @@ fn a_newer_producer_fences_the_older_and_aborts_what_it_left() {
 fn a_transaction_that_is_open_for_too_long_is_aborted() {
     let (broker, connection) = broker();
     let mut sink = MemorySink::new(&connection, "a").unwrap();
-    sink.produce(&record(topic::EVENTS, 0, "0")).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "0")).unwrap();
     broker.advance(TIMEOUTS.transaction * 2);
     assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(offsets(&broker), []);
@@ -86,10 +83,10 @@ fn a_late_end_ends_what_is_open_by_then() {
     let lose = |effect| -> Option<hmisr_stream::memory::Faults> {
         Some(Box::new(move |call| (call == Call::Commit).then_some(Fault::Unanswered(effect))))
     };
-    sink.produce(&record(topic::EVENTS, 0, "0")).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "0")).unwrap();
     broker.set_faults(lose(Effect::Late));
     assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::UnknownOutcome);
-    sink.produce(&record(topic::EVENTS, 0, "1")).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "1")).unwrap();
     assert_eq!(broker.late(), 1);
     broker.deliver_late(0).unwrap();
     assert_eq!(offsets(&broker), [(0, 0), (0, 1)], "the second record was not committed by anyone");
@@ -151,7 +148,7 @@ fn nothing_of_a_process_that_is_gone_arrives() {
     let mut source = MemorySource::new(&connection, topic::EVENTS, "group").unwrap();
     settle(&mut source);
     let mut sink = MemorySink::new(&connection, "a").unwrap();
-    sink.produce(&record(topic::EVENTS, 0, "0")).unwrap();
+    sink.produce(&unkeyed(topic::EVENTS, 0, "0")).unwrap();
     connection.cut();
     assert_eq!(sink.commit().unwrap_err().kind(), ErrorKind::UnknownOutcome);
     drop(source);

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use hmisr_stream::log::{Log, LogSettings};
-use hmisr_stream::{Limits, Outgoing, Polled, Sink, Source};
+use hmisr_stream::{Limits, Polled, Sink, Source};
+use hmisr_testkit::messages::unkeyed;
 
 /// Everything that every group is past is dropped at once.
 const NOTHING: LogSettings = LogSettings {
@@ -25,14 +26,7 @@ fn open(path: &Path, settings: LogSettings) -> Log {
 }
 
 fn append(log: &Log, payloads: impl Iterator<Item = Vec<u8>>) {
-    let record = |payload| Outgoing {
-        topic: "in",
-        partition: 0,
-        key: None,
-        payload: Some(payload),
-        headers: Vec::new(),
-    };
-    log.append(&payloads.map(record).collect::<Vec<_>>()).unwrap();
+    log.append(&payloads.map(|payload| unkeyed("in", 0, payload)).collect::<Vec<_>>()).unwrap();
 }
 
 /// So that what was appended is older than 0 ms.

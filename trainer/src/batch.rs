@@ -175,6 +175,7 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, memory: usize, most: usize) -> Vec<
 mod tests {
     use hmisr_model::settings::MERGED;
     use hmisr_stream::contract::{FeatureVector, WireId};
+    use hmisr_testkit::messages;
     use proptest::prelude::*;
 
     use super::*;
@@ -184,21 +185,10 @@ mod tests {
 
     /// User, position, whole life (item = position + 100 · user), history length.
     fn example(user: u32, position: usize, history: usize) -> TrainingExample {
-        let id = |n: u32| WireId::from(&Id::from(n));
-        let item = |at: usize| id(at as u32 + 100_000 * user);
-        let events = position - history..position;
-        TrainingExample {
-            user: id(user),
-            item: item(position),
-            category: id(0),
-            label: 1.0,
-            weight: 1.0,
-            ts: position as i64 * 10,
-            history_items: events.clone().map(item).collect(),
-            history_categories: events.clone().map(|_| id(0)).collect(),
-            history_ts_deltas: events.map(|_| -10).collect(),
-            features: FeatureVector { events: position as u64, ..FeatureVector::default() },
-        }
+        let visit = |at: usize| (Id::from(at as u32 + 100_000 * user), Id::from(0), at as i64 * 10);
+        let before: Vec<_> = (position - history..position).map(visit).collect();
+        let features = FeatureVector { events: position as u64, ..FeatureVector::default() };
+        TrainingExample { features, ..messages::example(user, &before, visit(position)) }
     }
 
     fn cut_up(examples: &[TrainingExample], max_len: usize) -> Vec<Chunk> {

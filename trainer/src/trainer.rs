@@ -383,25 +383,14 @@ const FOLLOWERS: usize = 20;
 
 #[cfg(test)]
 mod tests {
-    use hmisr_stream::contract::{FeatureVector, WireId};
+    use hmisr_testkit::messages;
 
     use super::*;
     use crate::backend;
 
     fn example(user: u32, item: u32) -> TrainingExample {
-        let id = |n: u32| WireId::from(&Id::from(n));
-        TrainingExample {
-            user: id(user),
-            item: id(item),
-            category: id(0),
-            label: 1.0,
-            weight: 1.0,
-            ts: 2_000,
-            history_items: vec![id(item + 1)],
-            history_categories: vec![id(0)],
-            history_ts_deltas: vec![-1_000],
-            features: FeatureVector { events: 1, ..FeatureVector::default() },
-        }
+        let visit = |item: u32, ts: i64| (Id::from(item), Id::from(0), ts);
+        messages::example(user, &[visit(item + 1, 1_000)], visit(item, 2_000))
     }
 
     #[test]

@@ -3,11 +3,17 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test may fail loudly")]
 
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use hmisr_feed::Format;
+use hmisr_stream::contract::topic;
+use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
+use hmisr_stream::{Outgoing, partition_for_key};
+use hmisr_testkit::messages::unkeyed;
 use serde_json::Value;
 
 /// A model small enough for tests.
@@ -155,6 +161,23 @@ pub fn events(count: usize) -> String {
         });
     }
     lines
+}
+
+/// Writes lines of a file to the topic `events`, of the standard four partitions, as a producer would.
+pub fn produce(to: &KafkaSettings, file: &Path, lines: Range<usize>) {
+    let mut producer = KafkaProducer::new(to).unwrap();
+    let mut source = hmisr_feed::open(file, Format::Jsonl, &Default::default()).unwrap();
+    let mut number = 0;
+    while let Some(line) = source.next() {
+        let line = line.unwrap();
+        if lines.contains(&number) {
+            let partition = partition_for_key(line.key.as_deref().unwrap_or(&line.payload), 4);
+            let record = Outgoing { key: line.key, ..unkeyed(topic::EVENTS, partition, line.payload) };
+            producer.produce(&record).unwrap();
+        }
+        number += 1;
+    }
+    producer.flush().unwrap();
 }
 
 /// A backfill of `input` over so many partitions: its summary, and the export of its state.

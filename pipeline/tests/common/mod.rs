@@ -12,12 +12,12 @@ use hmisr_features::FeatureSettings;
 use hmisr_pipeline::engine::{Engine, Setup, SystemWorld};
 use hmisr_pipeline::{PipelineMetrics, PipelineProgress, PipelineSettings, StateDirectory};
 use hmisr_state::StateSettings;
-use hmisr_stream::contract::{Event, Id, topic};
+use hmisr_stream::contract::{Event, topic};
 use hmisr_stream::log::{Log, LogSettings, LogSink, LogSource};
 use hmisr_stream::{
     Condition, Error, ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source, Stuck, TopicInfo,
-    partition_for_key,
 };
+use hmisr_testkit::messages::{self, keyed};
 
 /// Partition, key and payload of a record.
 pub type Content = (i32, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -139,11 +139,7 @@ impl Bench {
         let partitions = self.log.topic(topic::EVENTS).unwrap().partitions;
         let records: Vec<_> = events
             .iter()
-            .map(|event| {
-                let key = event.user_id.to_string().into_bytes();
-                let partition = partition_for_key(&key, partitions);
-                outgoing(partition, Some(&key), Some(&event.encode()))
-            })
+            .map(|event| keyed(topic::EVENTS, partitions, event.user_id.to_string(), event.encode()))
             .collect();
         self.log.append(&records).unwrap();
     }
@@ -311,18 +307,8 @@ pub fn outgoing(partition: i32, key: Option<&[u8]>, payload: Option<&[u8]>) -> O
 }
 
 pub fn event(user: u32, item: u32, ts: i64) -> Event {
-    Event {
-        user_id: Id::from(user),
-        item_id: Id::from(item),
-        category: Id::from(item % 5),
-        categories: Vec::new(),
-        action: if item.is_multiple_of(7) { "skip".into() } else { "click".into() },
-        ts,
-        weight: None,
-        request_id: None,
-        event_id: None,
-        is_tail: None,
-    }
+    let action = if item.is_multiple_of(7) { "skip" } else { "click" };
+    Event { action: action.into(), ..messages::event(user, item, item % 5, ts) }
 }
 
 /// A stream of a few users, with late events in it.

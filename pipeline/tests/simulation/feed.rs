@@ -4,6 +4,7 @@ use hmisr_features::Id;
 use hmisr_stream::contract::{Event, topic};
 use hmisr_stream::memory::{Broker, MemorySink};
 use hmisr_stream::{Outgoing, Sink, partition_for_key};
+use hmisr_testkit::messages;
 
 use super::random::Random;
 
@@ -27,16 +28,11 @@ impl Feed {
         let ts = 1_000_000 + self.sent as i64 * 10 - random.one_of(&[0, 0, 0, 15]);
         let action = if random.chance(200) { "skip" } else { "click" };
         let mut event = Event {
-            user_id: user.clone(),
-            item_id: Id::from(item),
-            category: Id::from(item % 7),
-            categories: Vec::new(),
             action: action.into(),
-            ts,
             weight: random.chance(300).then(|| random.one_of(&[0.25, 2.0])),
-            request_id: None,
             event_id: random.chance(300).then(|| random.below(30).to_string()),
             is_tail: random.chance(50).then_some(true),
+            ..messages::event(user.clone(), item, item % 7, ts)
         };
         let key = user.to_string().into_bytes();
         let partition = partition_for_key(&key, self.partitions);

@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmisr_stream::contract::{FeatureVector, Id, TrainingExample, WireId};
+use hmisr_stream::contract::{FeatureVector, Id, TrainingExample};
 use hmisr_stream::{Error, ErrorKind, Limits, Outgoing, Polled, Record, Result, Sink, Source, TopicInfo};
+use hmisr_testkit::messages;
 use hmisr_trainer::{Metrics, Progress, Settings, Summary, backend, run};
 use prost::Message;
 
@@ -52,20 +53,10 @@ pub fn examples(count: usize, users: u32, items: u32) -> Vec<TrainingExample> {
 
 /// An example with this history, item and time, newest last.
 pub fn example(user: u32, position: u64, history: &[(u32, i64)], item: u32, ts: i64) -> TrainingExample {
-    let next = history.iter().skip(1).map(|visit| visit.1).chain([ts]);
-    let id = |n: u32| WireId::from(&Id::from(n));
-    TrainingExample {
-        user: id(user),
-        item: id(item),
-        category: id(item % 5),
-        label: 1.0,
-        weight: 1.0,
-        ts,
-        history_items: history.iter().map(|visit| id(visit.0)).collect(),
-        history_categories: history.iter().map(|visit| id(visit.0 % 5)).collect(),
-        history_ts_deltas: history.iter().zip(next).map(|(visit, next)| visit.1 - next).collect(),
-        features: FeatureVector { events: position, ..FeatureVector::default() },
-    }
+    let visit = |item: u32, ts: i64| (Id::from(item), Id::from(item % 5), ts);
+    let history: Vec<_> = history.iter().map(|(item, ts)| visit(*item, *ts)).collect();
+    let features = FeatureVector { events: position, ..FeatureVector::default() };
+    TrainingExample { features, ..messages::example(user, &history, visit(item, ts)) }
 }
 
 /// The examples in `partitions` logs, by user, as records. Offsets have holes, as a transactional
