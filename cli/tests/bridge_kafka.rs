@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Running, hmisr, run, stdout};
+use crate::common::{Running, get, hmisr, run, stdout};
 use hmisr_stream::contract::{Event, Letter, REPLAYED_FROM, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Header, Outgoing, Record, partition_for_key};
@@ -77,8 +77,7 @@ fn every_record_is_copied_once_whatever_ends_a_bridge() {
             (Running::start(&mut bridge(brokers, "one")), Running::start(&mut bridge(brokers, "two")));
         let address = one.address();
         std::thread::sleep(Duration::from_millis(150 * round + 100));
-        let metrics = ureq::get(format!("http://{address}/metrics")).call().unwrap();
-        let metrics = metrics.into_body().read_to_string().unwrap();
+        let (_, metrics) = get(&format!("http://{address}/metrics"));
         assert!(metrics.contains("hmisr_bridge_events_total"), "{metrics}");
         one.signal("KILL");
         two.signal("TERM");

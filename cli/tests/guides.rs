@@ -6,9 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+
+use hmisr_testkit::free_address;
 
 /// Commands of a guide, and what it says that they print.
 struct Block {
@@ -42,10 +43,6 @@ fn blocks(guide: &str) -> Vec<Block> {
         }
     }
     blocks
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Runs a guide in an empty folder, and compares what it prints.

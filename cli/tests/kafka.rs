@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Running, SMALL, backfill, events, export, hmisr, produce, run, stdout, up};
+use crate::common::{Running, SMALL, backfill, events, export, get_json, hmisr, produce, run, stdout, up};
 use hmisr_stream::contract::{FeatureRecord, topic};
 use hmisr_stream::kafka::{KafkaSettings, read_committed};
+use hmisr_testkit::until;
 use serde_json::Value;
 
 #[test]
@@ -69,16 +70,7 @@ fn features(brokers: &str) -> Vec<FeatureRecord> {
 }
 
 fn get(address: &str, path: &str) -> Option<Value> {
-    let text = ureq::get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !is() {
-        assert!(Instant::now() < deadline, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    get_json(&format!("http://{address}{path}"))
 }
 
 #[test]
@@ -113,7 +105,7 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     let mut command = hmisr();
     command.args(["train", "--brokers", brokers, "--listen", "127.0.0.1:0", "--snapshots"]).arg(&snapshots);
     let trainer = Running::start(command.args(SMALL));
-    wait_until("the first job", || get(&lookups, "/readyz").is_some());
+    until("the first job", || get(&lookups, "/readyz").is_some());
 
     let feeding = std::thread::spawn({
         let (settings, input) = (KafkaSettings::new(brokers), input.clone());
@@ -134,11 +126,9 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     let server = Running::start(&mut command);
     let address = server.address();
 
-    wait_until("every feature record", || {
-        features(brokers).len() as u64 >= expected["applied"].as_u64().unwrap()
-    });
+    until("every feature record", || features(brokers).len() as u64 >= expected["applied"].as_u64().unwrap());
     let recommended = |user: u32| get(&address, &format!("/v1/recommend?user_id={user}&k=3"));
-    wait_until("recommendations", || {
+    until("recommendations", || {
         (0..40).all(|user| recommended(user).is_some_and(|a| a["source"] == "model"))
     });
     assert_eq!(get(&address, "/v1/users/3").unwrap()["user_id"], 3);
@@ -148,7 +138,7 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     assert!(first.wait().0);
     let again = job("first");
     let back = again.address();
-    wait_until("the first job again", || get(&back, "/readyz").is_some());
+    until("the first job again", || get(&back, "/readyz").is_some());
     for part in [again, second, trainer, server] {
         part.signal("TERM");
         let (success, lines) = part.wait();

@@ -3,23 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Running, hmisr, run};
+use crate::common::{Running, get, hmisr, run};
 use hmisr_stream::contract::{PartitionOwner, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_testkit::messages::keyed;
+use hmisr_testkit::until;
 
 const PARTITIONS: i32 = 8;
 const USERS: u32 = 120;
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 fn job(brokers: &str, folder: &Path, name: &str) -> Running {
     let mut command = hmisr();
@@ -40,14 +33,9 @@ fn owned(brokers: &str, url: &str) -> usize {
     owners(brokers).values().filter(|owner| owner.url.as_deref() == Some(url)).count()
 }
 
-fn status(url: &str) -> u16 {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    agent.get(url).call().map_or(0, |answer| answer.status().as_u16())
-}
-
 /// Look-ups that a job has been asked for.
 fn asked(url: &str) -> f64 {
-    let text = ureq::get(format!("{url}/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+    let (_, text) = get(&format!("{url}/metrics"));
     let counts = text.lines().filter(|line| line.starts_with("hmisr_serving_lookup_seconds_count"));
     counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
@@ -72,7 +60,7 @@ fn every_user_is_found_by_one_request() {
     let one = format!("http://{}", first.address());
     until("the first job owns all", || owned(brokers, &one) == PARTITIONS as usize);
     until("the first job has processed all", || {
-        (1..=USERS).all(|user| status(&format!("{one}/v1/users/{user}")) == 200)
+        (1..=USERS).all(|user| get(&format!("{one}/v1/users/{user}")).0 == 200)
     });
     let mut command = hmisr();
     command.args(["serve", "--listen", "127.0.0.1:0", "--brokers", brokers, "--snapshots"]);
@@ -80,7 +68,7 @@ fn every_user_is_found_by_one_request() {
     command.arg(folder.path().join("snapshots")).args(["--pipeline", "http://127.0.0.1:9"]);
     let server = Running::start(&mut command);
     let server_url = format!("http://{}", server.address());
-    let found = |user: u32| status(&format!("{server_url}/v1/users/{user}"));
+    let found = |user: u32| get(&format!("{server_url}/v1/users/{user}")).0;
     until("the server finds all", || (1..=USERS).all(|user| found(user) == 200));
 
     // A second one takes half. A user may be unavailable for a moment, but never unknown.

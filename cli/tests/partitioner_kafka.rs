@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Running, export, hmisr, run, stdout};
+use crate::common::{Running, export, get, hmisr, metric, run, stdout};
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Outgoing, Partitioner};
+use hmisr_testkit::until;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -17,14 +18,6 @@ const PARTITIONS: i32 = 4;
 const USERS: usize = 40;
 const EVENTS: usize = 400;
 const SOON: Duration = Duration::from_secs(60);
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + 2 * SOON;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 fn event(user: usize, number: usize) -> String {
     let ts = 1_764_000_000_000_i64 + number as i64 * 1_000;
@@ -53,18 +46,6 @@ fn job(brokers: &str, folder: &Path, name: &str) -> Running {
     Running::start(command.args(["--set", "pipeline.commit_interval_ms=20"]))
 }
 
-fn status(url: &str) -> u16 {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    agent.get(url).call().map_or(0, |answer| answer.status().as_u16())
-}
-
-/// A metric without labels; no number, which equals nothing, while the program that starts has none.
-fn metric(url: &str, name: &str) -> f64 {
-    let text = ureq::get(format!("{url}/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(f64::NAN, |value| value.parse().unwrap())
-}
-
 #[test]
 fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
     let Some(broker) = hmisr_testkit::broker::start() else { return };
@@ -88,15 +69,15 @@ fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
     // Two instances share the partitions; the log says what to set.
     let first = job(brokers, folder.path(), "first");
     let one = format!("http://{}", first.address());
-    until("all events are processed", || metric(&one, "hmisr_pipeline_events_total") == EVENTS as f64);
+    until("all events are processed", || metric(&one, "hmisr_pipeline_events_total") == Some(EVENTS as f64));
     let said = first.line_with("set topics.partitioner = \"crc32\"");
     assert!(said.contains("events lie in another partition"), "{said}");
-    assert_eq!(metric(&one, "hmisr_pipeline_foreign_records_total"), foreign as f64);
+    assert_eq!(metric(&one, "hmisr_pipeline_foreign_records_total"), Some(foreign as f64));
     let second = job(brokers, folder.path(), "second");
     let two = format!("http://{}", second.address());
     until("the partitions are shared", || {
         let owned = [&one, &two].map(|url| metric(url, "hmisr_pipeline_partitions"));
-        owned == [2.0, 2.0] && status(&format!("{two}/readyz")) == 200
+        owned == [Some(2.0); 2] && get(&format!("{two}/readyz")).0 == 200
     });
     let serve = |more: &[&str]| {
         let mut command = hmisr();
@@ -107,7 +88,7 @@ fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
     for setting in ["murmur2", "crc32", "any"] {
         let server = serve(&["--set", &format!("topics.partitioner={setting}")]);
         let url = format!("http://{}", server.address());
-        let found = |user: &str| status(&format!("{url}/v1/users/{user}"));
+        let found = |user: &str| get(&format!("{url}/v1/users/{user}")).0;
         until("the server knows the owners", || found("nobody") == 404);
         for user in 0..USERS {
             assert_eq!(found(&format!("u{user}")), 200, "{setting}: u{user}");
@@ -125,7 +106,8 @@ fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
             .unwrap();
     }
     producer.flush().unwrap();
-    let applied = || [&one, &two].map(|url| metric(url, "hmisr_pipeline_events_total")).iter().sum::<f64>();
+    let applied =
+        || [&one, &two].iter().filter_map(|url| metric(url, "hmisr_pipeline_events_total")).sum::<f64>();
     until("they are processed", || applied() == (EVENTS as i32 + PARTITIONS) as f64);
     for job in [first, second] {
         job.signal("TERM");
@@ -154,11 +136,11 @@ fn users_of_another_partitioner_are_found_and_forgotten_everywhere() {
     let job = Running::start(&mut command);
     let url = format!("http://{}", job.address());
     let everyone = (USERS as i32 * PARTITIONS) as f64;
-    until("all are forgotten", || metric(&url, "hmisr_pipeline_forgotten_total") == everyone);
+    until("all are forgotten", || metric(&url, "hmisr_pipeline_forgotten_total") == Some(everyone));
     let server = serve(&[]);
     let server_url = format!("http://{}", server.address());
     for user in &users {
-        until("nobody has the user", || status(&format!("{server_url}/v1/users/{user}")) == 404);
+        until("nobody has the user", || get(&format!("{server_url}/v1/users/{user}")).0 == 404);
     }
     for part in [server, job] {
         part.signal("TERM");

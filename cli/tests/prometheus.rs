@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::common::{Running, SMALL, hmisr, run, stdout};
 use hmisr_deploy::{dashboards, promql};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
+use hmisr_testkit::free_address;
 use hmisr_testkit::messages::unkeyed;
 use serde_json::Value;
 
@@ -95,10 +96,6 @@ impl Prometheus {
         };
         Ok(series.iter().filter(number).count())
     }
-}
-
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Asks until `what` is all right, or tells what is still wrong.

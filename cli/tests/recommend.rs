@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::common::{Running, SMALL, events, hmisr, run, stdout, up};
+use crate::common::{Running, SMALL, events, get_json, hmisr, run, stdout, up};
 use serde_json::Value;
 
 /// A model, state and the events that both come of.
@@ -93,9 +93,7 @@ fn all_users_are_recommended_what_a_server_recommends() {
     let mut serving = Running::start(&mut serving);
     let address = serving.address();
     let ask = |user: &str| -> Option<Value> {
-        let url = format!("http://{address}/v1/recommend?user_id={user}&k=5");
-        let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
-        serde_json::from_str(&text).ok()
+        get_json(&format!("http://{address}/v1/recommend?user_id={user}&k=5"))
     };
     for line in &lines {
         let user = line["user_id"].to_string();

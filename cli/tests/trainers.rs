@@ -3,9 +3,9 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use crate::common::{Running, SMALL, hmisr, run, stdout};
+use crate::common::{Running, SMALL, hmisr, metric, run, stdout};
+use hmisr_testkit::until;
 
 fn train(brokers: &str, snapshots: &Path) -> Command {
     let mut command = hmisr();
@@ -15,19 +15,8 @@ fn train(brokers: &str, snapshots: &Path) -> Command {
 }
 
 /// How many partitions are another's; none where nobody answers.
-fn missing(address: &str) -> Option<u64> {
-    let url = format!("http://{address}/metrics");
-    let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("hmisr_trainer_missing_partitions "));
-    line?.parse().ok()
-}
-
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !is() {
-        assert!(Instant::now() < deadline, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+fn missing(address: &str) -> Option<f64> {
+    metric(&format!("http://{address}"), "hmisr_trainer_missing_partitions")
 }
 
 /// What a trainer says that is refused while `first` goes on.
@@ -45,12 +34,12 @@ fn a_second_trainer_is_refused_and_the_first_goes_on() {
     stdout(&run(&["topics", "create", "--brokers", brokers]));
     let mut first = Running::start(&mut train(brokers, &folder.path().join("one")));
     let address = first.address();
-    until("all partitions", || missing(&address) == Some(0));
+    until("all partitions", || missing(&address) == Some(0.0));
 
     let same = refused(train(brokers, &folder.path().join("one")), &first);
     let holder = format!("process {} on", first.child.id());
     assert!(same.contains("is written by another process") && same.contains(&holder), "{same}");
-    assert_eq!(missing(&address), Some(0));
+    assert_eq!(missing(&address), Some(0.0));
 
     let other = refused(train(brokers, &folder.path().join("two")), &first);
     assert!(
@@ -58,12 +47,12 @@ fn a_second_trainer_is_refused_and_the_first_goes_on() {
         "{other}"
     );
     assert!(first.child.try_wait().unwrap().is_none(), "the first one still runs");
-    until("all partitions again", || missing(&address) == Some(0));
+    until("all partitions again", || missing(&address) == Some(0.0));
 
     // One that was killed leaves its lock to the system and its partitions to the group's time limit.
     first.signal("KILL");
     first.child.wait().unwrap();
     let next = Running::start(&mut train(brokers, &folder.path().join("one")));
     let address = next.address();
-    until("the next one", || missing(&address) == Some(0));
+    until("the next one", || missing(&address) == Some(0.0));
 }

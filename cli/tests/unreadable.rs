@@ -3,14 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Running, hmisr, run, stdout};
+use crate::common::{Running, get, hmisr, run, stdout};
 use hmisr_stream::contract::{FeatureRecord, Letter, Reason, topic};
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings, read_committed};
 use hmisr_stream::{Record, partition_for_key};
 use hmisr_testkit::messages::keyed;
 use hmisr_testkit::segment::{Damage, damage};
+use hmisr_testkit::until;
 use serde_json::Value;
 
 const PARTITIONS: i32 = 4;
@@ -67,23 +68,6 @@ fn pipeline(brokers: &str, state: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn get(address: &str, path: &str) -> (u16, String) {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    match agent.get(format!("http://{address}{path}")).call() {
-        Ok(answer) => (answer.status().as_u16(), answer.into_body().read_to_string().unwrap()),
-        Err(_) => (0, String::new()),
-    }
-}
-
-/// Waits until `done`.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !done() {
-        assert!(Instant::now() < deadline, "{what} has not come about");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 #[test]
 fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() {
     let Some(own) = hmisr_testkit::broker::start() else { return };
@@ -105,10 +89,10 @@ fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() 
 
     // The job reads what it can, and says what it cannot.
     let job = Running::start(&mut pipeline(brokers, &state, &[]));
-    let address = job.address();
+    let url = format!("http://{}", job.address());
     let mut told = String::new();
     until("that the job is not ready, and why", || {
-        let (status, text) = get(&address, "/readyz");
+        let (status, text) = get(&format!("{url}/readyz"));
         told = text;
         status == 503 && told.contains("--skip-unreadable 0:20")
     });
@@ -117,23 +101,23 @@ fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() 
         (1..PARTITIONS).all(|partition| applied(brokers, partition).len() == 50)
     });
     assert_eq!(applied(brokers, 0), Vec::from_iter(0..20));
-    let metrics = get(&address, "/metrics").1;
+    let metrics = get(&format!("{url}/metrics")).1;
     for line in ["hmisr_pipeline_stuck_partitions 1", "hmisr_pipeline_unowned_partitions 0"] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
     until("the lag of the topic", || {
-        get(&address, "/metrics").1.contains("hmisr_pipeline_topic_lag_records 30")
+        get(&format!("{url}/metrics")).1.contains("hmisr_pipeline_topic_lag_records 30")
     });
     job.signal("TERM");
     assert!(job.wait().0);
 
     // Told to, it goes on behind the batch.
     let job = Running::start(&mut pipeline(brokers, &state, &["--skip-unreadable", "0:20"]));
-    let address = job.address();
+    let url = format!("http://{}", job.address());
     let rest = || Vec::from_iter((0..20).chain(30..50));
     until("the rest of the partition", || applied(brokers, 0) == rest());
-    until("that it is ready", || get(&address, "/readyz").0 == 200);
-    assert!(get(&address, "/metrics").1.contains("hmisr_pipeline_skipped_offsets_total 10"));
+    until("that it is ready", || get(&format!("{url}/readyz")).0 == 200);
+    assert!(get(&format!("{url}/metrics")).1.contains("hmisr_pipeline_skipped_offsets_total 10"));
     job.signal("KILL");
     assert!(!job.wait().0);
     let letters = read(brokers, topic::DEAD_LETTERS);
@@ -147,9 +131,9 @@ fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() 
     // A replay of everything passes over it, being told again.
     std::fs::remove_dir_all(&state).unwrap();
     let job = Running::start(&mut pipeline(brokers, &state, &["--skip-unreadable", "0:20"]));
-    let address = job.address();
-    until("that the state is there again", || get(&address, "/readyz").0 == 200);
-    let (status, user) = get(&address, &format!("/v1/users/{}", users()[0]));
+    let url = format!("http://{}", job.address());
+    until("that the state is there again", || get(&format!("{url}/readyz")).0 == 200);
+    let (status, user) = get(&format!("{url}/v1/users/{}", users()[0]));
     assert_eq!(status, 200, "{user}");
     let user: Value = serde_json::from_str(&user).unwrap();
     assert_eq!(user["next_offset"], 50, "{user}");

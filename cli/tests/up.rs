@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{Running, SMALL, backfill, events, export, hmisr, up};
+use crate::common::{Running, SMALL, backfill, events, export, get, get_json, hmisr, up};
 use hmisr_stream::contract::topic;
 use hmisr_stream::log::{Log, LogSettings};
 use serde_json::Value;
@@ -108,27 +108,22 @@ fn requests_are_answered_while_snapshots_swap_and_ctrl_c_ends_cleanly() {
     let running = Running::start(&mut command);
     let address = running.address();
     running.line_with("snapshot in force");
-    let get = |path: &str| -> Value {
-        let text =
-            ureq::get(format!("http://{address}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
-        serde_json::from_str(&text).unwrap()
-    };
+    let ask = |path: &str| get_json(&format!("http://{address}{path}")).unwrap();
     let mut versions = std::collections::BTreeSet::new();
     let mut answers = 0;
     while versions.len() < 4 {
-        let answer = get(&format!("/v1/recommend?user_id={}&k=5", answers % 900 + 1));
+        let answer = ask(&format!("/v1/recommend?user_id={}&k=5", answers % 900 + 1));
         assert_eq!(answer["items"].as_array().unwrap().len(), 5, "{answer}");
         versions.insert(answer["model_version"].as_u64().unwrap());
         answers += 1;
         assert!(answers < 1_000_000, "no further snapshot: {versions:?}");
     }
-    let user = get("/v1/users/1");
+    let user = ask("/v1/users/1");
     assert!(
         user["lifetime"]["events"].as_u64().unwrap() > 0 && !user["visits"].as_array().unwrap().is_empty()
     );
-    assert!(get("/v1/model")["version"].as_u64() >= versions.last().copied());
-    let metrics =
-        ureq::get(format!("http://{address}/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(ask("/v1/model")["version"].as_u64() >= versions.last().copied());
+    let (_, metrics) = get(&format!("http://{address}/metrics"));
     for name in [
         "hmisr_feed_events_total",
         "hmisr_pipeline_events_total",

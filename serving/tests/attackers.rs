@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::common::{Door, Running, Shelf, Users, client, get, settings, until};
+use crate::common::{Door, Running, Shelf, Users, client, get, settings};
 use hmisr_serving::{LookupError, ModelSlot, Settings, UserLookup, Watcher};
 use hmisr_stream::contract::{Id, UserView};
+use hmisr_testkit::until;
 
 /// So long that whatever waits for it fails the test.
 const NEVER_MS: u64 = 600_000;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::common::{Answer, Door, Running, Shelf, Users, client, get, item, post, settings};
 use hmisr_serving::{LookupError, Settings, UserLookup, Watcher};
 use hmisr_stream::contract::{Id, UserView};
+use hmisr_testkit::until;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -337,9 +338,7 @@ fn a_look_up_that_hangs_or_finds_no_place_is_not_waited_for() {
         assert_eq!(server.metric(&name), 1.0, "{reason}");
     }
     users.door.open();
-    crate::common::until("the place to be free", || {
-        ok(server.get("/v1/recommend?user_id=42")).get("degraded").is_none()
-    });
+    until("the place to be free", || ok(server.get("/v1/recommend?user_id=42")).get("degraded").is_none());
 }
 
 #[test]

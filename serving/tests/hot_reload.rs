@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::{Door, Running, Shelf, Users, client, get, item, settings, until};
+use crate::common::{Door, Running, Shelf, Users, client, get, item, settings};
 use hmisr_serving::{Model, ModelError, ModelLoader, Watcher};
+use hmisr_testkit::until;
 
 const CLIENTS: usize = 4;
 const SWAPS: u64 = 60;

@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Running, Users, item, settings, until};
+use crate::common::{Running, Users, item, settings};
 use hmisr_serving::{LookedIn, LookupClient, Settings, UserLookup};
 use hmisr_stream::Partitioner;
 use hmisr_stream::contract::{Id, Owners, PartitionOwner};
+use hmisr_testkit::until;
 
 fn lookup(urls: &[&str]) -> LookupClient {
     let lookup_urls = urls.iter().map(|url| (*url).to_owned()).collect();

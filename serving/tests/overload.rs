@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::common::{Running, Shelf, Users, settings, until};
+use crate::common::{Running, Shelf, Users, settings};
 use hmisr_serving::{Settings, Watcher};
+use hmisr_testkit::until;
 
 fn served(settings: Settings) -> (Running, Arc<Shelf>) {
     let server = Running::serving(settings, Arc::new(Users::default()));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::common::{Answer, Running, Shelf, Users, client, item, settings, until};
+use crate::common::{Answer, Running, Shelf, Users, client, item, settings};
 use hmisr_serving::{LookupError, UserLookup, Watcher};
 use hmisr_stream::contract::{Id, UserView};
+use hmisr_testkit::until;
 use serde_json::{Value, json};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";

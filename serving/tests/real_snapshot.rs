@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::{Running, Users, client, get, settings, until};
+use crate::common::{Running, Users, client, get, settings};
 use hmisr_serving::{Checked, Snapshots, Watcher};
 use hmisr_stream::contract::{FeatureVector, Id, TrainingExample};
 use hmisr_stream::{Limits, Polled, Record, Source, TopicInfo};
 use hmisr_testkit::messages;
+use hmisr_testkit::until;
 use hmisr_trainer::{Metrics, Progress, backend, run};
 use prost::Message;
 

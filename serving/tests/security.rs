@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::common::{Running, Users, client, settings};
 use hmisr_serving::{HttpServer, LookupClient, Metrics, ModelSlot, Settings, UserLookup};
 use hmisr_stream::contract::Id;
+use hmisr_testkit::until;
 
 const TOKEN: &str = "s3cret-token-0123456789";
 
@@ -262,7 +263,7 @@ fn who_finds_no_place_is_answered_when_he_comes_again() {
     let server = start(Settings { max_connections: 8, max_connections_per_address: 8, ..few(settings()) });
     let url = format!("{}/v1/users/1", server.base);
     let answered = || {
-        crate::common::until("an answer", || match crate::common::get(&client(), &url) {
+        until("an answer", || match crate::common::get(&client(), &url) {
             // Its place was given to another, or there was none.
             Err(_) => false,
             Ok(answer) if answer.status == 503 => {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::common::{Running, Shelf, Users, client, get, settings, until};
+use crate::common::{Running, Shelf, Users, client, get, settings};
 use hmisr_serving::{Ended, Error, HttpServer, Settings, Watcher};
+use hmisr_testkit::until;
 
 fn served(settings: Settings) -> (Running, Arc<Shelf>) {
     let server = Running::serving(settings, Arc::new(Users::default()));

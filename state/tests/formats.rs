@@ -11,6 +11,7 @@ use hmisr_features::{FeatureSettings, Id, Interaction};
 use hmisr_state::{
     ErrorKind, FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings, inspect, verify,
 };
+use hmisr_testkit::copy_folder;
 use serde_json::{Value, json};
 
 fn settings() -> FeatureSettings {
@@ -89,14 +90,6 @@ fn content(path: &Path) -> Value {
     })
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
-}
-
 #[test]
 #[ignore = "writes the fixture of the present format, once"]
 fn write_the_fixture_of_the_present_format() {
@@ -111,7 +104,7 @@ fn write_the_fixture_of_the_present_format() {
     store.compact();
     let files = scratch.path().join("checkpoint");
     store.checkpoint(&files).unwrap();
-    copy(&files, &folder);
+    copy_folder(&files, &folder);
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -130,7 +123,7 @@ fn write_the_fixture_of_the_present_format() {
 /// The store of a fixture, in a folder of its own.
 fn fixture(format: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(&fixtures().join(format!("format-{format}")), folder.path());
+    copy_folder(&fixtures().join(format!("format-{format}")), folder.path());
     folder
 }
 

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::free_ports;
 
 /// Brokers of one cluster, which end when this process does.
 pub struct Broker {
@@ -49,18 +50,6 @@ pub fn start_with(nodes: u16, options: impl FnOnce(u16) -> Vec<String>) -> Optio
     options.extend(["--nodes".to_owned(), nodes.to_string()]);
     broker.launch(&options);
     Some(broker)
-}
-
-/// The first of so many free ports that follow each other.
-fn free_ports(count: u16) -> u16 {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        let others = (1..count).map(|more| TcpListener::bind(("127.0.0.1", port.checked_add(more)?)).ok());
-        if others.collect::<Option<Vec<_>>>().is_some() {
-            return port;
-        }
-    }
 }
 
 impl Broker {

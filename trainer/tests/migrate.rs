@@ -1,13 +1,14 @@
 //! Every format that was ever published is read: as written then, in `fixtures/`.
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::common::{Memory, examples, logs, run_over};
 use hmisr_features::Id;
 use hmisr_model::Architecture;
 use hmisr_recommend::artifact::{Artifact, FORMAT_VERSION, versions};
 use hmisr_recommend::{ErrorKind as Published, Lambda, Origin, Recommender, Request};
+use hmisr_testkit::copy_folder;
 use hmisr_trainer::snapshot::migrate;
 use hmisr_trainer::{ErrorKind, Progress, Settings};
 
@@ -15,20 +16,8 @@ use hmisr_trainer::{ErrorKind, Progress, Settings};
 fn fixture(format: u32) -> tempfile::TempDir {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}"));
     let folder = tempfile::tempdir().unwrap();
-    copy(&from, folder.path());
+    copy_folder(&from, folder.path());
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &place),
-            false => drop(std::fs::copy(entry.path(), place).unwrap()),
-        }
-    }
 }
 
 #[test]

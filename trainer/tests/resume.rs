@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::common::{Memory, copy, examples, logs, newest_files, run_over, settings};
+use crate::common::{Memory, examples, logs, newest_files, run_over, settings};
+use hmisr_testkit::copy_folder;
 use hmisr_trainer::{Progress, Settings};
 
 fn every(folder: &Path, examples: u64) -> Settings {
@@ -68,7 +69,7 @@ fn batches_of_several_partitions_are_formed_again_in_whatever_order_they_are_rea
         let mut results = Vec::new();
         for order in [7, 8] {
             let copied = folder.path().join(format!("{seed}-{order}"));
-            copy(&place, &copied);
+            copy_folder(&place, &copied);
             let after = Progress::default();
             run_over(&every(&copied, 100), Memory::new(short.clone(), order, None), &after).unwrap();
             let after = after.view();

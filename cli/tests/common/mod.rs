@@ -14,6 +14,7 @@ use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{KafkaProducer, KafkaSettings};
 use hmisr_stream::{Outgoing, partition_for_key};
 use hmisr_testkit::messages::unkeyed;
+use hmisr_testkit::random;
 use serde_json::Value;
 
 /// A model small enough for tests.
@@ -140,11 +141,7 @@ impl Drop for Running {
 
 /// Events of a few users as JSON lines, in time order, some of them late or bad.
 pub fn events(count: usize) -> String {
-    let mut state = 7_u64;
-    let mut random = move |below: u64| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) % below
-    };
+    let mut random = random(7);
     let mut lines = String::new();
     for n in 0..count {
         let (user, item) = (random(40), random(120));
@@ -199,6 +196,26 @@ pub fn backfill(input: &Path, partitions: usize) -> (Value, String) {
 /// `hmisr state export`.
 pub fn export(state: &Path) -> String {
     stdout(&hmisr().args(["state", "export", "--state"]).arg(state).output().unwrap())
+}
+
+/// Status and text of an answer; 0 and nothing where there is none.
+pub fn get(url: &str) -> (u16, String) {
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let Ok(answer) = agent.get(url).call() else { return (0, String::new()) };
+    let status = answer.status().as_u16();
+    answer.into_body().read_to_string().map_or_else(|_| (0, String::new()), |text| (status, text))
+}
+
+/// The answer of status 200, as JSON.
+pub fn get_json(url: &str) -> Option<Value> {
+    let (status, text) = get(url);
+    if status == 200 { serde_json::from_str(&text).ok() } else { None }
+}
+
+/// What a server says of a metric, named with its labels; none where it says nothing of it.
+pub fn metric(url: &str, name: &str) -> Option<f64> {
+    let (_, text) = get(&format!("{url}/metrics"));
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 /// A shop of 30 items in which everyone buys the next item after each.

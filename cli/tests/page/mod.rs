@@ -11,8 +11,9 @@ mod browser;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{Running, SMALL, hmisr, up};
+use crate::common::{Running, SMALL, hmisr, metric, up};
 use browser::Browser;
+use hmisr_testkit::until;
 
 /// WebDriver's names of keys.
 const ENTER: &str = "\u{e007}";
@@ -32,10 +33,8 @@ fn running(data: &Path, arguments: &[&str]) -> Running {
 
 /// A server's counter of requests.
 fn requests(address: &str, endpoint: &str) -> f64 {
-    let mut answer = ureq::get(format!("http://{address}/metrics")).call().unwrap();
-    let text = answer.body_mut().read_to_string().unwrap();
-    let name = format!("hmisr_serving_request_seconds_count{{endpoint=\"{endpoint}\",status=\"2xx\"}} ");
-    text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap()
+    let name = format!("hmisr_serving_request_seconds_count{{endpoint=\"{endpoint}\",status=\"2xx\"}}");
+    metric(&format!("http://{address}"), &name).unwrap()
 }
 
 /// Nothing was asked of another place, and the console has nothing to say but of `expected` addresses
@@ -195,11 +194,7 @@ fn nobody_looks(browser: &Browser, address: &str) {
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(requests(address, "activity"), before);
     hide(false);
-    let began = std::time::Instant::now();
-    while requests(address, "activity") <= before {
-        assert!(began.elapsed() < Duration::from_secs(60), "the page asks no more");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    until("the page to ask again", || requests(address, "activity") > before);
 }
 
 /// Names that would be markup, scripts or addresses if anything took them for such.

@@ -18,6 +18,7 @@ use hmisr_stream::{
     Condition, Error, ErrorKind, Limits, Outgoing, Polled, Record, Sink, Source, Stuck, TopicInfo,
 };
 use hmisr_testkit::messages::{self, keyed};
+use hmisr_testkit::random;
 
 /// Partition, key and payload of a record.
 pub type Content = (i32, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -313,11 +314,7 @@ pub fn event(user: u32, item: u32, ts: i64) -> Event {
 
 /// A stream of a few users, with late events in it.
 pub fn events(seed: u64, count: usize) -> Vec<Event> {
-    let mut state = seed;
-    let mut random = move |below: u64| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) % below
-    };
+    let mut random = random(seed);
     (0..count)
         .map(|n| {
             event(random(9) as u32, random(40) as u32, 1_000_000 + n as i64 * 10 - random(2) as i64 * 15)

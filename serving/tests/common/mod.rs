@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hmisr_serving::{
     Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookedIn, LookupError, Metrics, Model,
@@ -364,13 +364,4 @@ pub fn post(client: &ureq::Agent, url: &str, body: &str) -> Result<Answer, ureq:
     let mut response = client.post(url).header("content-type", "application/json").send(body)?;
     let text = response.body_mut().read_to_string()?;
     Ok(Answer { status: response.status().as_u16(), text, headers: response.headers().clone() })
-}
-
-/// Waits until something holds; a minute without it fails the test.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < give_up, "still waiting: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -1,12 +1,10 @@
 //! What goes wrong is said, soon, with its kind.
 
-use std::net::TcpListener;
-
 use hmisr_stream::kafka::{
     Admin, KafkaProducer, KafkaSettings, KafkaSink, KafkaSource, TopicSpec, read_committed,
 };
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
-use hmisr_testkit::broker;
+use hmisr_testkit::{broker, free_address};
 
 use super::support::*;
 
@@ -20,9 +18,7 @@ fn expect<T>(result: Result<T, Error>, kind: ErrorKind, words: &[&str]) {
 
 #[test]
 fn an_unreachable_broker_is_told() {
-    // Bound and closed again: nobody listens there.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let brokers = format!("127.0.0.1:{port}");
+    let brokers = free_address();
     let settings = KafkaSettings { request_timeout_ms: 500, ..KafkaSettings::new(&brokers) };
     let words = [brokers.as_str(), "kafka.brokers"];
     expect(KafkaSource::new(&settings, "events"), ErrorKind::Unavailable, &words);

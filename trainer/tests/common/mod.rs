@@ -319,17 +319,3 @@ pub fn newest_files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     }
     files
 }
-
-/// Copies a folder of snapshots.
-pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
