@@ -68,6 +68,9 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The machine has not what networks are to be computed on.
+    #[error(transparent)]
+    Backend(hmisr_model::Error),
 }
 
 impl Error {

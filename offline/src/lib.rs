@@ -2,7 +2,8 @@
 //!
 //! A [`Dataset`] is read from files, a [`Split`] of it says what is learnt from and what is asked,
 //! a [`Scorer`] answers, [`evaluate`] keeps the answers case by case, and [`measures`] and
-//! [`report`] make figures, tables and pictures of them.
+//! [`report`] make figures, tables and pictures of them. A [`study`] does all of that for many
+//! models and seeds.
 
 pub mod data;
 mod error;
@@ -12,6 +13,7 @@ pub mod measures;
 pub mod rank;
 pub mod report;
 pub mod split;
+pub mod study;
 
 pub use data::{Dataset, Event};
 pub use error::{Error, Result};

@@ -17,4 +17,5 @@ mod reports;
 mod rerank;
 mod splits;
 mod stored;
+mod study;
 mod weights;

@@ -7,10 +7,11 @@ use clap::Args;
 use hmisr_model::{Architecture, backend};
 use hmisr_offline::fit::{Outcome, Progress, Run, publish};
 use hmisr_offline::report::{Figures, Measures};
+use hmisr_offline::study::{Built, Questions, train};
 use hmisr_offline::{CaseSet, Split};
 use serde::Serialize;
 
-use super::experiment::{CaseOptions, DataArgs, FitOptions, Questions, load, train};
+use super::experiment::{CaseOptions, DataArgs, FitOptions, Terminal};
 use crate::failure::Failure;
 use crate::stop;
 
@@ -87,7 +88,10 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     let name = args.name.as_deref().unwrap_or(args.model.name());
     let mut line =
         |progress: &Progress| progress.evaluations.last().map_or(Ok(()), |last| print(args.json, last));
-    let outcome = train(&run, &split, name, &stop, Some(&mut line))?;
+    let mut terminal = Terminal::telling(&mut line);
+    let outcome = train(&run, &split, name, &stop, &mut terminal);
+    terminal.checked()?;
+    let outcome = outcome?;
     let mut ended = Ended {
         outcome: if outcome == Outcome::Done { "done" } else { "stopped" },
         model: name,
@@ -107,10 +111,10 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
             name,
             seed: args.seed,
             folder: Some(&args.out),
-            options: &args.cases,
+            options: args.cases.options(),
             stop: &stop,
         };
-        match questions.answers(|| load(&run, &split, true))? {
+        match questions.answers(&mut terminal, || Built::of_run(&run, &split, true))? {
             Some(answers) => {
                 let test = answers.iter().find(|one| one.set == CaseSet::Test);
                 ended.parameters = test.and_then(|test| test.parameters);

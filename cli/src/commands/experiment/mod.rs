@@ -1,11 +1,11 @@
-//! What `hmisr fit` and `hmisr eval` share: data, settings, fits and answers.
+//! What `hmisr fit` and `hmisr eval` share: data, cases, settings, and what is shown meanwhile.
 
-mod answers;
+mod cases;
 mod data;
-mod network;
 mod settings;
+mod terminal;
 
-pub use answers::{Built, CaseOptions, Questions, stored};
+pub use cases::CaseOptions;
 pub use data::DataArgs;
-pub use network::{load, train};
 pub use settings::{FitOptions, Size};
+pub use terminal::Terminal;

@@ -1,23 +1,21 @@
 //! A model's answers to every set of cases, stored beside its weights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::Args;
-use hmisr_offline::measures::LIST;
-use hmisr_offline::{Answers, Case, CaseSet, EvaluateOptions, PerCase, Scorer, Split, evaluate};
-
-use crate::failure::Failure;
-use crate::terminal;
+use super::watcher::Watcher;
+use crate::error::{Error, Result};
+use crate::evaluate::{Answers, EvaluateOptions, PerCase, evaluate};
+use crate::measures::LIST;
+use crate::rank::Scorer;
+use crate::split::{Case, CaseSet, Split};
 
 /// Which cases a model is asked about.
-#[derive(Debug, Args)]
-pub struct CaseOptions {
-    /// Of all events after the threshold (o2) ask for this many, evenly spaced; 0: for none.
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskOptions {
+    /// Of the successive cases this many at most, evenly spaced; 0: none.
     pub successive_cases: usize,
-    /// Ask again even where answers are stored, such as after a change of the program.
-    #[arg(long)]
+    /// Whether to ask again what is answered already, such as after a change of the program.
     pub ask_again: bool,
 }
 
@@ -32,6 +30,7 @@ pub struct Built<'a> {
 }
 
 /// What one model with one seed is asked.
+#[derive(Debug)]
 pub struct Questions<'a> {
     /// About which data.
     pub split: &'a Split,
@@ -42,7 +41,7 @@ pub struct Questions<'a> {
     /// Where its answers are stored; none: they are not.
     pub folder: Option<&'a Path>,
     /// Which cases.
-    pub options: &'a CaseOptions,
+    pub options: AskOptions,
     /// Whether to end after the set of cases that is under way.
     pub stop: &'a AtomicBool,
 }
@@ -50,10 +49,14 @@ pub struct Questions<'a> {
 impl<'a> Questions<'a> {
     /// The answers: those that are stored, and new ones for the rest, for which `build` gives the
     /// model. None where it was asked to stop.
+    ///
+    /// # Errors
+    /// The model's, those of `build`, and where answers can be neither read nor stored.
     pub fn answers(
         &self,
-        build: impl FnOnce() -> Result<Built<'a>, Failure>,
-    ) -> Result<Option<Vec<Answers>>, Failure> {
+        watcher: &mut dyn Watcher,
+        build: impl FnOnce() -> Result<Built<'a>>,
+    ) -> Result<Option<Vec<Answers>>> {
         let (mut build, mut built) = (Some(build), None);
         let fingerprint = self.split.fingerprint();
         let mut all = Vec::new();
@@ -81,12 +84,12 @@ impl<'a> Questions<'a> {
                 split: fingerprint.clone(),
                 fit_seconds: model.fit_seconds,
                 parameters: model.parameters,
-                per_case: self.ask(set, &cases, model.scorer.as_mut())?,
+                per_case: self.ask(set, &cases, model.scorer.as_mut(), watcher)?,
             };
             if let Some(path) = path {
                 let folder = path.parent().unwrap_or(Path::new("."));
                 std::fs::create_dir_all(folder).map_err(|error| {
-                    Failure::user(format!("{}: cannot be made ({error})", folder.display()))
+                    Error::input(folder, format!("cannot be made ({error})"), "a folder that can be written")
                 })?;
                 answers.save(&path)?;
             }
@@ -105,7 +108,7 @@ impl<'a> Questions<'a> {
     }
 
     /// Stored answers of this model to just these questions.
-    fn found(&self, path: &Path, fingerprint: &str, cases: &[Case]) -> Result<Option<Answers>, Failure> {
+    fn found(&self, path: &Path, fingerprint: &str, cases: &[Case]) -> Result<Option<Answers>> {
         if self.options.ask_again || !path.exists() {
             return Ok(None);
         }
@@ -116,46 +119,19 @@ impl<'a> Questions<'a> {
         Ok(same.then_some(found))
     }
 
-    fn ask(&self, set: CaseSet, cases: &[Case], model: &mut dyn Scorer) -> Result<PerCase, Failure> {
+    fn ask(
+        &self,
+        set: CaseSet,
+        cases: &[Case],
+        model: &mut dyn Scorer,
+        watcher: &mut dyn Watcher,
+    ) -> Result<PerCase> {
         // What is re-ranked needs more candidates than a list has.
         let depth = if set == CaseSet::Successive { LIST } else { EvaluateOptions::default().depth };
         let options = EvaluateOptions { depth, ..Default::default() };
-        let bar = terminal::bar(cases.len(), "{msg} {wide_bar} {human_pos}/{human_len} cases, {eta} left");
-        bar.set_message(format!("{}, seed {}, {}", self.name, self.seed, set.as_str()));
-        let asked = evaluate(self.split, cases, model, options, |done, _| bar.set_position(done as u64));
-        bar.finish_and_clear();
-        Ok(PerCase { model: self.name.to_owned(), ..asked? })
+        let mut asked = |done, cases| watcher.asked(self.name, self.seed, set, done, cases);
+        asked(0, cases.len());
+        let answers = evaluate(self.split, cases, model, options, asked)?;
+        Ok(PerCase { model: self.name.to_owned(), ..answers })
     }
-}
-
-/// All answers in a folder and below it with the folders that they lie in, in the order of the paths.
-pub fn stored(folder: &Path) -> Result<Vec<(PathBuf, Answers)>, Failure> {
-    let mut found = Vec::new();
-    collect(folder, &mut found)?;
-    if found.is_empty() {
-        return Err(Failure::user(format!(
-            "--answers {}: no answers-*.safetensors in it; name a folder of hmisr fit or of --runs",
-            folder.display()
-        )));
-    }
-    found
-        .into_iter()
-        .map(|path| Ok((path.parent().map(Path::to_owned).unwrap_or_default(), Answers::load(&path)?)))
-        .collect()
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let listing = |error| Failure::user(format!("--answers {}: cannot be read ({error})", folder.display()));
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(listing)?.collect();
-    let mut paths: Vec<PathBuf> = entries.map_err(listing)?.iter().map(std::fs::DirEntry::path).collect();
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() {
-            collect(&path, found)?;
-        } else if name.starts_with("answers-") && name.ends_with(".safetensors") {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
