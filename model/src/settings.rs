@@ -1,6 +1,7 @@
 //! What can be set of a model, with its default.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::architecture::Architecture;
 use crate::hmisr::HmisrSettings;
@@ -114,6 +115,47 @@ pub fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T
 
 fn refused(field: &str, value: impl std::fmt::Display, range: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("setting `{field}`: {value} is not {range}"))
+}
+
+/// A setting that is another than it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change<'a> {
+    /// Its path, such as `hmisr.losses.contrast`.
+    pub path: String,
+    /// The value before; null where there was none.
+    pub before: &'a Value,
+    /// The value now.
+    pub now: &'a Value,
+}
+
+/// The settings of `now` that `before` has otherwise or not at all; lists are values.
+///
+/// ```
+/// use hmisr_model::settings::changes;
+/// use serde_json::json;
+///
+/// let (before, now) = (json!({"rate": 1, "model": {"width": 8}}), json!({"rate": 1, "model": {"width": 16}}));
+/// let found = changes(&before, &now);
+/// assert_eq!((found.len(), &found[0].path[..]), (1, "model.width"));
+/// assert_eq!((found[0].before, found[0].now), (&json!(8), &json!(16)));
+/// ```
+pub fn changes<'a>(before: &'a Value, now: &'a Value) -> Vec<Change<'a>> {
+    static NONE: Value = Value::Null;
+    fn walk<'a>(path: &str, before: &'a Value, now: &'a Value, found: &mut Vec<Change<'a>>) {
+        match (before, now) {
+            (Value::Object(before), Value::Object(now)) => {
+                for (key, value) in now {
+                    let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&place, before.get(key).unwrap_or(&NONE), value, found);
+                }
+            }
+            _ if before != now => found.push(Change { path: path.to_owned(), before, now }),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk("", before, now, &mut found);
+    found
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use hmisr_features::Id;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{HmisrSettings, Stage};
+use hmisr_model::settings::{Change, changes};
 use hmisr_model::{Network, Parameters, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -211,17 +212,9 @@ fn difference(found: &Header, wanted: &Header) -> String {
 
 /// The first setting that differs, by its path.
 fn changed(found: &FitSettings, wanted: &FitSettings) -> String {
-    fn walk(path: &str, found: &serde_json::Value, wanted: &serde_json::Value) -> Option<String> {
-        match (found, wanted) {
-            (serde_json::Value::Object(found), serde_json::Value::Object(wanted)) => found
-                .iter()
-                .filter_map(|(key, value)| walk(&format!("{path}.{key}"), value, wanted.get(key)?))
-                .next(),
-            _ if found != wanted => Some(format!("{} = {found}, now {wanted}", path.trim_start_matches('.'))),
-            _ => None,
-        }
-    }
-    walk("", &found.json(), &wanted.json()).unwrap_or_default()
+    let (found, wanted) = (found.json(), wanted.json());
+    let first = changes(&found, &wanted).into_iter().next();
+    first.map_or_else(String::new, |Change { path, before, now }| format!("{path} = {before}, now {now}"))
 }
 
 fn fingerprint(split: &Split) -> String {

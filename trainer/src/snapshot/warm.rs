@@ -1,6 +1,7 @@
 //! Weights that go on in a network of other settings.
 
 use hmisr_model::backend::{self, Inner};
+use hmisr_model::settings::{Change, changes};
 use hmisr_model::{ModelSettings, Network, Parameters};
 use hmisr_recommend::artifact::{Artifact, Loaded};
 
@@ -80,22 +81,8 @@ pub(super) fn bind(
 
 /// The settings that differ. Dropout and seed are none of the network's.
 fn changed(before: &ModelSettings, now: &ModelSettings) -> Vec<String> {
-    fn walk(path: &str, before: &serde_json::Value, now: &serde_json::Value, found: &mut Vec<String>) {
-        match (before, now) {
-            (serde_json::Value::Object(before), serde_json::Value::Object(now)) => {
-                for (key, value) in now {
-                    let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    walk(&place, before.get(key).unwrap_or(&serde_json::Value::Null), value, found);
-                }
-            }
-            _ if before != now && !["dropout", "seed"].contains(&path) => {
-                found.push(format!("model.{path}: {before} before, {now} now"));
-            }
-            _ => {}
-        }
-    }
     let json = |settings: &ModelSettings| serde_json::to_value(settings).unwrap_or_default();
-    let mut found = Vec::new();
-    walk("", &json(before), &json(now), &mut found);
-    found
+    let (before, now) = (json(before), json(now));
+    let others = changes(&before, &now).into_iter().filter(|it| !["dropout", "seed"].contains(&&it.path[..]));
+    others.map(|Change { path, before, now }| format!("model.{path}: {before} before, {now} now")).collect()
 }

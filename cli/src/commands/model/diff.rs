@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hmisr_model::settings::{Change, changes};
 use hmisr_recommend::Catalogue;
 use hmisr_recommend::artifact::{Artifact, Metrics, Published};
 use serde::Serialize;
@@ -45,8 +46,9 @@ pub fn run(root: &Path, one: u64, other: u64, json: bool) -> Result<(), Failure>
         Ok::<_, Failure>((artifact.manifest().clone(), published))
     };
     let ((before, one_whole), (after, other_whole)) = (open(one)?, open(other)?);
-    let mut settings = BTreeMap::new();
-    differing("", &serde_json::json!(before.model), &serde_json::json!(after.model), &mut settings);
+    let (model_before, model_after) = (serde_json::json!(before.model), serde_json::json!(after.model));
+    let both = |Change { path, before, now }: Change<'_>| (path, [before.clone(), now.clone()]);
+    let settings = changes(&model_before, &model_after).into_iter().map(both).collect();
     let missing = |from: &Catalogue, of: &Catalogue| {
         from.items().iter().filter(|item| of.row(&item.id).is_none()).count()
     };
@@ -109,21 +111,6 @@ fn distance(before: &[f32], after: &[f32]) -> f64 {
     let change = norm(&mut before.iter().zip(after).map(|(a, b)| f64::from(b - a)));
     let length = norm(&mut before.iter().map(|a| f64::from(*a)));
     if change == 0.0 { 0.0 } else { change / length.max(f64::MIN_POSITIVE) }
-}
-
-fn differing(path: &str, before: &Value, after: &Value, found: &mut BTreeMap<String, [Value; 2]>) {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => {
-            for (key, value) in after {
-                let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                differing(&place, before.get(key).unwrap_or(&Value::Null), value, found);
-            }
-        }
-        _ if before != after => {
-            found.insert(path.to_owned(), [before.clone(), after.clone()]);
-        }
-        _ => {}
-    }
 }
 
 fn tell(found: &Differences) {
