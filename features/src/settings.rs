@@ -3,14 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::RECENT;
+use crate::plausible::{self, MAX_TS, MIN_TS};
 
 /// Changes whenever the same events and settings would give other numbers.
 pub const MATHS_VERSION: u32 = 3;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// The first event time that is implausible: 2200-01-01T00:00:00Z, epoch milliseconds.
-pub const MAX_TS: i64 = 7_258_118_400_000;
 
 /// Every setting that changes a feature's value. State is bound to them (and to
 /// [`MATHS_VERSION`]): a store written under other settings is refused.
@@ -46,8 +44,7 @@ impl Default for FeatureSettings {
             popularity_epoch: 10_000,
             head_share: 0.8,
             half_life_events: 10_000_000,
-            // 1990-01-01T00:00:00Z.
-            min_ts_ms: 631_152_000_000,
+            min_ts_ms: MIN_TS,
             max_lateness_ms: DAY_MS,
             ttl_ms: 90 * DAY_MS,
             dedup_events: 0,
@@ -100,7 +97,7 @@ impl FeatureSettings {
     /// Whether an event may have been at `ts`, epoch milliseconds; most of those that may not come from
     /// another unit.
     pub fn is_plausible(&self, ts: i64) -> bool {
-        (self.min_ts_ms..MAX_TS).contains(&ts)
+        plausible::is_plausible(ts, self.min_ts_ms)
     }
 
     /// A text that is equal for equal settings and maths, and for no others; stores carry it.

@@ -8,9 +8,9 @@ use chrono::{DateTime, SecondsFormat};
 use super::{Decimal, ValueError};
 
 /// The first plausible time of an event: 1990-01-01T00:00:00Z, epoch milliseconds.
-pub const MIN_PLAUSIBLE_MS: i64 = 631_152_000_000;
+pub const MIN_PLAUSIBLE_MS: i64 = hmisr_features::MIN_TS;
 /// The first time after all plausible ones: 2200-01-01T00:00:00Z, epoch milliseconds.
-pub const MAX_PLAUSIBLE_MS: i64 = 7_258_118_400_000;
+pub const MAX_PLAUSIBLE_MS: i64 = hmisr_features::MAX_TS;
 
 /// Whether an event can have happened then.
 pub fn is_plausible(ms: i64) -> bool {

@@ -7,7 +7,7 @@ use hmisr_stream::contract::Id;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::ask::{A_SHARE, AN_ID, Ask, Event, MOST_VALUES, implausible, no_such, whole_number};
+use super::ask::{A_SHARE, AN_ID, Ask, Event, MOST_VALUES, no_such, refusal, whole_number};
 use crate::error::shown;
 use crate::{ApiError, ErrorKind};
 
@@ -198,7 +198,7 @@ fn time(place: &str, value: &Value, min_ts_ms: i64) -> Result<i64, ApiError> {
     let time = value.as_i64();
     let time =
         time.ok_or_else(|| bad(place, value, "it must be a whole number, an epoch time in milliseconds"))?;
-    match implausible(time, min_ts_ms) {
+    match refusal(time, min_ts_ms) {
         Some(problem) => Err(bad(place, value, &problem)),
         None => Ok(time),
     }

@@ -19,7 +19,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use hmisr_stream::contract::{Id, UserView};
+use hmisr_stream::contract::{Id, MIN_TS, UserView};
 use prometheus::Registry;
 
 use crate::error::shown;
@@ -60,9 +60,6 @@ struct Shared {
     /// The first plausible time of an event, epoch milliseconds.
     min_ts_ms: i64,
 }
-
-/// 1990, before which an event is implausible unless the settings of the features say otherwise.
-const MIN_TS_MS: i64 = 631_152_000_000;
 
 /// One more condition of readiness.
 struct Check {
@@ -109,7 +106,7 @@ impl Api {
             readiness: SharedCheck::new(),
             last_known,
             has_looked_up: AtomicBool::new(false),
-            min_ts_ms: MIN_TS_MS,
+            min_ts_ms: MIN_TS,
         };
         Ok(Self { shared })
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hmisr_stream::contract::Id;
 
-use super::ask::{A_SHARE, AN_ID, Ask, MOST_VALUES, implausible, no_such, whole_number};
+use super::ask::{A_SHARE, AN_ID, Ask, MOST_VALUES, no_such, refusal, whole_number};
 use crate::error::shown;
 use crate::percent::decode;
 use crate::{ApiError, ErrorKind};
@@ -102,7 +102,7 @@ fn whole_k(text: &str, most: usize) -> Result<usize, ApiError> {
 fn time(text: &str, min_ts_ms: i64) -> Result<i64, ApiError> {
     let time = digits(text).and_then(|text| text.parse().ok());
     let time = time.ok_or_else(|| bad("now", text, "it must be an epoch time in milliseconds"))?;
-    match implausible(time, min_ts_ms) {
+    match refusal(time, min_ts_ms) {
         Some(problem) => Err(bad("now", text, &problem)),
         None => Ok(time),
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hmisr_features::UserState;
 use hmisr_feed::EventLine;
+use hmisr_pipeline::plausible;
 use hmisr_state::{Resources, StoreReader};
 use hmisr_stream::contract::{Event, Example, Id, Reason, Rejections};
 
@@ -170,16 +171,9 @@ fn read(
 
 fn decoded(config: &Config, payload: &[u8]) -> Result<Event, (Reason, String)> {
     let event = Event::decode(payload)?;
-    match config.features.is_plausible(event.ts) {
-        true => Ok(event),
-        false => {
-            let least = config.features.min_ts_ms;
-            let text = format!(
-                "field `ts`: {} is no epoch time in milliseconds from features.min_ts_ms {least}",
-                event.ts
-            );
-            Err((Reason::ImplausibleTime, text))
-        }
+    match plausible::refusal(&config.features, event.ts) {
+        Some(message) => Err((Reason::ImplausibleTime, message)),
+        None => Ok(event),
     }
 }
 
