@@ -19,6 +19,7 @@
 mod files;
 mod lock;
 mod manifest;
+mod place;
 mod promoted;
 mod read;
 mod tensors;
@@ -30,6 +31,7 @@ pub use lock::FolderLock;
 pub use manifest::{
     FORMAT_VERSION, FileEntry, FittedTo, Lesson, Manifest, Means, Metrics, Topic, Validation, format_of,
 };
+pub use place::Place;
 pub use promoted::{promote, promoted, release, served_version};
 pub use read::{Artifact, Published};
 pub use tensors::{Loaded, Tensors};

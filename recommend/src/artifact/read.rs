@@ -47,7 +47,7 @@ impl Artifact {
             Some(version) => version,
             None => latest_version(root)?.ok_or_else(|| {
                 let text = format!(
-                    "no snapshot in {}; start the trainer, publish a fit (hmisr fit --publish), or give its folder",
+                    "{}: holds no version yet; start the trainer, publish a fit (hmisr fit --publish), or give its folder",
                     root.display()
                 );
                 Error::new(ErrorKind::Missing, text)

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use hmisr_recommend::artifact::Place;
 
 use crate::commands::experiment::{CaseOptions, DataArgs, FitOptions};
-use crate::commands::recommend::args::Snapshot;
 
 /// Arguments of `hmisr eval`.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub struct EvalArgs {
     /// Also measure a published version, DIR or DIR@VERSION, as a server would answer by it; by default the version
     /// that servers take. Repeatable.
     #[arg(long, value_name = "DIR[@VERSION]")]
-    pub snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<Place>,
     /// Compare every model with this one: paired bootstrap over users.
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,

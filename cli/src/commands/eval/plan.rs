@@ -5,10 +5,9 @@ use std::str::FromStr;
 use hmisr_model::Architecture;
 use hmisr_offline::Split;
 use hmisr_offline::study::{Counting, Job, Plan, Subject};
-use hmisr_recommend::artifact::{Artifact, served_version};
+use hmisr_recommend::artifact::Place;
 
 use super::args::EvalArgs;
-use crate::commands::recommend::args::Snapshot;
 use crate::failure::Failure;
 
 /// The jobs that the arguments ask for.
@@ -29,7 +28,7 @@ pub fn jobs(args: &EvalArgs, split: &Split, set: &[String]) -> Result<Vec<Job>, 
     }
     let plan = Plan {
         subjects,
-        published: args.snapshots.iter().map(open).collect::<Result<_, _>>()?,
+        published: args.snapshots.iter().map(Place::open).collect::<Result<_, _>>()?,
         seeds: &args.seeds,
         runs: args.runs.as_deref(),
         ablate: args.ablate,
@@ -64,13 +63,4 @@ fn subjects(args: &EvalArgs) -> Result<Vec<Subject>, Failure> {
         }
     }
     Ok(once)
-}
-
-fn open(place: &Snapshot) -> Result<Artifact, Failure> {
-    let Snapshot { folder, version } = place;
-    let version = match version {
-        Some(version) => Some(*version),
-        None => served_version(folder)?,
-    };
-    Ok(Artifact::open(folder, version)?)
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hmisr_recommend::artifact::{Artifact, Manifest, latest_version, promoted, served_version, versions};
+use hmisr_recommend::artifact::{
+    Artifact, Manifest, Place, latest_version, promoted, served_version, versions,
+};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -115,11 +117,7 @@ fn age(created_ms: i64) -> String {
 }
 
 pub fn show(root: &Path, version: Option<u64>, json: bool) -> Result<(), Failure> {
-    let version = match version {
-        Some(version) => Some(version),
-        None => served_version(root)?,
-    };
-    let artifact = Artifact::open(root, version)?;
+    let artifact = Place { folder: root.to_owned(), version }.open()?;
     let published = artifact.published()?;
     let manifest = artifact.manifest();
     if json {

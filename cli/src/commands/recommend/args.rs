@@ -1,10 +1,10 @@
 //! What `hmisr recommend` is told.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{ArgGroup, Args};
 use hmisr_recommend::MOST;
+use hmisr_recommend::artifact::Place;
 
 use crate::outcome::Least;
 use crate::reading::ReadingArgs;
@@ -22,7 +22,7 @@ pub struct RecommendArgs {
     pub users: Option<PathBuf>,
     /// Folder of the snapshots; without a version the one that servers take.
     #[arg(long, value_name = "DIR[@VERSION]", default_value = "hmisr-data/snapshots")]
-    pub snapshots: Snapshot,
+    pub snapshots: Place,
     /// Histories of the stores in this folder, whose job must be stopped. The settings in force must be those
     /// that the state was written under.
     #[arg(long, value_name = "DIR")]
@@ -55,39 +55,6 @@ pub struct RecommendArgs {
     pub json: bool,
 }
 
-/// A folder of snapshots, and perhaps one of its versions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The version.
-    pub version: Option<u64>,
-}
-
-impl FromStr for Snapshot {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // A folder may have an @ in its name: only what looks like a version is one.
-        let (folder, version) = match text.rsplit_once('@') {
-            Some((folder, version)) if !version.contains('/') => (folder, Some(version)),
-            _ => (text, None),
-        };
-        let version = version
-            .map(|version| {
-                let digits = version.strip_prefix('v').unwrap_or(version);
-                digits.parse().map_err(|_| {
-                    format!("`{version}` is no version; give a number, as in {folder}@12, or ./{text}/ for the folder")
-                })
-            })
-            .transpose()?;
-        match folder {
-            "" => Err("the folder's name is missing".to_owned()),
-            folder => Ok(Self { folder: folder.into(), version }),
-        }
-    }
-}
-
 fn k(text: &str) -> Result<usize, String> {
     let k = text.parse().ok().filter(|k| (1..=MOST).contains(k));
     k.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
@@ -101,17 +68,6 @@ fn lambda(text: &str) -> Result<f32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_version_stands_after_the_folder() {
-        let read =
-            |text: &str| text.parse::<Snapshot>().map(|it| (it.folder.display().to_string(), it.version));
-        assert_eq!(read("a/b@12"), Ok(("a/b".to_owned(), Some(12))));
-        assert_eq!(read("a/b@v00000012"), Ok(("a/b".to_owned(), Some(12))));
-        assert_eq!(read("a@b/c"), Ok(("a@b/c".to_owned(), None)));
-        assert!(read("a@b").unwrap_err().contains("no version"));
-        assert!(read("@5").unwrap_err().contains("missing"));
-    }
 
     #[test]
     fn what_is_out_of_range_is_refused() {

@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hmisr_recommend::artifact::served_version;
 use hmisr_recommend::{Lambda, Origin, Recommendation, Recommender, Request, Scored};
 use hmisr_stream::contract::{Example, Id, Rejections};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use self::args::{RecommendArgs, Snapshot};
+use self::args::RecommendArgs;
 use self::histories::{Histories, History};
 use super::backfill::{create, unfinished};
 use crate::config::Config;
@@ -72,7 +71,7 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let inputs = [args.users.as_deref(), args.events.as_deref()];
     let unfinished = unfinished(&args.output, inputs.into_iter().flatten())?;
-    let recommender = recommender(&args.snapshots)?;
+    let recommender = Recommender::of(&args.snapshots.open()?)?;
     let users = args.users.as_deref().map(users).transpose()?;
     let stop = crate::stop::on_signal()?;
     let Some(histories) = Histories::open(config, args, &stop)? else { return Err(stopped(args, 0)) };
@@ -145,22 +144,6 @@ fn tell(
         "{items} items for {users} users by version {version} ({by_model} by the model, {by_popularity} by \
          popularity{unknown}) to {output} in {seconds:.1} s"
     );
-}
-
-/// The version that is named, or else the one that servers take.
-fn recommender(snapshot: &Snapshot) -> Result<Recommender, Failure> {
-    let Snapshot { folder, version } = snapshot;
-    let version = match version {
-        Some(version) => Some(*version),
-        None => served_version(folder)?,
-    };
-    if version.is_none() {
-        return Err(Failure::user(format!(
-            "--snapshots {}: holds no version yet; name the folder that `hmisr train` or `hmisr fit` publishes to",
-            folder.display()
-        )));
-    }
-    Ok(Recommender::load(folder, version)?)
 }
 
 /// Users of a file.
