@@ -13,7 +13,7 @@ use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
 use hmisr_stream::{Delivery, Transport};
 use hmisr_trainer::online::{Progress, Summary, alone};
-use hmisr_trainer::snapshot::{learnt_before, resolved};
+use hmisr_trainer::snapshot::resolved;
 use prometheus::Registry;
 
 use super::serve::registry;
@@ -99,8 +99,6 @@ impl UserLookup for NoState {
 pub struct Training {
     /// How far it is.
     pub progress: Arc<Progress>,
-    /// Examples that the newest snapshot had learnt from at the start.
-    pub learnt_before: u64,
     thread: JoinHandle<Result<Summary, Failure>>,
 }
 
@@ -129,7 +127,6 @@ pub fn start<T: Transport>(
     // First of all: a second trainer must disturb nothing of the first.
     let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
-    let learnt_before = learnt_before(&settings)?;
     let source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     let session = match config.kafka.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
@@ -161,5 +158,5 @@ pub fn start<T: Transport>(
         stop.store(true, Ordering::Relaxed);
         ended
     })?;
-    Ok(Training { progress, learnt_before, thread })
+    Ok(Training { progress, thread })
 }

@@ -16,8 +16,6 @@ pub struct Backlog {
     pub job: Arc<PipelineProgress>,
     /// The trainer.
     pub training: Arc<Progress>,
-    /// Examples that it had learnt from before this run.
-    pub learnt_before: u64,
 }
 
 impl Backlog {
@@ -30,7 +28,7 @@ impl Backlog {
         // The trainer learns of the log's end now and then; what the job has written since the
         // start is known at once.
         let view = self.training.view();
-        let learnt = view.examples.saturating_sub(self.learnt_before);
+        let learnt = view.examples.saturating_sub(view.learnt_before);
         let untrained = view.lag.unwrap_or(0).max(self.job.examples().saturating_sub(learnt));
         self.most.saturating_sub(unprocessed + untrained)
     }

@@ -226,7 +226,6 @@ impl<T: EventLog> Up<T> {
             fed: progress.clone(),
             job: job.progress.clone(),
             training: training.progress.clone(),
-            learnt_before: training.learnt_before,
         };
         let stop = stops.feed.clone();
         let thread = std::thread::Builder::new().name("feeder".into()).spawn(move || {

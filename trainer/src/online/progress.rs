@@ -14,6 +14,8 @@ pub struct Progress(Mutex<View>);
 pub struct View {
     /// Examples learnt from, over all runs.
     pub examples: u64,
+    /// Of those, what the version had learnt from that this run went on from; 0 where there was none.
+    pub learnt_before: u64,
     /// Optimizer steps, over all runs.
     pub step: u64,
     /// Mean cross-entropy of the newest batch before learning from it, nats.

@@ -132,6 +132,7 @@ impl<'a, S: Source> Loop<'a, S> {
                 (version, loss) = (manifest.version, manifest.metrics.loss);
                 metrics.snapshot(manifest);
                 progress.update(|view| {
+                    view.learnt_before = manifest.examples;
                     view.snapshot_version = manifest.version;
                     view.snapshot_ms = manifest.created_ms;
                     view.snapshot_offsets = manifest.offsets.clone();

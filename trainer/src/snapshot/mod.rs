@@ -20,7 +20,7 @@ mod warm;
 mod write;
 
 pub use migrate::migrate;
-pub use restore::{Restored, learnt_before, resolved, restore};
+pub use restore::{Restored, resolved, restore};
 pub(crate) use restore::{Start, start};
 pub use warm::Bound;
 pub(crate) use write::{Context, publish};

@@ -110,14 +110,6 @@ pub fn resolved(settings: &Settings) -> Result<Settings> {
     })
 }
 
-/// Examples that the version under these settings has learnt from; 0 where there is none.
-///
-/// # Errors
-/// Those of reading the version's manifest.
-pub fn learnt_before(settings: &Settings) -> Result<u64> {
-    Ok(start(&settings.folder, settings.from)?.map_or(0, |start| start.artifact.manifest().examples))
-}
-
 fn adopted(settings: &Settings, artifact: &Artifact) -> Settings {
     let mut settings = settings.clone();
     let ModelSettings { dropout, seed, .. } = settings.model;
