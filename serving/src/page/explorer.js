@@ -10,6 +10,8 @@ import { timeline } from "./timeline.js";
 /** The chosen user is asked for again after this many answers of the server. */
 const EVERY = 3;
 const OFFERED = 10;
+/** Errors of a look-up without which recommendations are made all the same. */
+const DEGRADED = ["lookup_unavailable", "not_owned", "overloaded", "timeout"];
 /** Other users are offered after so many answers, so that what a hand reaches for stays where it is. */
 const OFFERED_FOR = 15;
 
@@ -19,6 +21,8 @@ export function explorer() {
   fill(byId("user"), window_.node, table.node, model.node);
   let chosen = null;
   let looks = null;
+  // Of somebody whose own categories are not known.
+  let strangersLooks = null;
   let shown = null;
   let answers = 0;
   let offeredAt = 0;
@@ -35,6 +39,7 @@ export function explorer() {
     if (id !== chosen) {
       chosen = id;
       looks = null;
+      strangersLooks = null;
       shown = null;
       byId("user").hidden = true;
       list.clear();
@@ -83,9 +88,8 @@ export function explorer() {
     say(byId("user-state"), text);
     byId("user").hidden = true;
     shown = null;
-    if (unknown) {
-      looks ??= new Looks();
-      list.show(chosen, looks);
+    if (unknown || (error instanceof Refused && DEGRADED.includes(error.kind))) {
+      list.show(chosen, looks ?? (strangersLooks ??= new Looks()));
     } else {
       list.clear();
     }

@@ -13,6 +13,14 @@ const WHY_NONE = {
   unknown_path: "This process has no model: hmisr serve recommends.",
 };
 
+/** Why a user could not be looked up, by the reason that an answer gives. */
+const WHY_DEGRADED = {
+  lookup_unavailable: "the jobs that keep users cannot be reached, or are not ready",
+  not_owned: "no job has the user's partition now",
+  overloaded: "too many look-ups wait",
+  timeout: "the look-up took too long",
+};
+
 /** Makes the card; `show` asks for a user's list, `clear` takes it away. */
 export function recommendations() {
   let user = null;
@@ -43,9 +51,10 @@ export function recommendations() {
   );
   const state = el("p", { class: "muted" });
   const failed = el("p", { class: "muted", role: "status" });
+  const degraded = el("p", { class: "notice", role: "status" });
   const lists = el("div", { class: "lists" });
   const table = el("div");
-  fill(byId("recommended"), el("h3", {}, "Recommendations"), controls, failed, state, lists, table);
+  fill(byId("recommended"), el("h3", {}, "Recommendations"), controls, failed, degraded, state, lists, table);
 
   function soon(pause = PAUSE_MS) {
     if (lambda !== null) say(lambdaShown, lambda.toFixed(2));
@@ -69,6 +78,7 @@ export function recommendations() {
     } catch (error) {
       if (signal.aborted) return;
       say(failed, (error instanceof Refused && WHY_NONE[error.kind]) || error.message);
+      say(degraded, "");
       say(state, "");
       fill(lists);
       fill(table);
@@ -82,7 +92,10 @@ export function recommendations() {
     }
     say(failed, "");
     const popular = answer.source === "popularity";
-    say(state, popular ? "Ranked by popularity: the model knows nothing of this user's history." : `By snapshot v${answer.model_version}.`);
+    const without = [answer, plain].find((one) => one.degraded);
+    say(degraded, without ? lacking(without) : "");
+    const nothing = without ? "nothing is known of this user without a look-up." : "the model knows nothing of this user's history.";
+    say(state, popular ? `Ranked by popularity: ${nothing}` : `By snapshot v${answer.model_version}.`);
     const one = list("By relevance alone, λ = 0", plain.items, looks, "plain");
     const other = list(`Re-ranked, λ = ${answer.lambda.toFixed(2)}`, answer.items, looks, "ranked");
     fill(lists, popular ? [other] : [one, other]);
@@ -103,10 +116,18 @@ export function recommendations() {
       byId("recommended").hidden = true;
       fill(lists);
       fill(table);
+      say(degraded, "");
       say(state, "");
       say(failed, "");
     },
   };
+}
+
+/** What a list lacks that was made without looking the user up. */
+function lacking({ degraded_reason: reason, source }) {
+  const why = WHY_DEGRADED[reason] ?? reason ?? "no reason was given";
+  const made = source === "popularity" ? "" : " The list is made from what the last look-up found.";
+  return `Degraded: the user could not be looked up (${why}).${made}`;
 }
 
 /** A list as cells in its categories' looks, with its measures. */
