@@ -27,8 +27,10 @@ pub struct RecommendArgs {
     /// that the state was written under.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Histories of a file or folder of events, which are held in memory: of every user the newest, as many as a job
-    /// keeps.
+    /// Histories of a file or folder of events, which are held in memory: of every user, or of those of --users, the
+    /// newest events, as many as a job keeps (200, or pipeline.history where that is more). An event takes 32 bytes,
+    /// and where its item has a text for an id 16 more and the text: 6 to 8 KB a user of 200 events of integer ids.
+    /// Older ones are counted.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
     /// How the events are written.

@@ -1,6 +1,6 @@
 //! Where the histories of `hmisr recommend` come from: a job's stores, or events held in memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,20 +28,28 @@ pub enum Histories {
     Read {
         /// By user.
         users: HashMap<Id, History>,
+        /// Events that were read and are in no history: older than those that are kept of their user.
+        left_out: u64,
         /// What became of the events.
         outcome: Outcome,
     },
 }
 
 impl Histories {
-    /// Opens the stores, or reads the events; none where `stop` was set meanwhile.
+    /// Opens the stores, or reads the events, of which those of `only` these users are held, where that is given;
+    /// none where `stop` was set meanwhile.
     ///
     /// # Errors
     /// Where there are none, or they cannot be read.
-    pub fn open(config: &Config, args: &RecommendArgs, stop: &AtomicBool) -> Result<Option<Self>, Failure> {
+    pub fn open(
+        config: &Config,
+        args: &RecommendArgs,
+        only: Option<&HashSet<&Id>>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Self>, Failure> {
         match (&args.state, &args.events) {
             (Some(folder), _) => kept(config, folder).map(Some),
-            (None, Some(path)) => read(config, args, path, stop),
+            (None, Some(path)) => read(config, args, path, only, stop),
             (None, None) => Err(Failure::user("--state or --events: name where the histories are")),
         }
     }
@@ -131,6 +139,7 @@ fn read(
     config: &Config,
     args: &RecommendArgs,
     path: &Path,
+    only: Option<&HashSet<&Id>>,
     stop: &AtomicBool,
 ) -> Result<Option<Histories>, Failure> {
     let mut source =
@@ -138,8 +147,8 @@ fn read(
     crate::reading::accept(source.summary().as_ref(), args.least)?;
     let bar = terminal::bar(1_000, "{wide_bar} {msg} events read");
     let most = config.pipeline.visits_kept();
-    let (mut users, mut rejections, mut lines, mut used) =
-        (HashMap::new(), Rejections::default(), 0_u64, 0_u64);
+    let (mut users, mut rejections) = (HashMap::new(), Rejections::default());
+    let (mut lines, mut used, mut left_out) = (0_u64, 0_u64, 0_u64);
     while let Some(line) = source.next() {
         let EventLine { payload, .. } = line?;
         lines += 1;
@@ -154,7 +163,10 @@ fn read(
         match decoded(config, &payload) {
             Ok(event) => {
                 used += 1;
-                enter(users.entry(event.user_id).or_default(), (event.item_id, event.ts), most);
+                if only.is_none_or(|only| only.contains(&event.user_id)) {
+                    let history = users.entry(event.user_id).or_default();
+                    left_out += u64::from(enter(history, (event.item_id, event.ts), most));
+                }
             }
             Err((reason, message)) => {
                 let place =
@@ -166,7 +178,7 @@ fn read(
     bar.finish_and_clear();
     let outcome = Outcome::new("events", "read", used, &rejections);
     let users = users.into_iter().map(|(id, history): (Id, VecDeque<_>)| (id, history.into())).collect();
-    Ok(Some(Histories::Read { users, outcome }))
+    Ok(Some(Histories::Read { users, left_out, outcome }))
 }
 
 fn decoded(config: &Config, payload: &[u8]) -> Result<Event, (Reason, String)> {
@@ -177,18 +189,19 @@ fn decoded(config: &Config, payload: &[u8]) -> Result<Event, (Reason, String)> {
     }
 }
 
-/// Enters an event where its time puts it, after those of the same time, and keeps the newest.
-fn enter(history: &mut VecDeque<(Id, i64)>, event: (Id, i64), most: usize) {
+/// Enters an event where its time puts it, after those of the same time, and keeps the newest; whether one is left
+/// out for that, the oldest.
+fn enter(history: &mut VecDeque<(Id, i64)>, event: (Id, i64), most: usize) -> bool {
     let at = history.iter().rposition(|(_, ts)| *ts <= event.1).map_or(0, |at| at + 1);
-    if history.len() >= most {
-        if at == 0 {
-            return;
-        }
+    if history.len() < most {
+        history.insert(at, event);
+        return false;
+    }
+    if at > 0 {
         history.pop_front();
         history.insert(at - 1, event);
-    } else {
-        history.insert(at, event);
     }
+    true
 }
 
 #[cfg(test)]
@@ -198,10 +211,17 @@ mod tests {
     #[test]
     fn the_newest_events_are_kept_in_the_order_of_their_times() {
         let mut history = VecDeque::new();
+        let mut left_out = 0;
         for (item, ts) in [(1, 50), (2, 10), (3, 50), (4, 70), (5, 5), (6, 60)] {
-            enter(&mut history, (Id::from(item as u32), ts), 4);
+            left_out += u32::from(enter(&mut history, (Id::from(item as u32), ts), 4));
         }
+        assert_eq!(left_out, 2);
         let kept: Vec<(u64, i64)> = history.iter().map(|(id, ts)| (id.as_int().unwrap(), *ts)).collect();
         assert_eq!(kept, [(1, 50), (3, 50), (6, 60), (4, 70)]);
+    }
+
+    #[test]
+    fn an_event_takes_as_much_as_the_help_says() {
+        assert_eq!(size_of::<(Id, i64)>(), 32);
     }
 }

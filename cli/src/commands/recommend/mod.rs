@@ -65,6 +65,8 @@ struct Summary {
     /// Lines of the file that name a user once more.
     repeated: u64,
     items: u64,
+    /// Events of --events that are older than the newest of their user, as many as a job keeps.
+    older_events: u64,
 }
 
 pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
@@ -74,14 +76,16 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
     let recommender = Recommender::of(&args.snapshots.open()?)?;
     let users = args.users.as_deref().map(users).transpose()?;
     let stop = crate::stop::on_signal()?;
-    let Some(histories) = Histories::open(config, args, &stop)? else { return Err(stopped(args, 0)) };
-    let told = match &histories {
-        Histories::Read { outcome, .. } => {
+    let only: Option<HashSet<&Id>> = users.as_ref().map(|users| users.ids.iter().collect());
+    let histories = Histories::open(config, args, only.as_ref(), &stop)?;
+    let Some(histories) = histories else { return Err(stopped(args, 0)) };
+    let (told, older_events) = match &histories {
+        Histories::Read { outcome, left_out, .. } => {
             outcome.judge(args.least, "; docs/data.md lists the layouts")?;
             outcome.warn(args.least);
-            Some(outcome)
+            (Some(outcome), *left_out)
         }
-        Histories::Kept(_) => None,
+        Histories::Kept(_) => (None, 0),
     };
     let mut writer = Writer::new(unfinished, &args.output)?;
     let ends = match &users {
@@ -96,7 +100,7 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
         bar: terminal::bar(ends, "{wide_bar} {human_pos}/{human_len} users, {per_sec}, {eta} left"),
         stop: &stop,
         batch: Vec::with_capacity(AT_ONCE),
-        summary: Summary::default(),
+        summary: Summary { older_events, ..Summary::default() },
     };
     match &users {
         Some(users) => {
@@ -137,13 +141,18 @@ fn tell(
         println!("{json}");
         return;
     }
-    let Summary { users, by_model, by_popularity, unknown_users, items, .. } = summary;
+    let Summary { users, by_model, by_popularity, unknown_users, items, older_events, .. } = summary;
     let unknown =
         if *unknown_users > 0 { format!(", {unknown_users} of them unknown") } else { String::new() };
     println!(
         "{items} items for {users} users by version {version} ({by_model} by the model, {by_popularity} by \
          popularity{unknown}) to {output} in {seconds:.1} s"
     );
+    if *older_events > 0 {
+        println!(
+            "{older_events} events are older than the newest that are kept of their users, and in no history"
+        );
+    }
 }
 
 /// Users of a file.
