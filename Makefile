@@ -17,7 +17,7 @@ NODES ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up build image test chaos simulate lint setup udfs kafka kafka-stop
+.PHONY: help up build image test chaos simulate proofs lint setup udfs kafka kafka-stop
 
 help: ## this list
 	@echo "HMISR: user features, a recommendation model that learns from them as they flow, and its server."
@@ -53,6 +53,9 @@ chaos: build ## kill -9 the job 1,000 times on the embedded log and 200 on Kafka
 
 simulate: setup ## the engine under SEEDS seeds of everything that can go wrong (default 1000)
 	@HMISR_SIM_SEEDS=$(SEEDS) cargo test --release --workspace --test pipeline any_seed -- --nocapture
+
+proofs: setup ## the model check of the commit under more faults than 'make test' has: minutes, gigabytes
+	@cd proofs && cargo test --release -- --include-ignored --nocapture --test-threads=1
 
 lint: setup ## formatting and clippy; warnings are errors
 	@cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! Every run of the commit under any few faults, and the shortest run that breaks each wrong one.
 //!
-//! Counts and runs are printed: `cargo test --release -- --nocapture`.
+//! Counts and runs are printed: `cargo test --release -- --nocapture`. `make proofs` runs what is ignored too.
 
 #![allow(missing_docs, clippy::panic, reason = "a test may fail loudly")]
 
