@@ -4,6 +4,7 @@
 mod batch;
 mod error;
 mod evaluation;
+mod lesson;
 mod metrics;
 pub mod online;
 pub mod prequential;

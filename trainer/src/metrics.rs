@@ -7,6 +7,7 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry, exponential_b
 use hmisr_recommend::artifact::Manifest;
 use hmisr_stream::Registrar;
 
+use crate::online::Pass;
 use crate::prequential::Means;
 use crate::report::StepReport;
 
@@ -34,6 +35,9 @@ pub struct Metrics {
     pub(crate) seen_entries: IntGauge,
     pub(crate) seen_dropped: IntGauge,
     pub(crate) lag: IntGauge,
+    lesson_pass: IntGauge,
+    lesson_passes: IntGauge,
+    lesson_ratio: Gauge,
     pub(crate) missing_partitions: IntGauge,
     pub(crate) batch: Histogram,
     pub(crate) step_seconds: Histogram,
@@ -65,7 +69,10 @@ impl Metrics {
         let ndcg = by_ranker("hmisr_trainer_ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
         Ok(Self {
             steps: new.counter("hmisr_trainer_steps_total", "Micro-batches learnt from")?,
-            examples: new.counter("hmisr_trainer_examples_total", "Examples learnt from")?,
+            examples: new.counter(
+                "hmisr_trainer_examples_total",
+                "Examples learnt from, in each pass of a first lesson",
+            )?,
             bad_examples: new.counter(
                 "hmisr_trainer_bad_examples_total",
                 "Records that are no training example, skipped",
@@ -114,6 +121,13 @@ impl Metrics {
                 "hmisr_trainer_lag_records",
                 "Records of training-examples behind the log's known end",
             )?,
+            lesson_pass: new.gauge(
+                "hmisr_trainer_lesson_pass",
+                "Pass of the first lesson that is under way, from 1; 0 where none is",
+            )?,
+            lesson_passes: new
+                .gauge("hmisr_trainer_lesson_passes", "Passes of the first lesson that is under way")?,
+            lesson_ratio: new.float_gauge("hmisr_trainer_lesson_ratio", "Share of the pass that is done")?,
             missing_partitions: new.gauge(
                 "hmisr_trainer_missing_partitions",
                 "Partitions of training-examples that are not this trainer's",
@@ -160,6 +174,13 @@ impl Metrics {
         self.ndcg.iter().zip(ndcg).for_each(|(gauge, value)| gauge.set(value));
         self.unknown.set(rolling.unknown);
         self.catalogue.set(report.items as i64);
+    }
+
+    pub(crate) fn pass(&self, pass: Option<Pass>) {
+        let integer = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.lesson_pass.set(pass.map_or(0, |pass| integer(pass.number)));
+        self.lesson_passes.set(pass.map_or(0, |pass| integer(pass.of)));
+        self.lesson_ratio.set(pass.map_or(0.0, |pass| pass.share));
     }
 
     pub(crate) fn snapshot(&self, manifest: &Manifest) {

@@ -24,6 +24,8 @@ pub struct Settings {
     pub learning: LearningSettings,
     /// How it is evaluated before it learns.
     pub evaluation: EvaluationSettings,
+    /// What it learns first, where it begins with nothing.
+    pub lesson: LessonSettings,
     /// Examples that form a micro-batch, at most.
     pub batch_examples: usize,
     /// How long the first example of a micro-batch waits for more, milliseconds.
@@ -84,6 +86,19 @@ pub struct EvaluationSettings {
     pub sampled_scores: usize,
 }
 
+/// The first lesson of a trainer that has no version to go on from: the stages of a fit, over what the log retains
+/// when it starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LessonSettings {
+    /// Passes of HMISR's stages: coarse, fine, all. Other networks learn for their sum. Zeros: no lesson.
+    pub passes: [usize; 3],
+    /// Examples that the log must hold; with fewer there is no lesson.
+    pub min_examples: u64,
+    /// The newest examples that are learnt, at most, over all partitions; older ones are left out.
+    pub max_examples: u64,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -93,6 +108,7 @@ impl Default for Settings {
             from: None,
             learning: LearningSettings::default(),
             evaluation: EvaluationSettings::default(),
+            lesson: LessonSettings::default(),
             batch_examples: 512,
             batch_ms: 200,
             snapshot_every_s: 10,
@@ -133,6 +149,12 @@ impl Default for EvaluationSettings {
     }
 }
 
+impl Default for LessonSettings {
+    fn default() -> Self {
+        Self { passes: [2, 2, 3], min_examples: 10_000, max_examples: 10_000_000 }
+    }
+}
+
 impl Settings {
     /// Checks every value.
     ///
@@ -146,6 +168,9 @@ impl Settings {
         within("evaluation.lambda_max", evaluation.lambda_max, 0.0, 1.0)?;
         within("evaluation.rolling_examples", evaluation.rolling_examples, 1, u64::MAX)?;
         within("evaluation.sampled_scores", evaluation.sampled_scores, 1, usize::MAX)?;
+        let passes = self.lesson.passes.iter().fold(0usize, |sum, passes| sum.saturating_add(*passes));
+        within("lesson.passes", passes, 0, 1_000)?;
+        within("lesson.max_examples", self.lesson.max_examples, 1, u64::MAX)?;
         within("batch_examples", self.batch_examples, 1, 1 << 16)?;
         within("batch_ms", self.batch_ms, 1, 60_000)?;
         within("snapshot_every_s", self.snapshot_every_s, 1, 7 * 86_400)?;

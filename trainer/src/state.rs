@@ -7,6 +7,7 @@ use hmisr_recommend::Catalogue;
 use hmisr_recommend::artifact::{FittedTo, Lesson};
 
 use crate::Result;
+use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
 use crate::settings::Settings;
@@ -20,9 +21,11 @@ pub struct State {
     pub(crate) seen: Seen,
     pub(crate) prequential: Prequential,
     pub(crate) lineage: Lineage,
+    /// The first lesson, while it is under way.
+    pub(crate) lesson: Option<FirstLesson>,
     /// Optimizer steps when its moments began anew: the rate rises from there.
     pub(crate) warm_from: u64,
-    /// Examples learnt from.
+    /// Examples learnt from, once each.
     pub(crate) examples: u64,
     /// Batches learnt from.
     pub(crate) batches: u64,
@@ -60,6 +63,7 @@ impl State {
                 from: None,
                 fitted: None,
             },
+            lesson: None,
             warm_from: 0,
             examples: 0,
             batches: 0,

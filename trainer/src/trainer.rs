@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
-use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
+use hmisr_model::hmisr::{Plan, SAMPLED, Samples};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
@@ -13,6 +13,7 @@ use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
+use crate::lesson::Phase;
 use crate::prequential::{Marks, Means, Popularity, Prequential, Served};
 use crate::report::StepReport;
 use crate::served::{Question, served};
@@ -20,10 +21,6 @@ use crate::settings::Settings;
 use crate::snapshot::restore;
 use crate::state::State;
 use crate::{Error, ErrorKind, Result};
-
-/// Epochs of the last stage after which its weights stay: where an endless stream is from its
-/// beginning.
-const STEADY: usize = 10;
 
 /// The model in training. It computes on the one backend that the build chose: compiled here once,
 /// and not anew wherever a trainer is used.
@@ -72,6 +69,10 @@ impl Trainer {
         &self.state
     }
 
+    pub(crate) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
     /// The evaluation so far.
     pub fn prequential(&self) -> &Prequential {
         &self.state.prequential
@@ -85,7 +86,7 @@ impl Trainer {
     /// Evaluates the batch, then learns from it. Examples of a user must stand in order.
     ///
     /// Every example weighs 1/`batch_examples`, however few came together: a quiet stream makes
-    /// small steps, not noisy ones.
+    /// small steps, not noisy ones. In a later pass of a first lesson nothing is evaluated or counted again.
     ///
     /// # Errors
     /// [`ErrorKind::Diverged`] where a loss or gradient is not finite; the step is not applied,
@@ -101,6 +102,7 @@ impl Trainer {
     pub fn learn_and_serve(&mut self, batch: &[TrainingExample], asked: &[usize]) -> Result<StepReport> {
         let begun = Instant::now();
         let longest = self.settings.model.reach();
+        let is_first = self.state.phase().is_first;
         let mut report = StepReport {
             examples: batch.len(),
             truncated: batch.iter().filter(|example| example.history_items.len() > longest).count(),
@@ -125,7 +127,7 @@ impl Trainer {
         let begun = Instant::now();
         // Of a catalogue too large to rank each, those that are ranked.
         let asked: Vec<usize> =
-            asked.iter().copied().filter(|example| example.is_multiple_of(evaluation.stride)).collect();
+            asked.iter().copied().filter(|at| is_first && at.is_multiple_of(evaluation.stride)).collect();
         let served = self.served(batch, &prepared, &evaluation, &asked)?;
         report.times.served += begun.elapsed();
         let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
@@ -135,7 +137,7 @@ impl Trainer {
             self.apply(gradients, &mut report)?;
         }
         for (example, target) in batch.iter().zip(&prepared.targets) {
-            if is_target(example) {
+            if is_first && is_target(example) {
                 self.state.catalogue.count(*target);
             }
         }
@@ -146,10 +148,10 @@ impl Trainer {
         }
         let rolling = self.settings.evaluation.rolling_examples;
         report.ranked = evaluation.ranked.into_iter().flatten().collect();
-        report.not_ranked = batch.len() - report.ranked.len();
+        report.not_ranked = if is_first { batch.len() - report.ranked.len() } else { 0 };
         self.state.prequential.add(&report.ranked, report.not_ranked as u64, rolling);
         self.state.seen.settle(prepared.users.iter(), self.settings.evaluation.seen_entries);
-        self.state.examples += batch.len() as u64;
+        self.state.examples += if is_first { batch.len() as u64 } else { 0 };
         self.state.batches += 1;
         report.step = self.state.parameters.step;
         report.items = self.state.catalogue.len();
@@ -185,6 +187,7 @@ impl Trainer {
     /// Gives rows to new items, in the order of their sight, and notes what was seen.
     fn prepare(&mut self, batch: &[TrainingExample]) -> Prepared {
         let mut prepared = Prepared::default();
+        let notes = self.settings.evaluation.filter_seen && self.state.phase().is_first;
         let State { catalogue, table, seen, .. } = &mut self.state;
         let mut admit = |id: Id, category: &dyn Fn() -> Id| {
             let row = catalogue.admit(&id, || vec![category()]);
@@ -200,7 +203,7 @@ impl Trainer {
             let target = admit(example.item.id(), &|| example.category.id());
             let user = example.user.id();
             let position = example.features.events.max(history.len() as u64);
-            prepared.seen.push(match self.settings.evaluation.filter_seen {
+            prepared.seen.push(match notes {
                 true => seen.note(&user, position, &history, target),
                 false => 0..0,
             });
@@ -230,8 +233,9 @@ impl Trainer {
         let learning = &self.settings.learning;
         let whole = self.state.table.len() <= learning.full_softmax_items;
         let hmisr = &self.settings.model.hmisr;
+        let Phase { stage, epoch, is_first } = self.state.phase();
         let plan = match self.settings.model.architecture.is_staged() {
-            true => Plan::new(Stage::All, STEADY, &hmisr.losses),
+            true => Plan::new(stage, epoch, &hmisr.losses),
             false => Plan::next_item(),
         };
         let State { parameters, table, catalogue, seen, batches, .. } = &self.state;
@@ -275,7 +279,7 @@ impl Trainer {
                 let seen = seen.rows(&prepared.users[example], prepared.seen[example].clone());
                 evaluation.rank(example, targets.rows[nth], scores, seen, marks);
             };
-            let wants = |nth: usize| examples[nth].is_multiple_of(stride);
+            let wants = |nth: usize| is_first && examples[nth].is_multiple_of(stride);
             let observer = Observer { wants: &wants, show: &mut show };
             learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(observer))?;
         }
@@ -313,14 +317,22 @@ impl Trainer {
         let clipped =
             if clip > 0.0 && report.gradient_norm > clip { clip / report.gradient_norm } else { 1.0 };
         let scale = (weight * clipped) as f32;
+        let stage = self.state.phase().stage;
         let State { parameters, table, warm_from, lineage, .. } = &mut self.state;
         // Moments that began anew are as unsure as a new model's.
         let since = step.saturating_sub(*warm_from);
         let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
-        if since >= UNLEARNED_STEPS {
-            lineage.stage = Stage::All;
+        // A second level that a lesson has begun has nothing to say at first.
+        let began = match lineage.lessons.is_empty() {
+            true => *warm_from,
+            false => lineage.diversity_from.max(*warm_from),
+        };
+        if step.saturating_sub(began) >= UNLEARNED_STEPS {
+            lineage.stage = stage;
         }
-        parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &|_| false);
+        let is_hmisr = self.settings.model.architecture == Architecture::Hmisr;
+        let frozen = |name: &str| is_hmisr && stage.freezes(name);
+        parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &frozen);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             table.update(&self.adam, learning.table_rate, *row, scale, gradient);
         }

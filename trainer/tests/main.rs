@@ -3,6 +3,7 @@
 mod common;
 mod deterministic;
 mod learns;
+mod lesson;
 mod migrate;
 mod online_loop;
 mod refusals;

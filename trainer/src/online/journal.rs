@@ -14,6 +14,7 @@ use hmisr_recommend::artifact::Manifest;
 use hmisr_recommend::plain;
 use serde::{Deserialize, Serialize};
 
+use crate::lesson::FirstLesson;
 use crate::{Error, ErrorKind, Result};
 
 /// The longest journal that is read, bytes: some million batches.
@@ -46,6 +47,9 @@ impl From<&Manifest> for Base {
 #[serde(deny_unknown_fields)]
 struct Header {
     after: Base,
+    /// The first lesson that its batches are of. A version that was published in it says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lesson: Option<FirstLesson>,
 }
 
 /// The open journal.
@@ -53,6 +57,8 @@ struct Header {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// The first lesson that began before any version was published.
+    pub(crate) lesson: Option<FirstLesson>,
 }
 
 impl Journal {
@@ -82,7 +88,7 @@ impl Journal {
             Some(header) => header.after == base,
             None => whole > 0,
         };
-        let mut journal = Self { path: path.clone(), file };
+        let mut journal = Self { path: path.clone(), file, lesson: None };
         if !is_own {
             if whole > 0 {
                 tracing::warn!(journal = %path.display(), ?header, ?base, "the journal follows another version: emptied");
@@ -90,7 +96,8 @@ impl Journal {
             journal.clear(base)?;
             return Ok((journal, Vec::new()));
         }
-        if header.is_some() {
+        if let Some(header) = header {
+            journal.lesson = header.lesson;
             lines.next();
         }
         let mut entries: Vec<Entry> = Vec::new();
@@ -114,9 +121,20 @@ impl Journal {
 
     /// Empties it: the version `base` holds all of it.
     pub(crate) fn clear(&mut self, base: Base) -> Result<()> {
+        self.empty(Header { after: base, lesson: None })
+    }
+
+    /// Empties it: a lesson begins, and nothing is published yet.
+    pub(crate) fn begin(&mut self, lesson: FirstLesson) -> Result<()> {
+        self.empty(Header { after: Base::default(), lesson: Some(lesson) })
+    }
+
+    fn empty(&mut self, header: Header) -> Result<()> {
         let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         cleared.map_err(|error| Error::io("truncate", &self.path, error))?;
-        self.write(&Header { after: base })
+        self.write(&header)?;
+        self.lesson = header.lesson;
+        Ok(())
     }
 
     fn write(&mut self, line: &impl Serialize) -> Result<()> {

@@ -3,11 +3,13 @@
 
 mod alone;
 mod journal;
+mod lesson;
 mod progress;
 mod publish;
 mod queue;
 mod run;
 
 pub use alone::{Alone, alone};
-pub use progress::{Progress, View};
+pub use lesson::has_lesson;
+pub use progress::{Pass, Progress, View};
 pub use run::{Summary, run};

@@ -1,7 +1,10 @@
 //! What other threads may see of the loop.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hmisr_model::hmisr::Stage;
 
 use crate::prequential::Means;
 
@@ -12,10 +15,12 @@ pub struct Progress(Mutex<View>);
 /// How far the loop is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
-    /// Examples learnt from, over all runs.
+    /// Examples learnt from, once each, over all runs.
     pub examples: u64,
     /// Of those, what the version had learnt from that this run went on from; 0 where there was none.
     pub learnt_before: u64,
+    /// Examples learnt from in this run, in each pass of a first lesson.
+    pub taken: u64,
     /// Optimizer steps, over all runs.
     pub step: u64,
     /// Mean cross-entropy of the newest batch before learning from it, nats.
@@ -32,6 +37,8 @@ pub struct View {
     pub bad_examples: u64,
     /// Whether journalled batches are being learnt again.
     pub replaying: bool,
+    /// The pass of the first lesson that is under way.
+    pub lesson: Option<Pass>,
     /// Next offset per partition: all before it was learnt from.
     pub positions: BTreeMap<i32, i64>,
     /// Newest published version; 0 before the first.
@@ -40,6 +47,26 @@ pub struct View {
     pub snapshot_ms: i64,
     /// Next offset per partition in the newest version.
     pub snapshot_offsets: BTreeMap<i32, i64>,
+}
+
+/// A pass of the first lesson.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pass {
+    /// Which, from 1.
+    pub number: usize,
+    /// Passes in all.
+    pub of: usize,
+    /// What it learns.
+    pub stage: Stage,
+    /// Share of it that is done, 0 to 1.
+    pub share: f64,
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, of, share, .. } = self;
+        write!(f, "first lesson, pass {number} of {of}, {:.0} %", share * 100.0)
+    }
 }
 
 impl Progress {

@@ -1,5 +1,6 @@
 //! Publishing a snapshot, and telling others of it.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use hmisr_recommend::artifact::{Manifest, Topic};
@@ -26,15 +27,23 @@ impl<S: Source> Loop<'_, S> {
 
     /// Publishes what was learnt since the last snapshot, if anything was.
     pub(super) fn publish(&mut self) -> Result<()> {
-        let state = self.trainer.state();
-        if state.batches == self.published.0 || !self.replay.is_empty() {
+        if self.trainer.state().batches == self.published.0 || !self.replay.is_empty() {
             return Ok(());
         }
+        self.publish_now()
+    }
+
+    /// Publishes, whatever was learnt since. The journal's batches must all be.
+    pub(super) fn publish_now(&mut self) -> Result<()> {
         let begun = Instant::now();
+        let (offsets, needed) = (self.learnt(), self.needed());
+        if let Some(lesson) = &mut self.trainer.state_mut().lesson {
+            lesson.positions.clone_from(&self.queue.positions);
+        }
+        let state = self.trainer.state();
         let topic = self.source.topic();
         let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
         let name = topic.name.clone();
-        let offsets = self.queue.positions.clone();
         let settings = self.trainer.settings();
         let manifest =
             publish(state, Context { settings, shown: None, topic: Some(topic), offsets, loss: self.loss })?;
@@ -50,7 +59,7 @@ impl<S: Source> Loop<'_, S> {
         });
         let group = self.source.group();
         let Some(sink) = self.sink.as_deref_mut() else { return Ok(()) };
-        match announce(sink, &group, &name, &manifest) {
+        match announce(sink, &group, &name, &manifest, &needed) {
             Ok(()) => Ok(()),
             Err(failed) if matches!(failed.kind(), ErrorKind::Aborted | ErrorKind::Unavailable) => {
                 self.metrics.announce_failures.inc();
@@ -63,7 +72,7 @@ impl<S: Source> Loop<'_, S> {
 }
 
 /// Sends the announcement and the group's offsets in one transaction. The snapshot on disk is the
-/// truth; the offsets tell lag tools and retention how far it reads.
+/// truth; the offsets tell lag tools and retention what is still `needed`.
 ///
 /// # Errors
 /// As the sink's; the transaction is aborted where it can be.
@@ -72,9 +81,10 @@ fn announce<G>(
     group: &G,
     read: &str,
     manifest: &Manifest,
+    needed: &BTreeMap<i32, i64>,
 ) -> hmisr_stream::Result<()> {
     sink.begin()?;
-    let sent = fill(sink, group, read, manifest).and_then(|()| sink.commit());
+    let sent = fill(sink, group, read, manifest, needed).and_then(|()| sink.commit());
     if let Err(error) = sent {
         // After an unknown outcome, or when fenced, there is nothing left to abort.
         if !matches!(error.kind(), ErrorKind::UnknownOutcome | ErrorKind::Fenced) {
@@ -90,6 +100,7 @@ fn fill<G>(
     group: &G,
     read: &str,
     manifest: &Manifest,
+    needed: &BTreeMap<i32, i64>,
 ) -> hmisr_stream::Result<()> {
     let announcement = SnapshotAnnouncement {
         version: manifest.version,
@@ -107,7 +118,6 @@ fn fill<G>(
         payload: Some(payload),
         headers: Vec::new(),
     })?;
-    let offsets: Vec<(i32, i64)> =
-        manifest.offsets.iter().map(|(partition, next)| (*partition, *next)).collect();
+    let offsets: Vec<(i32, i64)> = needed.iter().map(|(partition, next)| (*partition, *next)).collect();
     sink.send_offsets(group, read, &offsets)
 }

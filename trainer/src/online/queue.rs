@@ -42,6 +42,12 @@ impl Queue {
         self.len
     }
 
+    /// The offset after the last that was read of a partition; none where it is not yet read from.
+    pub(super) fn next(&self, partition: i32) -> Option<i64> {
+        let last = self.partitions.get(&partition).and_then(VecDeque::back).map(|(last, _)| last + 1);
+        last.or_else(|| self.positions.get(&partition).copied())
+    }
+
     /// Appends a record. An error tells why it is no example; it keeps its place all the same, so
     /// that batches are formed alike with and without it.
     pub(super) fn push(&mut self, record: Record) -> Result<(), String> {

@@ -54,6 +54,9 @@ pub struct Summary {
 /// time ([`FolderLock`](hmisr_recommend::artifact::FolderLock)), and read a topic ([`alone`](super::alone)). With a `sink`, each snapshot is announced on `model-snapshots` together with the group's
 /// offsets; an announcement that is refused for now is counted, and the next one brings it.
 ///
+/// Without a version it begins with a lesson over what the log holds
+/// ([`LessonSettings`](crate::settings::LessonSettings)), where that is enough for one.
+///
 /// # Errors
 /// A snapshot, journal or offset that does not fit names its remedy. A sink whose outcome is
 /// unknown, or a non-finite loss, ends the run; a new run goes on from the last snapshot.
@@ -73,6 +76,7 @@ pub fn run<'a, S: Source>(
         if looped.replay.is_empty() && looped.is_due() {
             looped.learn_new()?;
         }
+        looped.pass_on()?;
         looped.publish_if_due()?;
         if looped.shown.elapsed() >= SHOW {
             looped.show();
@@ -100,6 +104,14 @@ pub(super) struct Loop<'a, S: Source> {
     pub(super) gained: Vec<i32>,
     /// All that are this reader's.
     pub(super) owned: BTreeSet<i32>,
+    /// Whether it is still to be seen what the log holds for a first lesson.
+    pub(super) is_undecided: bool,
+    /// Partitions that were read past the end of the lesson's pass.
+    pub(super) passed: BTreeSet<i32>,
+    /// Batches learnt before the pass; 0 where it began before this run.
+    pub(super) pass_began: u64,
+    /// Examples learnt from in this run.
+    pub(super) taken: u64,
     /// When the oldest record of the queue came.
     pub(super) waiting_since: Option<Instant>,
     /// When progress was last shown.
@@ -139,6 +151,9 @@ impl<'a, S: Source> Loop<'a, S> {
                 });
                 let Restored { mut state, settings, bound, is_whole } = restore(&artifact, settings)?;
                 base = manifest.into();
+                if let Some(lesson) = &state.lesson {
+                    queue.positions.clone_from(&lesson.positions);
+                }
                 if !is_newest {
                     state.lineage.from = Some(manifest.version);
                 }
@@ -157,6 +172,9 @@ impl<'a, S: Source> Loop<'a, S> {
         };
         let (journal, replay) = Journal::open(&settings.folder, base, trainer.state().batches)?;
         let published = (trainer.state().batches, trainer.state().examples, Instant::now());
+        let begun_before = journal.lesson.clone();
+        // Batches that were learnt without a lesson stay without one.
+        let is_undecided = version == 0 && begun_before.is_none() && replay.is_empty();
         let mut looped = Self {
             source,
             sink,
@@ -168,12 +186,20 @@ impl<'a, S: Source> Loop<'a, S> {
             replay: replay.into(),
             gained: Vec::new(),
             owned: BTreeSet::new(),
+            is_undecided,
+            passed: BTreeSet::new(),
+            pass_began: 0,
+            taken: 0,
             waiting_since: None,
             shown: Instant::now(),
             published,
             version,
             loss,
         };
+        match begun_before {
+            Some(lesson) => looped.take_up(lesson),
+            None => looped.tell_pass(),
+        }
         looped.show();
         Ok(looped)
     }
@@ -193,7 +219,12 @@ impl<'a, S: Source> Loop<'a, S> {
         if room == 0 {
             return Ok(());
         }
-        match self.source.poll(Limits { records: room, bytes: POLL_BYTES }, wait) {
+        let polled = self.source.poll(Limits { records: room, bytes: POLL_BYTES }, wait);
+        let polled = polled.map(|polled| match polled {
+            Polled::Records(records) => Polled::Records(self.of_pass(records)),
+            changed => changed,
+        });
+        match polled {
             Ok(Polled::Records(records)) if records.is_empty() => {
                 // Nothing is learnt past what cannot be read: it is no example that may be left out unseen.
                 if let Some(stuck) = self.source.condition().stuck.into_iter().next() {
@@ -210,12 +241,36 @@ impl<'a, S: Source> Loop<'a, S> {
             Ok(Polled::Revoked(partitions)) => {
                 self.owned.retain(|partition| !partitions.contains(partition));
                 self.gained.retain(|partition| !partitions.contains(partition));
+                self.passed.retain(|partition| !partitions.contains(partition));
                 partitions.into_iter().for_each(|partition| self.queue.revoke(partition));
                 if self.queue.len() == 0 {
                     self.waiting_since = None;
                 }
             }
+            Err(failed) if self.may_go_on_after(&failed) => {
+                warn!(error = %failed, "the log has lost what the first lesson reads: it goes on with what is there");
+                self.gained = self.owned.iter().copied().collect();
+                self.waiting_since = None;
+                std::thread::sleep(PAUSE);
+            }
             Err(failed) => return pause_if_unavailable(failed.into()),
+        }
+        self.assign_gained()
+    }
+
+    /// Whether retention has overtaken a lesson, which needs no example but those that there are.
+    fn may_go_on_after(&self, failed: &hmisr_stream::Error) -> bool {
+        let is_in_lesson = self.trainer.state().lesson.is_some() && self.replay.is_empty();
+        failed.kind() == hmisr_stream::ErrorKind::OffsetOutOfRange && is_in_lesson
+    }
+
+    /// Starts the partitions that were gained, or are to be read from another place.
+    pub(super) fn assign_gained(&mut self) -> Result<()> {
+        if self.is_undecided
+            && !self.gained.is_empty()
+            && let Err(failed) = self.decide()
+        {
+            return pause_if_unavailable(failed);
         }
         while let Some(partition) = self.gained.last().copied() {
             if let Err(failed) = self.assign(partition) {
@@ -229,7 +284,10 @@ impl<'a, S: Source> Loop<'a, S> {
     fn push(&mut self, records: Vec<Record>) {
         for record in records {
             let (partition, offset) = (record.partition, record.offset);
-            if let Err(problem) = self.queue.push(record) {
+            let is_first = self.trainer.state().phase().is_first;
+            if let Err(problem) = self.queue.push(record)
+                && is_first
+            {
                 self.metrics.bad_examples.inc();
                 self.progress.update(|view| view.bad_examples += 1);
                 error!(partition, offset, problem, "a record is no training example; skipped");
@@ -241,17 +299,19 @@ impl<'a, S: Source> Loop<'a, S> {
     /// Starts a partition where the model's knowledge of it ends.
     fn assign(&mut self, partition: i32) -> Result<()> {
         self.queue.revoke(partition);
+        self.passed.remove(&partition);
         let (begin, end) = self.source.bounds(partition)?;
         let position = self.queue.positions.get(&partition).copied();
         let settings = self.trainer.settings();
+        let pass_end = self.trainer.state().lesson.as_ref().and_then(|lesson| lesson.end(partition));
+        let may_skip = settings.skip_lost_examples || pass_end.is_some();
         let start = match position {
             None => begin,
             Some(position) if (begin..=end).contains(&position) => position,
-            Some(position) if position < begin && settings.skip_lost_examples && self.replay.is_empty() => {
-                begin
-            }
+            Some(position) if position < begin && may_skip && self.replay.is_empty() => begin,
             Some(position) => {
                 let remedy = match position < begin {
+                    true if may_skip => "remove the journal there to go on from the snapshot alone",
                     true => "set skip_lost_examples to go on without them, or keep the log longer",
                     false => "give another `folder` where the topic was made anew, to learn from its start",
                 };
@@ -266,21 +326,32 @@ impl<'a, S: Source> Loop<'a, S> {
             }
         };
         self.source.seek(partition, start)?;
-        self.queue.positions.insert(partition, start);
+        let next = pass_end.map_or(start, |end| start.min(end));
+        self.queue.positions.insert(partition, next);
         // A partition that the snapshot does not know should have been read from offset 0.
-        let wanted = position.unwrap_or(0);
-        if let Some(lost) = u64::try_from(start - wanted).ok().filter(|lost| *lost > 0) {
-            warn!(
-                partition,
-                wanted,
-                begin,
-                lost,
-                "the log no longer holds these offsets: their examples are lost to the model"
-            );
-            self.metrics.lost_examples.inc_by(lost);
-        }
+        self.lost(partition, position.unwrap_or(0), next);
         self.show();
         Ok(())
+    }
+
+    /// Tells of the offsets from `wanted` to `begin`, where there are any: the log no longer holds them.
+    pub(super) fn lost(&self, partition: i32, wanted: i64, begin: i64) {
+        let Some(lost) = u64::try_from(begin - wanted).ok().filter(|lost| *lost > 0) else { return };
+        if !self.trainer.state().phase().is_first {
+            warn!(
+                partition,
+                wanted, begin, lost, "the log no longer holds these offsets: the lesson goes on without"
+            );
+            return;
+        }
+        warn!(
+            partition,
+            wanted,
+            begin,
+            lost,
+            "the log no longer holds these offsets: their examples are lost to the model"
+        );
+        self.metrics.lost_examples.inc_by(lost);
     }
 
     /// Learns again what the journal says and the queue holds.
@@ -318,7 +389,8 @@ impl<'a, S: Source> Loop<'a, S> {
         let settings = self.trainer.settings();
         let waited =
             self.waiting_since.is_some_and(|since| since.elapsed().as_millis() >= settings.batch_ms.into());
-        self.queue.len() >= settings.batch_examples || (waited && self.queue.len() > 0)
+        let is_rest = || waited || self.is_read_through();
+        self.queue.len() >= settings.batch_examples || (self.queue.len() > 0 && is_rest())
     }
 
     fn learn_new(&mut self) -> Result<()> {
@@ -332,10 +404,14 @@ impl<'a, S: Source> Loop<'a, S> {
         self.waiting_since = (self.queue.len() > 0).then(Instant::now);
         let begun = Instant::now();
         let report = self.trainer.learn_and_serve(&batch.examples, &batch.asked)?;
-        for user in &batch.forgotten {
-            self.trainer.forget(user);
+        self.taken += batch.examples.len() as u64;
+        // In a later pass the user may have begun anew since.
+        if self.trainer.state().phase().is_first {
+            for user in &batch.forgotten {
+                self.trainer.forget(user);
+            }
+            self.metrics.tombstones.inc_by(batch.forgotten.len() as u64);
         }
-        self.metrics.tombstones.inc_by(batch.forgotten.len() as u64);
         self.metrics.step_seconds.observe(begun.elapsed().as_secs_f64());
         self.metrics.step(&report, &self.trainer.rolling());
         let seen = &self.trainer.state().seen;
@@ -350,16 +426,17 @@ impl<'a, S: Source> Loop<'a, S> {
 
     /// Records behind the known ends; none where one is not known, or a partition not yet read.
     fn lag(&self) -> Option<u64> {
-        if (self.queue.positions.len() as i64) < i64::from(self.source.topic().partitions) {
+        let learnt = self.learnt();
+        if (learnt.len() as i64) < i64::from(self.source.topic().partitions) {
             return None;
         }
         let behind = |(partition, position): (&i32, &i64)| {
             self.source.known_end(*partition).map(|end| u64::try_from(end - position).unwrap_or(0))
         };
-        self.queue.positions.iter().map(behind).sum()
+        learnt.iter().map(behind).sum()
     }
 
-    fn show(&mut self) {
+    pub(super) fn show(&mut self) {
         self.shown = Instant::now();
         let lag = self.lag();
         if let Some(lag) = lag {
@@ -367,9 +444,12 @@ impl<'a, S: Source> Loop<'a, S> {
         }
         let missing = i64::from(self.source.topic().partitions) - self.owned.len() as i64;
         self.metrics.missing_partitions.set(missing);
+        let (pass, positions) = (self.pass(), self.learnt());
+        self.metrics.pass(pass);
         let state = self.trainer.state();
         self.progress.update(|view| {
             view.examples = state.examples;
+            view.taken = self.taken;
             view.step = state.parameters.step;
             view.loss = self.loss;
             view.rolling = state.prequential.rolling();
@@ -377,7 +457,8 @@ impl<'a, S: Source> Loop<'a, S> {
             view.items = state.catalogue.len() as u64;
             view.lag = lag;
             view.replaying = !self.replay.is_empty();
-            view.positions.clone_from(&self.queue.positions);
+            view.lesson = pass;
+            view.positions = positions;
         });
     }
 

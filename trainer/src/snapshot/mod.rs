@@ -4,7 +4,7 @@
 //! root/
 //!   journal                   which offsets form which batch since the newest version (see `online`)
 //!   v00000012/                a version as `hmisr_recommend::artifact` describes it; attached:
-//!     trainer.json            settings, counters and the evaluation
+//!     trainer.json            settings, counters, the evaluation, and how far a first lesson is
 //!     optimizer.safetensors   moments and step counts
 //!     seen.bin                what each user has seen
 //! ```

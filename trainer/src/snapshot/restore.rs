@@ -71,6 +71,7 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
         state.seen.clock = kept.seen_clock;
         state.seen.dropped = kept.seen_dropped;
         state.prequential = kept.prequential;
+        state.lesson = kept.lesson;
     }
     let (first, second, steps) = table;
     let table = Table::from_parts(width, model.seed, &items, &first, &second, steps);

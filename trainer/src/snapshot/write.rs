@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seen;
 use crate::Result;
+use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::settings::Settings;
 use crate::state::State;
@@ -37,6 +38,9 @@ pub(super) struct Kept {
     /// Optimizer steps when its moments began anew.
     #[serde(default)]
     pub(super) warm_from: u64,
+    /// The first lesson, while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lesson: Option<FirstLesson>,
     pub(super) prequential: Prequential,
 }
 
@@ -77,6 +81,7 @@ pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
         seen_clock: state.seen.clock,
         seen_dropped: state.seen.dropped,
         warm_from: state.warm_from,
+        lesson: state.lesson.clone(),
         prequential: state.prequential.clone(),
     };
     let attached = [

@@ -1,7 +1,7 @@
 //! Users with known habits, and a source and sink in memory.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -81,6 +81,14 @@ pub fn record(partition: i32, offset: i64, payload: Option<Vec<u8>>) -> Record {
     Record { partition, offset, timestamp_ms: -1, key: Some(b"1".to_vec()), payload, headers: Vec::new() }
 }
 
+/// What happens to a log in memory.
+pub enum Change {
+    /// These records come, by partition.
+    Come(Vec<Vec<Record>>),
+    /// Retention takes the oldest records of each partition, so many.
+    Go(usize),
+}
+
 /// A source over logs in memory.
 pub struct Memory {
     topic: TopicInfo,
@@ -96,6 +104,10 @@ pub struct Memory {
     /// Offsets of a transaction's marker behind each log's last record, known as part of the log
     /// until a poll has read over them.
     pub markers: i64,
+    /// What happens once so many records were read.
+    pub changes: VecDeque<(usize, Change)>,
+    /// Records that were read.
+    read: usize,
     /// Raised when everything was read, so that the loop ends.
     at_end: Arc<AtomicBool>,
 }
@@ -114,8 +126,15 @@ impl Memory {
             dies_after,
             unreachable: 0,
             markers: 0,
+            changes: VecDeque::new(),
+            read: 0,
             at_end,
         }
+    }
+
+    pub fn then(mut self, read: usize, change: Change) -> Self {
+        self.changes.push_back((read, change));
+        self
     }
 
     pub fn named(mut self, name: &str, id: &str) -> Self {
@@ -135,6 +154,20 @@ impl Memory {
         }
         self.unreachable -= 1;
         Err(Error::new(ErrorKind::Unavailable, "no route to the log"))
+    }
+
+    fn change(&mut self) {
+        while self.changes.front().is_some_and(|(read, _)| *read <= self.read) {
+            match self.changes.pop_front() {
+                Some((_, Change::Come(records))) => {
+                    self.logs.iter_mut().zip(records).for_each(|(log, records)| log.extend(records));
+                }
+                Some((_, Change::Go(records))) => {
+                    self.logs.iter_mut().for_each(|log| drop(log.drain(..records.min(log.len()))));
+                }
+                None => {}
+            }
+        }
     }
 
     fn random(&mut self) -> usize {
@@ -169,11 +202,15 @@ impl Source for Memory {
         if self.dies_after == Some(0) {
             return Err(Error::new(ErrorKind::Corrupt, "killed"));
         }
+        self.change();
+        let begin = |partition: i32| self.logs[partition as usize].first().map_or(0, |first| first.offset);
+        if self.positions.iter().any(|(partition, position)| *position < begin(*partition)) {
+            return Err(Error::new(ErrorKind::OffsetOutOfRange, "the log begins later"));
+        }
         let open: Vec<i32> =
             self.positions.iter().filter(|(p, at)| **at < self.end(**p)).map(|(p, _)| *p).collect();
         if open.is_empty() {
-            self.markers = 0;
-            let sought = self.positions.len() == self.logs.len();
+            let sought = self.positions.len() == self.logs.len() && std::mem::take(&mut self.markers) == 0;
             self.at_end.store(sought, std::sync::atomic::Ordering::Relaxed);
             return Ok(Polled::Records(Vec::new()));
         }
@@ -187,6 +224,7 @@ impl Source for Memory {
         let log = &self.logs[partition as usize];
         let records: Vec<Record> =
             log.iter().filter(|record| record.offset >= position).take(most).cloned().collect();
+        self.read += records.len();
         if let Some(last) = records.last() {
             self.positions.insert(partition, last.offset + 1);
         }
@@ -205,7 +243,7 @@ impl Source for Memory {
     fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
         self.reach()?;
         let first = self.logs[partition as usize].first().map_or(0, |first| first.offset);
-        Ok((first, self.end(partition)))
+        Ok((first, self.end(partition) + self.markers))
     }
 
     fn commit(&mut self, _: &[(i32, i64)]) -> Result<()> {
