@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
-use hmisr_recommend::artifact::FolderLock;
+use hmisr_recommend::artifact::{FolderLock, latest_version};
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
 use hmisr_stream::kafka::GroupProtocol;
 use hmisr_stream::{Delivery, Transport};
-use hmisr_trainer::online::{Progress, Summary, alone};
+use hmisr_trainer::online::{Progress, Summary, alone, has_lesson};
 use hmisr_trainer::snapshot::resolved;
 use prometheus::Registry;
 
@@ -122,12 +122,16 @@ pub fn start<T: Transport>(
     registry: &Registry,
     stop: Arc<AtomicBool>,
 ) -> Result<Training, Failure> {
-    let settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
+    let mut settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
     let device = hmisr_trainer::backend::device()?;
     // First of all: a second trainer must disturb nothing of the first.
     let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
-    let source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
+    let mut source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
+    // What the other parts of this process write from now on makes no lesson.
+    if latest_version(folder)?.is_none() && !has_lesson(&settings, &mut source)? {
+        settings.lesson.passes = [0; 3];
+    }
     let session = match config.kafka.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
         GroupProtocol::Consumer => BROKERS_SESSION,

@@ -316,7 +316,7 @@ impl<T: EventLog> Up<T> {
             return Ok(false);
         }
         let trained = self.training.progress.view();
-        if trained.lag.is_some_and(|lag| lag > 0) || trained.replaying {
+        if trained.lag.is_some_and(|lag| lag > 0) || trained.replaying || trained.lesson.is_some() {
             return Ok(false);
         }
         Ok(self.transport.is_read(topic::TRAINING_EXAMPLES, &trained.positions)?)

@@ -41,7 +41,7 @@ impl Status {
     ) {
         let view = training.view();
         let events = self.events.per_second(job.applied());
-        let examples = self.examples.per_second(view.examples);
+        let examples = self.examples.per_second(view.taken);
         let lines = Lines { feed, job, view: &view, serving: slot.version(), events, examples };
         match &self.block {
             Some(block) => block.show(layout(&lines.rows(&self.address), block.size())),
@@ -95,6 +95,11 @@ impl Lines<'_> {
         self.view.lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string())
     }
 
+    /// What the trainer does beside following the stream.
+    fn lesson(&self) -> String {
+        self.view.lesson.map_or_else(String::new, |pass| format!("{pass}; "))
+    }
+
     fn rows(&self, address: &str) -> Vec<Row> {
         let Self { job, view, events, examples, .. } = self;
         let row = |label, text| Row { label, text };
@@ -113,7 +118,8 @@ impl Lines<'_> {
             row(
                 "training",
                 format!(
-                    "{examples:>8.0}/s   lag {}, loss {:.3}, {} items",
+                    "{examples:>8.0}/s   {}lag {}, loss {:.3}, {} items",
+                    self.lesson(),
                     self.lag(),
                     view.loss,
                     view.items
@@ -139,11 +145,12 @@ impl Lines<'_> {
         let Self { job, view, events, examples, .. } = self;
         format!(
             "events {events:.0}/s (fed {}), lag {}, commit {:.1} ms, dead letters {}; examples {examples:.0}/s, \
-             lag {}, loss {:.3}, HR@10 {:.4} (popularity {:.4}); snapshot {}, serving {}",
+             {}lag {}, loss {:.3}, HR@10 {:.4} (popularity {:.4}); snapshot {}, serving {}",
             self.fed(),
             job.lag(),
             job.commit_time().as_secs_f64() * 1e3,
             job.dead_letters(),
+            self.lesson(),
             self.lag(),
             view.loss,
             view.rolling.model_hr,

@@ -23,7 +23,7 @@ const MODEL: (&str, &[&str]) = ("ranker", &["model"]);
 const POPULARITY: (&str, &[&str]) = ("ranker", &["popularity"]);
 
 /// What is sampled.
-pub(super) const SERIES: [Series; 20] = [
+pub(super) const SERIES: [Series; 23] = [
     of("fed", "hmisr_feed_events_total", &[]),
     of("events", "hmisr_pipeline_events_total", &[]),
     of("features", "hmisr_pipeline_features_total", &[]),
@@ -33,6 +33,9 @@ pub(super) const SERIES: [Series; 20] = [
     of("steps", STEPS, &[]),
     of("learnt", "hmisr_trainer_examples_total", &[]),
     learnt("training_lag", "hmisr_trainer_lag_records", &[]),
+    of("lesson_pass", "hmisr_trainer_lesson_pass", &[]),
+    of("lesson_passes", "hmisr_trainer_lesson_passes", &[]),
+    of("lesson_share", "hmisr_trainer_lesson_ratio", &[]),
     learnt("loss", "hmisr_trainer_loss_nats", &[]),
     learnt("hr10", "hmisr_trainer_hr10_ratio", &[MODEL]),
     learnt("hr10_popularity", "hmisr_trainer_hr10_ratio", &[POPULARITY]),

@@ -33,6 +33,7 @@ const PARTS = [
     elsewhere: "The trainer runs in another process.",
     hero: (history) => [pace(history.pace("learnt")), "examples/s"],
     facts: (history) => [
+      ...lesson(history),
       ["steps", `${pace(history.pace("steps"))}/s`],
       ["lag", history.last("training_lag") === null ? "–" : `${count(history.last("training_lag"))} records`],
       ["loss", history.last("loss")?.toFixed(3) ?? "–"],
@@ -64,6 +65,14 @@ const PARTS = [
     ],
   },
 ];
+
+/** Where a first lesson is; nothing where none is under way. */
+function lesson(history) {
+  const pass = history.last("lesson_pass");
+  if (!pass) return [];
+  const share = Math.round(history.last("lesson_share") * 100);
+  return [["first lesson", `pass ${pass} of ${history.last("lesson_passes")}, ${share} %`]];
+}
 
 /** Draws the flow; the function returned brings it up to date. */
 export function flow() {
