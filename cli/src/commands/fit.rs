@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use hmisr_model::{Architecture, backend};
@@ -51,9 +52,9 @@ pub struct FitArgs {
     pub json: bool,
 }
 
-/// The last line.
+/// How a fit ended: the last line.
 #[derive(Debug, Serialize)]
-struct Ended<'a> {
+pub struct Ended<'a> {
     outcome: &'a str,
     model: &'a str,
     seed: u64,
@@ -67,15 +68,26 @@ struct Ended<'a> {
     run: String,
     /// The version that was published.
     #[serde(skip_serializing_if = "Option::is_none")]
-    published: Option<u64>,
+    pub published: Option<u64>,
     /// How the data were understood.
-    reading: &'a hmisr_datasets::Summary,
+    reading: hmisr_datasets::Summary,
 }
 
 pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     // A GPU that is not there is found out before the data are read.
     backend::device()?;
     let stop = stop::on_signal()?;
+    let ended = fit(&args, set, &stop)?;
+    print(args.json, &ended)?;
+    if !args.json {
+        tell(&ended, &args);
+    }
+    Ok(())
+}
+
+/// Fits, asks and publishes as the arguments say, or stops in between where it is asked to. On standard output
+/// stand the epochs alone, where they are wanted as JSON.
+pub fn fit<'a>(args: &'a FitArgs, set: &[String], stop: &AtomicBool) -> Result<Ended<'a>, Failure> {
     let split = args.data.split()?;
     if !args.json {
         crate::reading::tell(&split.data.reading);
@@ -89,7 +101,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     let mut line =
         |progress: &Progress| progress.evaluations.last().map_or(Ok(()), |last| print(args.json, last));
     let mut terminal = Terminal::telling(&mut line);
-    let outcome = train(&run, &split, name, &stop, &mut terminal);
+    let outcome = train(&run, &split, name, stop, &mut terminal);
     terminal.checked()?;
     let outcome = outcome?;
     let mut ended = Ended {
@@ -103,7 +115,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
         test: None,
         run: args.out.display().to_string(),
         published: None,
-        reading: &split.data.reading,
+        reading: split.data.reading.clone(),
     };
     if outcome == Outcome::Done && !args.no_eval {
         let questions = Questions {
@@ -112,7 +124,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
             seed: args.seed,
             folder: Some(&args.out),
             options: args.cases.options(),
-            stop: &stop,
+            stop,
         };
         match questions.answers(&mut terminal, || Built::of_run(&run, &split, true))? {
             Some(answers) => {
@@ -129,11 +141,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     let progress = run.progress()?;
     (ended.epochs, ended.best_epoch, ended.fit_seconds) =
         (progress.epoch, progress.best_epoch, progress.seconds);
-    print(args.json, &ended)?;
-    if !args.json {
-        tell(&ended, &args);
-    }
-    Ok(())
+    Ok(ended)
 }
 
 fn figures(split: &Split, seed: u64, answers: &hmisr_offline::PerCase) -> Result<Figures, Failure> {
