@@ -29,12 +29,17 @@ pub struct FedFrom {
 
 impl FedFrom {
     /// Puts them over the settings. `waits`: whether somebody waits for the generator's end, which then
-    /// goes as fast as it can.
-    pub fn apply(&self, feed: &mut hmisr_feed::Settings, waits: bool) -> Result<(), Failure> {
+    /// goes as fast as it can. `read_else`: whether other files are read that the layout may be of.
+    pub fn apply(
+        &self,
+        feed: &mut hmisr_feed::Settings,
+        waits: bool,
+        read_else: bool,
+    ) -> Result<(), Failure> {
         if self.events.is_some() {
             feed.events.clone_from(&self.events);
         }
-        if feed.events.is_none() && !self.reading.is_empty() {
+        if feed.events.is_none() && !self.reading.is_empty() && !read_else {
             let text = "--events: options about the layout are given, but no file or folder that has it";
             return Err(Failure::user(text));
         }

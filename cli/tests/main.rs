@@ -14,6 +14,7 @@ mod eval;
 mod feed;
 mod fit;
 mod guides;
+mod history;
 mod kafka;
 mod kafka_faults;
 mod life_cycle;

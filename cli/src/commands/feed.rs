@@ -53,7 +53,7 @@ struct Report<'a> {
 
 pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let mut settings = config.feed;
-    args.feed.apply(&mut settings, args.feed.generate.is_some())?;
+    args.feed.apply(&mut settings, args.feed.generate.is_some(), false)?;
     let source = settings.open_source()?;
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;

@@ -1,10 +1,11 @@
 //! `hmisr fit`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use clap::Args;
+use clap::{Args, Command, FromArgMatches};
 use hmisr_model::{Architecture, backend};
 use hmisr_offline::fit::{Outcome, Progress, Run, publish};
 use hmisr_offline::report::{Figures, Measures};
@@ -50,6 +51,22 @@ pub struct FitArgs {
     /// Print one JSON line an epoch, and one in the end.
     #[arg(long)]
     pub json: bool,
+}
+
+impl FitArgs {
+    /// Those of `hmisr fit --data DATA --out OUT`: all others are as they come.
+    pub fn of(data: &Path, out: &Path) -> Result<Self, Failure> {
+        let word = |option: &str, path: &Path| {
+            let mut word = OsString::from(option);
+            word.push(path);
+            word
+        };
+        let words = ["fit".into(), word("--data=", data), word("--out=", out)];
+        let matches = Self::augment_args(Command::new("fit")).try_get_matches_from(words);
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| Failure::user(error.to_string()))
+    }
 }
 
 /// How a fit ended: the last line.

@@ -10,6 +10,7 @@ pub mod experiment;
 pub mod feed;
 pub mod fit;
 pub mod forget;
+pub mod history;
 pub mod model;
 pub mod monitoring;
 pub mod owners;

@@ -16,10 +16,12 @@ use hmisr_trainer::online::{Progress, Summary, alone, has_lesson};
 use hmisr_trainer::snapshot::resolved;
 use prometheus::Registry;
 
+use super::history::{Begun, HistoryArgs};
 use super::serve::registry;
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::reading::ReadingArgs;
 
 /// The trainer's consumer group, and its transactional id.
 pub const GROUP: &str = "hmisr-trainer";
@@ -46,6 +48,12 @@ pub struct TrainArgs {
     /// Address of metrics and health.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8082")]
     pub listen: String,
+    /// What is fitted first.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// How the history is written.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
@@ -53,6 +61,13 @@ pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
     config.trainer.from = args.from.or(config.trainer.from);
     let stop = crate::stop::on_signal()?;
     config.trainer.folder.clone_from(&args.snapshots);
+    if args.history.history.is_none() && !args.reading.is_empty() {
+        let text = "--history: options about the layout are given, but no file or folder that has it";
+        return Err(Failure::user(text));
+    }
+    if args.history.begin(&args.reading, &config.trainer, &stop)? == Begun::Stopped {
+        return Ok(());
+    }
     config.trainer = resolved(&config.trainer)?;
     let (reach, history) = (config.trainer.model.reach(), config.pipeline.history);
     if config.trainer.model.memory > 0 && history < reach {

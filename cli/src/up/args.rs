@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::brokers::BrokerArgs;
+use crate::commands::history::HistoryArgs;
 use crate::input::FedFrom;
 use crate::outcome::Least;
 
@@ -28,6 +29,9 @@ pub struct UpArgs {
     /// The version of the snapshots to go on from in the place of the newest; what came of it is gone on with.
     #[arg(long, value_name = "VERSION")]
     pub from: Option<u64>,
+    /// What is fitted first; options about the layout are also of it.
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// Leave items that the user has seen out of evaluation and recommendations; by default for
     /// movielens, whose users rate a film once.
     #[arg(long, value_name = "BOOL")]

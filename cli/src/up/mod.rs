@@ -30,6 +30,7 @@ use self::args::UpArgs;
 use self::backlog::Backlog;
 use self::report::Report;
 use self::status::Status;
+use crate::commands::history::Begun;
 use crate::commands::{OwnState, pipeline, serve, topics, train};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -70,42 +71,64 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         std::fs::create_dir_all(&folder.0)
             .map_err(|error| Failure::user(format!("--data {}: {error}", folder.0.display())))
     };
+    let signal = crate::stop::on_signal()?;
     match &args.kafka.brokers {
         Some(_) => {
             let kafka = args.kafka.kafka(config.kafka.clone());
             topics::create(&kafka, &config.topics)?;
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
-            Up::start(&config, &args, &folder, source, listening, kafka, None)?.run()
+            if begin(&mut config, &args, &signal)? == Begun::Stopped {
+                return Ok(());
+            }
+            Up::start(&config, &args, &folder, signal, source, listening, kafka, None)?.run()
         }
         None => {
             make_folder()?;
             identity::claim(&folder.0, None)?;
+            if begin(&mut config, &args, &signal)? == Begun::Stopped {
+                return Ok(());
+            }
             let log = Log::open(&folder.log(), config.log.clone())?;
             log.create_topics(&config.topics)?;
-            Up::start(&config, &args, &folder, source, listening, log.clone(), Some(log))?.run()
+            Up::start(&config, &args, &folder, signal, source, listening, log.clone(), Some(log))?.run()
         }
     }
 }
 
 /// The command line over the configuration, and what one part must know of another.
 fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
-    args.feed.apply(&mut config.feed, args.until_drained)?;
+    args.feed.apply(&mut config.feed, args.until_drained, args.history.history.is_some())?;
     let filter_seen = args.filter_seen.unwrap_or(false);
     config.trainer.evaluation.filter_seen = filter_seen;
     config.serving.filter_seen = filter_seen;
     config.trainer.evaluation.lambda_max = config.serving.lambda_max;
     config.trainer.from = args.from.or(config.trainer.from);
     config.trainer.folder = Folder(args.data.clone()).snapshots();
+    take_model(config)?;
+    if let Some(listen) = &args.listen {
+        config.serving.listen.clone_from(listen);
+    }
+    Ok(())
+}
+
+/// Fits what `--history` names, where there is nothing to go on from.
+fn begin(config: &mut Config, args: &UpArgs, stop: &AtomicBool) -> Result<Begun, Failure> {
+    let begun = args.history.begin(&args.feed.reading, &config.trainer, stop)?;
+    if begun == Begun::Fitted {
+        take_model(config)?;
+    }
+    Ok(begun)
+}
+
+/// The model that training goes on with, and events of history in an example as it reads them.
+fn take_model(config: &mut Config) -> Result<(), Failure> {
     let set = config.trainer.model.clone();
     config.trainer = resolved(&config.trainer)?;
     let reach = config.trainer.model.reach();
     // A version's own model may reach further back than the state keeps visits, and a state that keeps more is
     // another one: it would have to be built anew.
     config.pipeline.history = if config.trainer.model == set { reach } else { reach.min(VISITS) };
-    if let Some(listen) = &args.listen {
-        config.serving.listen.clone_from(listen);
-    }
     Ok(())
 }
 
@@ -177,17 +200,18 @@ struct Feeding {
 }
 
 impl<T: EventLog> Up<T> {
+    #[expect(clippy::too_many_arguments, reason = "one of each part, used once")]
     fn start(
         config: &Config,
         args: &UpArgs,
         folder: &Folder,
+        signal: Arc<AtomicBool>,
         mut source: Box<dyn EventSource>,
         listening: Listening,
         transport: T,
         retained: Option<Log>,
     ) -> Result<Self, Failure> {
         let reading = source.summary();
-        let signal = crate::stop::on_signal()?;
         let registry = serve::registry()?;
         let mut writer = transport.writer()?;
         let ends = writer.ends()?;

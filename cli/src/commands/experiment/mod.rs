@@ -7,5 +7,5 @@ mod terminal;
 
 pub use cases::CaseOptions;
 pub use data::DataArgs;
-pub use settings::{FitOptions, Size};
+pub use settings::{FitOptions, Size, pairs};
 pub use terminal::Terminal;

@@ -79,6 +79,23 @@ impl FitOptions {
     }
 }
 
+/// The `path=value` pairs that give a fit this network. Dropout, which is none of the network's, stays the fit's own.
+pub fn pairs(model: &ModelSettings) -> Vec<String> {
+    let settings = FitSettings { model: model.clone(), ..FitSettings::default() };
+    let mut paths = Vec::new();
+    leaves("", &settings.json(), &mut paths);
+    let is_told = |path: &String| {
+        path.starts_with("model.")
+            && path != "model.dropout"
+            && OPTIONS.iter().all(|(taken, _)| taken != path)
+    };
+    paths
+        .iter()
+        .filter(|path| is_told(path))
+        .map(|path| format!("{path}={}", shown(&settings, path)))
+        .collect()
+}
+
 /// The settings with one of them changed.
 fn assign(settings: FitSettings, pair: &str) -> Result<FitSettings, Failure> {
     let Some((path, text)) = pair.split_once('=').map(|(path, text)| (path.trim(), text.trim())) else {
@@ -169,6 +186,16 @@ mod tests {
             .filter(|line| paths.iter().any(|path| line.starts_with(&format!("{path} = "))))
             .collect();
         assert_eq!(documented, lines, "docs/evaluation.md should have:\n{}", lines.join("\n"));
+    }
+
+    #[test]
+    fn a_network_can_be_told_by_pairs() {
+        let mut model =
+            ModelSettings { width: 16, memory: 3, seed: 9, dropout: 0.5, ..ModelSettings::default() };
+        model.hmisr.losses.contrast = 0.3;
+        model.hmisr.exchange = false;
+        let told = options(None, &[]).settings(Architecture::Hmisr, 9, 1_000, &pairs(&model)).unwrap().model;
+        assert_eq!(told, ModelSettings { dropout: ModelSettings::default().dropout, ..model });
     }
 
     #[test]
