@@ -48,7 +48,7 @@ pub fn event(seed: u64, n: u64) -> Outgoing {
         "ts": now,
     });
     if rng.random_bool(0.1) {
-        event["weight"] = json!(rng.random_range(0..10) as f32 / 2.0);
+        event["weight"] = json!(rng.random_range(-1..10) as f32 / 2.0);
     }
     if rng.random_bool(0.05) {
         event["is_tail"] = json!(rng.random_bool(0.5));

@@ -8,7 +8,6 @@ use hmisr_pipeline::PipelineSettings;
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Reason, topic};
 use hmisr_testkit::oracle::{Oracle, Outcome, Partition};
-use prost::Message;
 
 use crate::outputs::{Content, Outputs, Sequence};
 
@@ -31,7 +30,7 @@ pub struct Counts {
     pub examples: u64,
     /// Users deleted on request.
     pub forgotten: u64,
-    /// Events whose action is not positive.
+    /// Events whose action is not positive, or whose weight is negative.
     pub neutral: u64,
     /// Of them those whose action is in no list.
     pub unknown_actions: u64,
@@ -60,7 +59,7 @@ impl Model {
             Outcome::Applied { features, example } => {
                 if let Some(example) = example {
                     self.counts.examples += 1;
-                    add(topic::TRAINING_EXAMPLES, Some(example.encode_to_vec()));
+                    add(topic::TRAINING_EXAMPLES, Some(example.to_bytes()));
                 }
                 self.counts.features += 1;
                 add(topic::USER_FEATURES, Some(serde_json::to_vec(&features).unwrap_or_default()));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use hmisr_stream::Record;
 use hmisr_stream::contract::{FeatureRecord, topic};
+use hmisr_testkit::oracle::plainly;
 
 /// The topics that a job writes.
 pub const OUTPUTS: [&str; 3] = [topic::USER_FEATURES, topic::TRAINING_EXAMPLES, topic::DEAD_LETTERS];
@@ -68,7 +69,11 @@ impl Outputs {
     pub fn read(&mut self, topic: &'static str, record: Record) -> Result<(), String> {
         if topic != topic::DEAD_LETTERS {
             let key = record.key.unwrap_or_default();
-            self.add(Sequence::user(topic, &key), Content::Bytes(record.payload));
+            let payload = match topic {
+                topic::TRAINING_EXAMPLES => record.payload.map(plainly),
+                _ => record.payload,
+            };
+            self.add(Sequence::user(topic, &key), Content::Bytes(payload));
             return Ok(());
         }
         let (partition, offset) = origin(topic, &record)?.ok_or("a dead letter without its origin")?;

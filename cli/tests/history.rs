@@ -10,8 +10,8 @@ use serde_json::Value;
 fn up(data: &Path, events: &str, more: &[&str]) -> (Value, String) {
     let data = data.to_str().unwrap();
     let arguments = [
-        &["up", "--until-drained", "--json", "--listen", "127.0.0.1:0", "--data", data, "--events", events][..],
-        &["--history", events, "--set", "trainer.keep_snapshots=50"],
+        &["up", "--until-drained", "--json", "--listen", "127.0.0.1:0", "--data", data][..],
+        &["--events", events, "--history", events, "--set", "trainer.keep_snapshots=50"],
         &COLUMNS,
         more,
     ];

@@ -9,48 +9,54 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hmisr_datasets::{Format, Options};
+use hmisr_features::{Features, History, Interaction};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, ModelSettings, backend};
 use hmisr_offline::fit::{FitSettings, Neural, Run, Watch, fit, publish};
 use hmisr_offline::measures::rerank;
-use hmisr_offline::{Case, Dataset, EvaluateOptions, PerCase, Protocol, Split, evaluate};
-use hmisr_recommend::Lambda;
+use hmisr_offline::{Case, Dataset, EvaluateOptions, PerCase, Protocol, Split, UserFeatures, evaluate};
 use hmisr_recommend::artifact::Artifact;
 use hmisr_recommend::rerank::Objective;
+use hmisr_recommend::{Event, Lambda};
 use hmisr_serving::{
     Api, HttpServer, LookupError, Metrics, ModelSlot, Settings, Snapshots, UserLookup, Watcher,
 };
-use hmisr_stream::contract::{Id, UserView, VisitView};
-use hmisr_testkit::messages::example;
+use hmisr_stream::contract::{Id, TrainingExample, UserView, VisitView};
 use hmisr_trainer::Trainer;
 use serde_json::Value;
 
 const USERS: u32 = 40;
 const ITEMS: u32 = 150;
 
-/// Users with tastes of their own who take no item twice; some films have two genres.
+/// Users with tastes of their own who take no item twice, at odd times, and like some and give some back; some items
+/// have two categories.
 fn data(folder: &Path) -> Dataset {
     let mut random = SplitMix::new(3);
-    let mut rows = "userId,movieId,rating,timestamp\n".to_owned();
+    let genres = ["Drama", "Comedy", "Action", "Horror", "Musical"];
+    let mut rows = String::new();
     for user in 0..USERS {
         let mut left: Vec<u32> = (0..ITEMS).collect();
-        for at in 0..12 + random.below(20) {
+        let mut ts = 1_000_000_000_000 + u64::from(user);
+        for _ in 0..12 + random.below(20) {
             let near = (user % 5) * 30 + random.below(40);
             let place = left.iter().position(|item| *item >= near % ITEMS).unwrap_or(0);
             let item = left.remove(place);
-            rows += &format!("{user},{item},4.0,{}\n", 1_000_000_000 + at * 5_000 + user);
+            ts += 1_000 * u64::from(1 + random.below(100) * random.below(5_000));
+            let (one, two) = (genres[(item / 30) as usize], genres[(item % 5) as usize]);
+            let two = if item % 3 == 0 && one != two { two } else { one };
+            let action = if random.below(3) == 0 { "like" } else { "click" };
+            let weight = ["null", "-1", "0.5", "5"][random.below(4) as usize];
+            rows += &format!(
+                "{{\"user_id\":{user},\"item_id\":{item},\"category\":\"{one}\",\"categories\":[\"{one}\",\"{two}\"],\
+                 \"action\":\"{action}\",\"ts\":{ts},\"weight\":{weight}}}\n"
+            );
         }
     }
-    std::fs::write(folder.join("ratings.csv"), rows).unwrap();
-    let genres = ["Drama", "Comedy", "Action", "Horror", "Musical"];
-    let mut films = "movieId,title,genres\n".to_owned();
-    for item in 0..ITEMS {
-        let (one, two) = (genres[(item / 30) as usize], genres[(item % 5) as usize]);
-        let both = if item % 3 == 0 && one != two { format!("{one}|{two}") } else { one.to_owned() };
-        films += &format!("{item},Film {item},{both}\n");
-    }
-    std::fs::write(folder.join("movies.csv"), films).unwrap();
-    Dataset::load(folder, Format::default(), &Options::default()).unwrap()
+    let file = folder.join("events.jsonl");
+    std::fs::write(&file, rows).unwrap();
+    let data = Dataset::load(&file, Format::default(), &Options::default()).unwrap();
+    assert_eq!(data.actions.len(), 2);
+    data
 }
 
 struct Silent;
@@ -78,29 +84,35 @@ fn published(architecture: Architecture, split: &Split, folder: &Path) -> Artifa
     Artifact::open(&root, Some(manifest.version)).unwrap()
 }
 
-/// Users as a pipeline knows them.
-struct Histories(HashMap<Id, Vec<(Id, i64)>>);
+/// A user as a pipeline knows one.
+#[derive(Clone)]
+struct Kept {
+    events: Vec<Event>,
+    features: Features,
+}
 
-impl UserLookup for Histories {
+struct Users(HashMap<Id, Kept>);
+
+impl UserLookup for Users {
     fn user(&self, id: &Id) -> Result<Option<UserView>, LookupError> {
-        let visit = |(item, ts): &(Id, i64)| VisitView {
-            item_id: item.clone(),
+        let visit = |event: &Event| VisitView {
+            item_id: event.item.clone(),
             category: Id::from(0),
-            ts: *ts,
+            ts: event.ts,
             tail: false,
-            action: "rate".to_owned(),
-            weight: None,
+            action: event.action.to_string(),
+            weight: event.weight,
             more_categories: Vec::new(),
         };
-        Ok(self.0.get(id).map(|visits| UserView {
+        Ok(self.0.get(id).map(|Kept { events, features }| UserView {
             user_id: id.clone(),
             partition: 0,
             next_offset: 1,
-            newest_ts: visits.last().map_or(0, |visit| visit.1),
-            lifetime: Default::default(),
-            window: Default::default(),
-            recent_diversity: 0.0,
-            visits: visits.iter().map(visit).collect(),
+            newest_ts: events.last().map_or(0, |event| event.ts),
+            lifetime: features.lifetime,
+            window: features.window,
+            recent_diversity: features.recent_diversity,
+            visits: events.iter().map(visit).collect(),
         }))
     }
 
@@ -109,9 +121,16 @@ impl UserLookup for Histories {
     }
 }
 
-fn history(split: &Split, case: Case) -> Vec<(Id, i64)> {
-    let events = split.query(case).history;
-    events.iter().map(|event| (split.data.items[event.item as usize].clone(), event.ts_ms)).collect()
+fn kept(split: &Split, features: &UserFeatures, case: Case) -> Kept {
+    let data = &split.data;
+    let event = |event: &hmisr_offline::Event| Event {
+        item: data.items[event.item as usize].clone(),
+        ts: event.ts_ms,
+        action: data.actions[usize::from(event.action)].as_str().into(),
+        weight: event.weight,
+    };
+    let events = split.query(case).history.iter().map(event).collect();
+    Kept { events, features: features.before(data, case.user, case.at as usize) }
 }
 
 /// The list that offline evaluation measures: items with scores.
@@ -128,13 +147,25 @@ fn served(answer: &Value) -> Vec<(String, f32)> {
 }
 
 /// Where the trainer's lists have the target: by relevance, and with the user's own λ.
-fn asked(artifact: &Artifact, split: &Split, case: Case) -> [Option<f64>; 2] {
-    let history = history(split, case);
-    let target = split.target(case);
-    let visit = |item: &Id, ts: i64| (item.clone(), Id::from(0), ts);
-    let before: Vec<_> = history.iter().map(|(item, ts)| visit(item, *ts)).collect();
-    let target = visit(&split.data.items[target.item as usize], target.ts_ms);
-    let example = example(split.data.users[case.user as usize].clone(), &before, target);
+fn asked(artifact: &Artifact, split: &Split, case: Case, kept: &Kept) -> [Option<f64>; 2] {
+    let (target, zero) = (split.target(case), Id::from(0));
+    let visits = kept.events.iter().map(|event| Interaction {
+        action: &event.action,
+        weight: event.weight,
+        ..Interaction::new(&event.item, &zero, event.ts)
+    });
+    let example = TrainingExample {
+        user: split.data.users[case.user as usize].clone(),
+        item: split.data.items[target.item as usize].clone(),
+        categories: vec![zero.clone()],
+        action: "click".to_owned(),
+        weight: 1.0,
+        ts: target.ts_ms,
+        request_id: None,
+        position: kept.events.len() as u64,
+        features: kept.features,
+        history: History::of(visits),
+    };
     let settings = hmisr_trainer::Settings::default();
     let mut trainer = Trainer::from_version(artifact, &settings, backend::device().unwrap()).unwrap();
     let report = trainer.learn_and_serve(&[example], &[0]).unwrap();
@@ -158,17 +189,20 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
         let most = Lambda::Personal { most: settings.lambda_max };
         let personal = rerank(&split, &relevance, Objective::default(), most);
 
-        let users: HashMap<Id, Vec<(Id, i64)>> = split
+        let features = UserFeatures::new(&split.data, &artifact.manifest().features, |_| false);
+        let users: HashMap<Id, Kept> = split
             .test
             .iter()
-            .map(|case| (split.data.users[case.user as usize].clone(), history(&split, *case)))
+            .map(|case| (split.data.users[case.user as usize].clone(), kept(&split, &features, *case)))
             .collect();
+        assert!(users.values().any(|kept| kept.features.window.switch_rate > 0.0));
         let registry = prometheus::Registry::new();
         let metrics = Arc::new(Metrics::new(&registry).unwrap());
         let slot = Arc::new(ModelSlot::new());
         let snapshots = Arc::new(Snapshots::new(place.join("snapshots")));
         Watcher::new(snapshots, slot.clone(), metrics.clone(), Duration::from_secs(1)).check();
-        let api = Api::new(settings.clone(), registry, metrics.clone(), Arc::new(Histories(users))).unwrap();
+        let api =
+            Api::new(settings.clone(), registry, metrics.clone(), Arc::new(Users(users.clone()))).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let server =
             HttpServer::start(api.with_models(slot).router(), settings, metrics, stop.clone()).unwrap();
@@ -181,7 +215,8 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
         let mut moved = 0;
         for (at, case) in split.test.iter().enumerate() {
             let user = &split.data.users[case.user as usize];
-            let (by_relevance, own) = (ask(user, "&lambda=0"), ask(user, ""));
+            let now = format!("&now={}", split.target(*case).ts_ms);
+            let (by_relevance, own) = (ask(user, &format!("&lambda=0{now}")), ask(user, &now));
             assert_eq!(
                 served(&by_relevance),
                 list(&split, &relevance, at),
@@ -194,7 +229,11 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
             moved += usize::from(served(&own) != served(&by_relevance));
 
             let rank = |answers: &PerCase| answers.results[at].rank.filter(|rank| *rank <= 10.0);
-            assert_eq!(asked(&artifact, &split, *case), [rank(&relevance), rank(&personal)], "user {user}");
+            assert_eq!(
+                asked(&artifact, &split, *case, &users[user]),
+                [rank(&relevance), rank(&personal)],
+                "user {user}"
+            );
         }
         assert_eq!(moved > 0, architecture.ranks(), "the user's own λ moves lists");
 

@@ -26,6 +26,7 @@
 mod clock;
 mod diversity;
 mod error;
+mod habits;
 mod id;
 mod id63;
 mod missing;
@@ -39,6 +40,7 @@ mod window;
 
 pub use clock::Clock;
 pub use diversity::{Diversity, Totals};
+pub use habits::{HABIT_NAMES, HABITS};
 pub use id::{Id, IdError, MAX_INT_ID};
 pub use id63::{MAX_ID_BYTES, id63, json_id};
 pub use missing::is_missing;
@@ -46,5 +48,7 @@ pub use partition::{Late, PartitionState, is_expired, is_removable};
 pub use plausible::{MAX_TS, MIN_TS, implausible};
 pub use popularity::{ItemCount, Popularity};
 pub use settings::{FeatureSettings, InvalidSetting, MATHS_VERSION};
-pub use user::{Category, Features, Interaction, MAX_CATEGORIES, UserState, VISITS, Visit};
+pub use user::{
+    Category, Features, History, Interaction, MAX_CATEGORIES, OpenedHistory, UserState, VISITS, Visit,
+};
 pub use window::{RECENT, WindowFeatures, WindowRow};

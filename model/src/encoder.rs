@@ -22,9 +22,6 @@ use crate::positions::{AMPLITUDE, tape};
 use crate::settings::ModelSettings;
 use crate::time::BUCKETS;
 
-/// Added to the score of a pair that must not be seen: its weight after the softmax is exactly 0.
-pub(crate) const HIDDEN: f32 = -1e9;
-
 /// The encoder, bound to a device.
 #[derive(Debug)]
 pub struct Encoder<B: Backend> {

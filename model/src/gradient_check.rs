@@ -1,10 +1,13 @@
 //! Gradients of every network against central differences of the loss that the learner reports.
 
+use std::sync::LazyLock;
+
 use crate::architecture::Architecture;
 use crate::backend::{self, Inner};
 use crate::baselines::ROUTING;
 use crate::histories::{Histories, Reading};
 use crate::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
+use crate::kind::Kind;
 use crate::learner::{Gradients, Learner, Targets};
 use crate::network::Network;
 use crate::parameters::{Builder, Parameters};
@@ -25,6 +28,12 @@ const HISTORIES: [(&[u32], &[i64]); 3] = [
     (&[5, 1, 0, 11], &[0, 60_000, 120_000, 90 * HOUR]),
     (&[9, 10, 9, 8, 6], &[0, 0, 9 * HOUR, 9 * HOUR + 1_000, 10 * HOUR]),
 ];
+
+/// Their kinds, as many as the longest has.
+static KINDS: LazyLock<[Kind; 6]> = LazyLock::new(|| {
+    let weights = [None, Some(-1.0), Some(4.5), Some(0.5), None, Some(1.0)];
+    std::array::from_fn(|at| Kind::new(at % 4, weights[at]))
+});
 
 /// A model, and a pass over it.
 struct Case {
@@ -63,16 +72,20 @@ impl Case {
         }
         let weights: Vec<f32> = (0..ITEMS * settings.width).map(|_| random.symmetric(0.5)).collect();
         let table = table(&weights, settings.width);
-        let histories = Histories::new(HISTORIES.into_iter());
+        let readings = HISTORIES
+            .map(|(rows, times)| Reading { kinds: &KINDS[..], ..Reading::new(rows, times, rows.len()) });
+        let histories = Histories::remembering(&readings, 0, |_| &[]);
         let targets = Targets {
             positions: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 16],
             rows: vec![4, 2, 4, 7, 3, 8, 1, 0, 11, 2, 10, 8, 5],
+            weights: vec![1.0, 0.5, 2.0, 1.0, 1.0, 0.0, 1.5, 1.0, 1.0, 0.3, 1.0, 1.0, 1.2],
         };
         let plan = match stage {
             Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }),
             None => Plan::next_item(),
         };
-        let habits = Habits { entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };
+        let standard = [0.4, -1.2, 0.3, 0.0, 2.0, -0.5, 0.1, 0.7, -0.3];
+        let habits = Habits { standard, entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };
         let samples = stage.map(|_| Samples {
             positions: vec![4, 8, 16],
             targets: vec![3, 11, 3],
@@ -102,10 +115,10 @@ impl Case {
                 parameter.weights.clone_from(&known.weights);
             }
         }
-        let readings = HISTORIES.map(|(rows, times)| Reading { rows, times, recent: rows.len() - 2 });
+        let readings = HISTORIES.map(|(rows, times)| Reading::new(rows, times, rows.len() - 2));
         case.histories = Histories::remembering(&readings, 1, |row| case.table.weights(row));
         // A token and four, two and three events; five are as many as the longest history has.
-        case.targets = Targets { positions: vec![1, 2, 4, 6, 7, 12, 13], rows: vec![4, 7, 8, 11, 3, 8, 6] };
+        case.targets = Targets::new(vec![1, 2, 4, 6, 7, 12, 13], vec![4, 7, 8, 11, 3, 8, 6]);
         if let Some(samples) = &mut case.samples {
             samples.positions = vec![3, 7, 13];
         }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::kind::Kind;
 use crate::merge::groups;
 use crate::settings::ModelSettings;
 use crate::time::{FUTURE, Pairs, bucket};
@@ -21,6 +22,10 @@ pub struct Histories {
     times: Vec<i64>,
     /// Tokens of each history that stand for older events.
     remembered: Vec<usize>,
+    /// What sets the events apart beside their items, `[histories, len]`; the newest's where merged.
+    kinds: Vec<Kind>,
+    /// When each history's user was to be given something, epoch milliseconds.
+    nows: Vec<i64>,
     /// Item rows of the tokens of more than one event, by flat position.
     merged: Vec<(usize, Vec<u32>)>,
 }
@@ -32,14 +37,29 @@ pub struct Reading<'a> {
     pub rows: &'a [u32],
     /// Their event times, epoch milliseconds.
     pub times: &'a [i64],
+    /// What sets each apart beside its item; empty: of nothing is known.
+    pub kinds: &'a [Kind],
+    /// When the user was to be given something, epoch milliseconds: the time of the request, or of the event that
+    /// is to be foretold.
+    pub now: i64,
     /// How many of the newest are read one by one; those before are what a memory may hold.
     pub recent: usize,
 }
 
 impl<'a> Reading<'a> {
-    /// A history whose newest events a model reads one by one, as far as it does.
-    pub fn newest(settings: &ModelSettings, rows: &'a [u32], times: &'a [i64]) -> Self {
-        Self { rows, times, recent: rows.len().min(settings.max_len) }
+    /// A history of which no more is known than items and times, asked for at its last event.
+    pub fn new(rows: &'a [u32], times: &'a [i64], recent: usize) -> Self {
+        Self { rows, times, kinds: &[], now: times.last().copied().unwrap_or(0), recent }
+    }
+
+    /// The same, whose newest events a model reads one by one, as far as it does.
+    #[must_use]
+    pub fn newest(self, settings: &ModelSettings) -> Self {
+        Self { recent: self.rows.len().min(settings.max_len), ..self }
+    }
+
+    fn kind(&self, event: usize) -> Kind {
+        self.kinds.get(event).copied().unwrap_or_default()
     }
 }
 
@@ -47,7 +67,7 @@ impl Histories {
     /// Histories of (item rows, event times in epoch milliseconds), oldest first, an event a token.
     pub fn new<'a>(histories: impl Iterator<Item = (&'a [u32], &'a [i64])>) -> Self {
         let readings: Vec<Reading<'_>> =
-            histories.map(|(rows, times)| Reading { rows, times, recent: rows.len() }).collect();
+            histories.map(|(rows, times)| Reading::new(rows, times, rows.len())).collect();
         Self::remembering(&readings, 0, |_| &[])
     }
 
@@ -66,7 +86,8 @@ impl Histories {
         let mut padded = Self { len, lengths, ..Self::default() };
         for (nth, (reading, older)) in readings.iter().zip(older).enumerate() {
             padded.remembered.push(older.len());
-            for Older { rows, time } in older {
+            padded.nows.push(reading.now);
+            for Older { rows, time, kind } in older {
                 if let [_, .., newest] = rows {
                     padded.merged.push((padded.rows.len(), rows.to_vec()));
                     padded.rows.push(*newest);
@@ -74,8 +95,11 @@ impl Histories {
                     padded.rows.extend_from_slice(rows);
                 }
                 padded.times.push(time);
+                padded.kinds.push(kind);
             }
             let from = reading.rows.len() - reading.recent;
+            padded.kinds.extend((from..reading.rows.len()).map(|event| reading.kind(event)));
+            padded.kinds.resize((nth + 1) * len, Kind::default());
             padded.rows.extend_from_slice(&reading.rows[from..]);
             padded.times.extend_from_slice(&reading.times[from..]);
             padded.rows.resize((nth + 1) * len, 0);
@@ -144,6 +168,25 @@ impl Histories {
         &self.times
     }
 
+    /// What sets the tokens apart beside their items, `[count, len]` flat.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The pause after each token until the next one, or until the user was to be given something, as a time
+    /// bucket, `[count, len]` flat; 0 where padded. At a position this is known when its successor is foretold.
+    pub fn pauses(&self) -> Vec<i32> {
+        let mut pauses = vec![0; self.times.len()];
+        for (nth, (length, now)) in self.lengths.iter().zip(&self.nows).enumerate() {
+            let times = &self.times[nth * self.len..nth * self.len + length];
+            let nexts = times.iter().skip(1).chain(std::iter::once(now));
+            for ((pause, time), next) in pauses[nth * self.len..].iter_mut().zip(times).zip(nexts) {
+                *pause = bucket(next.saturating_sub(*time).max(0));
+            }
+        }
+        pauses
+    }
+
     /// Whether a flat position holds an event.
     pub fn is_event(&self, position: usize) -> bool {
         position % self.len.max(1) < self.lengths[position / self.len.max(1)]
@@ -198,6 +241,8 @@ struct Older<'a> {
     rows: &'a [u32],
     /// Of the newest.
     time: i64,
+    /// Of the newest.
+    kind: Kind,
 }
 
 fn older<'a, 'w>(
@@ -209,7 +254,12 @@ fn older<'a, 'w>(
     let Some(first) = rows.first().filter(|_| memory > 0) else { return Vec::new() };
     let embeddings: Vec<f32> = rows.iter().flat_map(|row| weights(*row)).copied().collect();
     let groups = groups(&embeddings, weights(*first).len(), memory).into_iter();
-    groups.map(|it| Older { rows: &rows[it.start..it.end], time: reading.times[it.end - 1] }).collect()
+    groups
+        .map(|it| {
+            let newest = it.end - 1;
+            Older { rows: &rows[it.start..it.end], time: reading.times[newest], kind: reading.kind(newest) }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -235,11 +285,13 @@ mod tests {
         // Items 0 and 1 are alike, 2 is not.
         let weights: [&[f32]; 4] = [&[1.0, 0.0], &[1.0, 0.5], &[-1.0, 4.0], &[3.0, 3.0]];
         let of = |row: u32| weights[row as usize];
-        let long = Reading { rows: &[0, 1, 2, 3, 3], times: &[0, 10, 20, 30, 1_000_000], recent: 2 };
-        let short = Reading { rows: &[2], times: &[7], recent: 1 };
+        let long = Reading::new(&[0, 1, 2, 3, 3], &[0, 10, 20, 30, 1_000_000], 2);
+        let short = Reading { now: 5_000, ..Reading::new(&[2], &[7], 1) };
         let histories = Histories::remembering(&[long, short], 2, of);
         assert_eq!((histories.len(), histories.lengths()), (4, &[4, 1][..]));
         assert_eq!(histories.times()[..4], [10, 20, 30, 1_000_000]);
+        let pauses = [bucket(10), bucket(10), bucket(999_970), 0, bucket(4_993), 0, 0, 0];
+        assert_eq!(histories.pauses(), pauses);
         assert_eq!((histories.position(0, 0), histories.position(0, 1), histories.position(1, 0)), (2, 3, 4));
         let read = histories.embeddings(2, of);
         assert_eq!(read[..10], [1.0, 0.25, -1.0, 4.0, 3.0, 3.0, 3.0, 3.0, -1.0, 4.0]);

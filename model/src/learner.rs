@@ -14,7 +14,7 @@ use crate::network::{Input, Network};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::places::Places;
 use crate::settings::ModelSettings;
-use crate::softmax::{SampledRows, Scores, values};
+use crate::softmax::{Asked, SampledRows, Scores, values};
 use crate::table::Table;
 use crate::{Error, ErrorKind, Result};
 
@@ -25,6 +25,28 @@ pub struct Targets {
     pub positions: Vec<usize>,
     /// Item rows.
     pub rows: Vec<u32>,
+    /// How much each one's loss counts, 0 or more.
+    pub weights: Vec<f32>,
+}
+
+impl Targets {
+    /// Targets that count alike.
+    pub fn new(positions: Vec<usize>, rows: Vec<u32>) -> Self {
+        let weights = vec![1.0; rows.len()];
+        Self { positions, rows, weights }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, position: usize, row: u32, weight: f32) {
+        self.positions.push(position);
+        self.rows.push(row);
+        self.weights.push(weight);
+    }
+
+    /// What the next item's loss asks for.
+    fn asked(&self) -> Asked<'_> {
+        Asked { rows: &self.rows, weights: &self.weights }
+    }
 }
 
 /// Who observes scores before they are learnt from, for prequential evaluation.
@@ -325,7 +347,7 @@ impl<B: Fused> Learner<'_, B> {
         targets: &Targets,
         gradients: &mut Gradients,
     ) -> Scores<B> {
-        let (targets, bytes) = (&targets.rows, self.logits_bytes);
+        let (targets, bytes) = (targets.asked(), self.logits_bytes);
         let hardness = self.settings.architecture.hardness();
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => match hardness {

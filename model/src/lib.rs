@@ -23,6 +23,7 @@ mod histories;
 pub mod hmisr;
 #[cfg(feature = "flex")]
 mod host;
+pub mod kind;
 mod layers;
 mod learner;
 mod merge;
@@ -37,14 +38,17 @@ pub mod softmax;
 mod stop;
 pub mod table;
 mod time;
+mod weights;
 
 pub use architecture::Architecture;
 pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use histories::{Histories, Reading};
+pub use kind::Kind;
 pub use learner::{Gradients, Learner, Observer, PassTimes, TableGradients, Targets};
 pub use network::{Auxiliary, Input, Network, Output};
 pub use parameters::{Builder, Parameters};
 pub use settings::ModelSettings;
 pub use table::Table;
 pub use time::Pairs;
+pub use weights::Weights;

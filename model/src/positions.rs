@@ -3,8 +3,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::encoder::HIDDEN;
 use crate::parameters::{Builder, Initial};
+use crate::softmax::HIDDEN;
 
 /// tAPE (Foumani et al. 2023, eq. 12): sines and cosines of position · ω_i · d / L, which spread
 /// the phases over sequences of length L = `max_len` at any width d. `[len, width]`.

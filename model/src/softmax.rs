@@ -4,6 +4,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+/// Added to the score of a pair that must not be seen: its weight after the softmax is exactly 0.
+pub(crate) const HIDDEN: f32 = -1e9;
+
 /// What the loss of a batch gave.
 #[derive(Debug)]
 pub struct Scores<B: Backend> {
@@ -13,6 +16,40 @@ pub struct Scores<B: Backend> {
     pub hidden: Tensor<B, 2>,
     /// Gradient of the sum by the priors, `[targets, interests]`; none where there are none.
     pub priors: Option<Tensor<B, 2>>,
+}
+
+/// What a loss asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The targets' rows.
+    pub rows: &'a [u32],
+    /// How much each one's cross-entropy counts; empty: all alike, 1.
+    pub weights: &'a [f32],
+}
+
+impl<'a> Asked<'a> {
+    /// Targets that count alike.
+    pub fn alike(rows: &'a [u32]) -> Self {
+        Self { rows, weights: &[] }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn weight(self, target: usize) -> f32 {
+        self.weights.get(target).copied().unwrap_or(1.0)
+    }
+
+    /// Those of a stretch.
+    pub(crate) fn part(self, span: std::ops::Range<usize>) -> Self {
+        Self { rows: &self.rows[span.clone()], weights: self.weights.get(span).unwrap_or_default() }
+    }
+
+    /// Stretches of `size` targets.
+    pub(crate) fn chunks(self, size: usize) -> impl Iterator<Item = Self> {
+        (0..self.len()).step_by(size.max(1)).map(move |at| self.part(at..(at + size).min(self.len())))
+    }
 }
 
 /// Gradient by the rows that a sampled softmax touched.

@@ -56,10 +56,8 @@ fn train(architecture: Architecture) -> [f64; 2] {
         let walks = histories(&mut random);
         let times: Vec<i64> = (0..LEN as i64).map(|n| n * 60_000).collect();
         let events = Histories::new(walks.iter().map(|walk| (&walk[..LEN], &times[..])));
-        let targets = Targets {
-            positions: (0..walks.len() * LEN).collect(),
-            rows: walks.iter().flat_map(|walk| &walk[1..]).copied().collect(),
-        };
+        let rows = walks.iter().flat_map(|walk| &walk[1..]).copied().collect();
+        let targets = Targets::new((0..walks.len() * LEN).collect(), rows);
         let learner = Learner::<Inner> {
             settings: &settings,
             parameters: &parameters,

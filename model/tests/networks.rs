@@ -10,8 +10,8 @@ use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::Plan;
 use hmisr_model::random::SplitMix;
 use hmisr_model::{
-    Architecture, Builder, Gradients, Histories, Input, Learner, ModelSettings, Network, Parameters, Reading,
-    Table, Targets,
+    Architecture, Builder, Gradients, Histories, Input, Kind, Learner, ModelSettings, Network, Parameters,
+    Reading, Table, Targets,
 };
 
 const LEN: usize = 9;
@@ -45,11 +45,30 @@ fn parameters(settings: &ModelSettings) -> Parameters {
 /// A network's vectors, flat, and their shape. `times` are one history's each; `embeddings`
 /// `[histories, longest, width]`.
 fn forward(settings: &ModelSettings, embeddings: &[f32], times: &[&[i64]]) -> (Vec<f32>, [usize; 3]) {
+    let nows: Vec<i64> = times.iter().map(|times| times[times.len() - 1] + 9_000).collect();
+    forward_at(settings, embeddings, times, &nows)
+}
+
+/// The same, asked for at these times.
+fn forward_at(
+    settings: &ModelSettings,
+    embeddings: &[f32],
+    times: &[&[i64]],
+    nows: &[i64],
+) -> (Vec<f32>, [usize; 3]) {
     let device = backend::device().unwrap();
     let parameters = parameters(settings);
     let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), settings);
     let rows = [0u32; 2 * LEN];
-    let histories = Histories::new(times.iter().map(|times| (&rows[..times.len()], *times)));
+    let kinds: Vec<Kind> = (0..2 * LEN).map(|n| Kind::new(n % 5, Some(n as f32 / 3.0 - 1.0))).collect();
+    let known = times.iter().zip(nows);
+    let readings: Vec<Reading<'_>> = known
+        .map(|(times, now)| {
+            let rows = &rows[..times.len()];
+            Reading { kinds: &kinds, now: *now, ..Reading::new(rows, times, times.len()) }
+        })
+        .collect();
+    let histories = Histories::remembering(&readings, 0, |_| &[]);
     let data = TensorData::new(embeddings.to_vec(), [times.len(), histories.len(), settings.width]);
     let output = network.forward(Input {
         embeddings: Tensor::from_data(data, &device),
@@ -108,8 +127,10 @@ fn nothing_after_a_position_reaches_it() {
             let later: Vec<f32> = values((LEN - at - 1) * d, 2).iter().map(|value| 20.0 * value).collect();
             changed[(at + 1) * d..].copy_from_slice(&later);
             let mut moved = times.clone();
-            // Nearer to one another than any before.
-            moved[at + 1..].iter_mut().enumerate().for_each(|(n, time)| *time = times[at] + 7 * n as i64);
+            // Nearer to one another than any before. The next event's time is that of the request which it
+            // answers: it is known.
+            let next = times[at + 1];
+            moved[at + 1..].iter_mut().enumerate().for_each(|(n, time)| *time = next + 7 * n as i64);
             let (found, _) = forward(&settings, &changed, &[&moved]);
             let upto = (at + 1) * each;
             assert_eq!(bits(&found[..upto]), bits(&expected[..upto]), "{architecture}, position {at}");
@@ -126,12 +147,40 @@ fn a_history_says_the_same_as_its_prefix() {
         let original = values(LEN * d, 1);
         let (whole, _) = forward(&settings, &original, &[&times]);
         for len in 1..LEN {
-            let (prefix, _) = forward(&settings, &original[..len * d], &[&times[..len]]);
+            let (prefix, _) = forward_at(&settings, &original[..len * d], &[&times[..len]], &[times[len]]);
             for (found, expected) in prefix.iter().zip(&whole) {
                 assert!((found - expected).abs() < 1e-4, "{architecture}: {found} and {expected}");
             }
         }
     }
+}
+
+#[test]
+fn what_was_done_how_strongly_and_when_the_user_is_asked_matter_to_hmisr() {
+    let settings = settings(Architecture::Hmisr);
+    let device = backend::device().unwrap();
+    let parameters = parameters(&settings);
+    let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), &settings);
+    let (rows, times) = ([0u32; 4], irregular(4));
+    let vectors = |kinds: [Kind; 4], now: i64| {
+        let reading = Reading { kinds: &kinds, now, ..Reading::new(&rows, &times, 4) };
+        let histories = Histories::remembering(&[reading], 0, |_| &[]);
+        let data = TensorData::new(values(4 * settings.width, 1), [1, 4, settings.width]);
+        let embeddings = Tensor::from_data(data, &device);
+        let dropout = Dropout::none();
+        let input = Input { embeddings, histories: &histories, dropout: &dropout, training: None };
+        network.forward(input).vectors.into_data().to_vec::<f32>().unwrap()
+    };
+    let (click, soon) = (Kind::new(1, Some(1.0)), times[3] + 1_000);
+    let expected = vectors([click; 4], soon);
+    for other in
+        [Kind::new(2, Some(1.0)), Kind::new(1, Some(-1.0)), Kind::new(1, Some(0.0)), Kind::new(1, None)]
+    {
+        assert_ne!(vectors([click, click, click, other], soon), expected, "{other:?}");
+    }
+    assert_ne!(vectors([click; 4], soon + 86_400_000), expected);
+    // Who is asked before the last event is asked at it.
+    assert_eq!(vectors([click; 4], times[3] - 5), vectors([click; 4], times[3]));
 }
 
 #[test]
@@ -169,7 +218,7 @@ fn remembering(settings: &ModelSettings, rows: &[u32], times: &[i64], recent: us
     let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), settings);
     let items = values(100 * settings.width, 6);
     let weights = |row: u32| &items[row as usize * settings.width..][..settings.width];
-    let histories = Histories::remembering(&[Reading { rows, times, recent }], settings.memory, weights);
+    let histories = Histories::remembering(&[Reading::new(rows, times, recent)], settings.memory, weights);
     let data =
         TensorData::new(histories.embeddings(settings.width, weights), [1, histories.len(), settings.width]);
     let output = network.forward(Input {
@@ -202,7 +251,7 @@ fn every_recent_event_sees_what_is_remembered_and_nothing_later() {
         for at in 0..3 {
             let (mut other, mut moved) = (rows.clone(), times.clone());
             other[9 + at..].fill(60);
-            moved[9 + at..].iter_mut().for_each(|time| *time += 86_400_000);
+            moved[10 + at..].iter_mut().for_each(|time| *time += 86_400_000);
             let found = remembering(&settings, &other, &moved, 4);
             let upto = (at + 1) * each;
             assert_eq!(bits(&found[..upto]), bits(&expected[..upto]), "{architecture}, event {at}");
@@ -233,7 +282,7 @@ fn gradients(settings: &ModelSettings, seed: u64) -> (u64, Vec<u32>) {
     };
     let (rows, times): (Vec<u32>, Vec<i64>) = ((0..8).map(|n| n * 3 % 20).collect(), irregular(8));
     let histories = Histories::new([(&rows[..], &times[..]), (&rows[2..6], &times[2..6])].into_iter());
-    let targets = Targets { positions: vec![0, 3, 6, 8, 10], rows: vec![3, 12, 1, 9, 15] };
+    let targets = Targets::new(vec![0, 3, 6, 8, 10], vec![3, 12, 1, 9, 15]);
     let mut sums = Gradients::new(&parameters, &table, true);
     // Where nothing is to be foretold, nothing is learnt.
     learner.pass(&histories, &Targets::default(), &Plan::next_item(), None, &mut sums, None).unwrap();

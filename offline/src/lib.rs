@@ -15,7 +15,7 @@ pub mod report;
 pub mod split;
 pub mod study;
 
-pub use data::{Dataset, Event};
+pub use data::{Dataset, Event, UserFeatures};
 pub use error::{Error, Result};
 pub use evaluate::{Answers, CaseResult, EvaluateOptions, PerCase, evaluate};
 pub use rank::{Interests, Query, Scorer};

@@ -8,7 +8,7 @@ use hmisr_offline::{Event, Interests};
 #[test]
 fn dominant_categories_hold_half_of_the_mass() {
     let data = dataset(&[], &[&[0], &[1], &[2, 3], &[4]]);
-    let history: Vec<Event> = [3, 0, 1, 2].map(|item| Event { item, ts_ms: 0 }).to_vec();
+    let history: Vec<Event> = [3, 0, 1, 2].map(|item| Event::new(item, 0)).to_vec();
     let of = |weights: &[f32], most| dominant_categories(&data, &history, weights, most);
     assert_eq!(of(&[0.0, 0.6, 0.3, 0.1], 3), [0]);
     assert_eq!(of(&[0.0, 0.3, 0.3, 0.4], 3), [0, 1], "the pair 2, 3 has 0.2 each");

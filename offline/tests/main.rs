@@ -18,4 +18,5 @@ mod rerank;
 mod splits;
 mod stored;
 mod study;
+mod user_features;
 mod weights;

@@ -1,9 +1,9 @@
 //! From one record to its outcome: a function of the state and the record alone.
 
-use hmisr_features::{FeatureSettings, Features, MAX_ID_BYTES, UserState, Visit};
+use hmisr_features::{FeatureSettings, Features, MAX_ID_BYTES, UserState};
 use hmisr_state::{PartitionStore, Place};
 use hmisr_stream::Record;
-use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
+use hmisr_stream::contract::{Event, FeatureRecord, Id, Reason, TrainingExample};
 
 use crate::{PipelineSettings, Result, plausible};
 
@@ -28,7 +28,7 @@ pub enum Outcome<'a> {
         /// What the model can learn from it, where it has a history.
         example: Option<&'a TrainingExample>,
     },
-    /// The event, of another action, entered the user's visits.
+    /// The event, of another action or a negative weight, entered the user's visits.
     Noted {
         /// Whether its action is configured.
         known_action: bool,
@@ -145,8 +145,10 @@ impl Processor {
         Decoded::Event(event)
     }
 
+    /// Whether the event is a choice; what was given back, of a negative weight, is none.
     fn is_positive(&self, event: &Event) -> bool {
         self.settings.positive_actions.contains(&event.action)
+            && event.weight.is_none_or(|weight| weight >= 0.0)
     }
 
     fn apply(
@@ -175,7 +177,9 @@ impl Processor {
                 slots.user.remember_event(&self.features, id);
             }
             store.changed(place);
-            let known_action = self.settings.neutral_actions.contains(&event.action);
+            let PipelineSettings { positive_actions, neutral_actions, .. } = &self.settings;
+            let known_action =
+                [positive_actions, neutral_actions].iter().any(|known| known.contains(&event.action));
             return visit(Outcome::Noted { known_action });
         }
         if !slots.user.has_room_for(&event.category, self.settings.max_user_categories) {
@@ -211,29 +215,17 @@ impl Processor {
 
     /// The example of a positive event, from the user's state before it.
     fn example(&self, user: &UserState, event: &Event) -> TrainingExample {
-        let features = user.features(&self.features);
-        let visits = user.visits();
-        let earlier = visits.len().saturating_sub(self.settings.history);
-        let history: Vec<Visit<'_>> = visits.skip(earlier).collect();
-        let later = history.iter().skip(1).map(|visit| visit.ts).chain([event.ts]);
         TrainingExample {
-            user: (&event.user_id).into(),
-            item: (&event.item_id).into(),
-            category: (&event.category).into(),
-            label: 1.0,
+            user: event.user_id.clone(),
+            item: event.item_id.clone(),
+            categories: event.all_categories().cloned().collect(),
+            action: event.action.clone(),
             weight: event.weight.unwrap_or(1.0),
             ts: event.ts,
-            history_items: history.iter().map(|visit| WireId::from(&visit.item)).collect(),
-            history_categories: history.iter().map(|visit| WireId::from(visit.category)).collect(),
-            history_ts_deltas: history.iter().zip(later).map(|(visit, next)| visit.ts - next).collect(),
-            features: FeatureVector {
-                events: user.visited(),
-                entropy: features.window.entropy,
-                evenness: features.window.evenness,
-                switch_rate: features.window.switch_rate,
-                tail_ratio: features.window.tail_ratio,
-                recent_diversity: features.recent_diversity,
-            },
+            request_id: event.request_id.clone(),
+            position: user.visited(),
+            features: Features { tail: false, ..user.features(&self.features) },
+            history: user.history(self.settings.history),
         }
     }
 }

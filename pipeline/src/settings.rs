@@ -30,7 +30,7 @@ pub struct PipelineSettings {
     pub training_examples: bool,
     /// Events of history in a training example, at most; the model's length.
     pub history: usize,
-    /// Actions whose events count for the features and make a training example.
+    /// Actions whose events count for the features and make a training example, but for those of a negative weight.
     pub positive_actions: Vec<String>,
     /// Actions that are known and only enter the user's visits. So does one in neither list, which is
     /// counted.
@@ -107,7 +107,7 @@ impl PipelineSettings {
         let mut actions: Vec<&str> = self.positive_actions.iter().map(String::as_str).collect();
         actions.sort_unstable();
         actions.dedup();
-        format!("{} positive_actions={actions:?}", features.identity())
+        format!("{} positive_actions={actions:?} weight>=0", features.identity())
     }
 
     /// Checks every setting's range.

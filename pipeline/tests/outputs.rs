@@ -98,13 +98,24 @@ fn an_example_never_sees_its_target_or_later() {
     // The first event has no history; multiples of 7 are not positive.
     assert_eq!(examples.len(), 20 - 1 - 2);
     for example in examples {
-        let target = example.item.id().as_int().unwrap();
+        let target = example.item.as_int().unwrap();
         let expected: Vec<u64> = (target.saturating_sub(5).max(1)..target).collect();
-        let history: Vec<u64> =
-            example.history_items.iter().map(|item| item.id().as_int().unwrap()).collect();
+        let opened = example.history.open();
+        let history: Vec<u64> = opened.visits().map(|visit| visit.item.as_int().unwrap()).collect();
         assert_eq!(history, expected, "every action before {target}, positive or not, and nothing else");
-        assert_eq!(example.features.events, target - 1);
-        assert_eq!(example.history_ts(), expected.iter().map(|item| 999 + *item as i64).collect::<Vec<_>>());
+        assert_eq!(example.position, target - 1);
+        let times: Vec<i64> = opened.visits().map(|visit| visit.ts).collect();
+        assert_eq!(times, expected.iter().map(|item| 999 + *item as i64).collect::<Vec<_>>());
+        // What was done is told apart, and the features are those of the choices before.
+        let is_skip = |item: &u64| item.is_multiple_of(7);
+        let skips: Vec<u64> = expected.iter().copied().filter(is_skip).collect();
+        let told = opened.visits().filter(|visit| visit.action != example.action);
+        assert_eq!(told.map(|visit| visit.item.as_int().unwrap()).collect::<Vec<_>>(), skips);
+        let chosen = (1..target).filter(|item| !is_skip(item)).count() as u64;
+        assert_eq!(
+            (example.features.lifetime.events, example.features.window.events),
+            (chosen, chosen.min(8))
+        );
     }
 }
 

@@ -1,23 +1,58 @@
 //! Requests and answers.
 
-use hmisr_features::Id;
+use std::sync::Arc;
+
+use hmisr_features::{Features, Id};
 use serde::Serialize;
+
+/// An event of a user's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The item.
+    pub item: Id,
+    /// Event time, epoch milliseconds.
+    pub ts: i64,
+    /// What the user did; empty: what is usual.
+    pub action: Arc<str>,
+    /// How strong the interaction was, where that is told.
+    pub weight: Option<f32>,
+}
+
+impl Event {
+    /// An event of which no more is known.
+    pub fn new(item: Id, ts: i64) -> Self {
+        Self { item, ts, action: "".into(), weight: None }
+    }
+}
+
+/// What is known of a user who is to be given something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The user's events, oldest first.
+    pub history: &'a [Event],
+    /// The user's features as the stream's state tells them. None: they are those of the history, by the same
+    /// maths.
+    pub features: Option<&'a Features>,
+    /// When, epoch milliseconds; none: at the last event.
+    pub now: Option<i64>,
+}
 
 /// What is asked.
 ///
 /// ```
 /// use hmisr_features::Id;
-/// use hmisr_recommend::Request;
+/// use hmisr_recommend::{Event, Known, Request};
 ///
-/// let history = [(Id::from(1193), 978_300_760_000)];
-/// let seen = |id: &Id| history.iter().any(|(item, _)| item == id);
-/// let request = Request { history: &history, exclude: &seen, ..Request::default() };
+/// let history = [Event::new(Id::from(1193), 978_300_760_000)];
+/// let seen = |id: &Id| history.iter().any(|event| event.item == *id);
+/// let known = Known { history: &history, ..Known::default() };
+/// let request = Request { known, exclude: &seen, ..Request::default() };
 /// assert!((request.exclude)(&Id::from(1193)) && request.candidates.is_none());
 /// ```
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The user's events, item and time in epoch milliseconds, oldest first.
-    pub history: &'a [(Id, i64)],
+    /// The user.
+    pub known: Known<'a>,
     /// Items wanted, at most [`MOST`](super::MOST).
     pub k: usize,
     /// How much diversity weighs.
@@ -37,7 +72,7 @@ impl Default for Request<'_> {
     /// Ten items by relevance alone, for a user of whom nothing is known.
     fn default() -> Self {
         Self {
-            history: &[],
+            known: Known::default(),
             k: 10,
             lambda: Lambda::Fixed(0.0),
             exclude: &|_| false,

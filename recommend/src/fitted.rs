@@ -3,13 +3,16 @@
 use std::fmt::Debug;
 
 use burn::tensor::{Tensor, TensorData};
+use hmisr_features::{FeatureSettings, Features};
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{Habits, Stage, View, blend};
-use hmisr_model::{Histories, Input, ModelSettings, Network, Reading, Table};
+use hmisr_model::{Histories, Input, Kind, ModelSettings, Network, Reading, Table};
 
+use crate::actions::Actions;
 use crate::catalogue::Catalogue;
-use crate::habits::{HabitsOf, head};
+use crate::habits::head;
+use crate::standard::Standard;
 use crate::{Error, ErrorKind, Result};
 
 /// Optimizer steps before which what begins anew has learnt too little to speak: the fixed blend stands in for the
@@ -76,6 +79,12 @@ pub struct Parts {
     pub step: u64,
     /// Items chosen fewer times are long tail.
     pub head: u64,
+    /// The actions that it tells apart.
+    pub actions: Actions,
+    /// Mean and spread of the habits that it learnt from.
+    pub standard: Standard,
+    /// How the features are computed that it learnt from.
+    pub features: FeatureSettings,
     /// Where it computes.
     pub device: Device,
 }
@@ -83,9 +92,9 @@ pub struct Parts {
 impl Parts {
     /// The model.
     pub fn fitted(&self) -> Fitted<'_> {
-        let Self { settings, network, items, catalogue, stage, step, head, device } = self;
-        let (stage, step, head) = (*stage, *step, *head);
-        Fitted { settings, network, items: items.as_ref(), catalogue, stage, step, head, device }
+        let Self { settings, network, items, catalogue, stage, step, standard, device, .. } = self;
+        let (stage, step) = (*stage, *step);
+        Fitted { settings, network, items: items.as_ref(), catalogue, stage, step, standard, device }
     }
 }
 
@@ -104,28 +113,56 @@ pub struct Fitted<'a> {
     pub stage: Stage,
     /// Optimizer steps that the DiversityScore's weights have learnt for.
     pub step: u64,
-    /// Items chosen fewer times are long tail; see [`head`].
-    pub head: u64,
+    /// Mean and spread of the habits that it learnt from.
+    pub standard: &'a Standard,
     /// Where it computes.
     pub device: &'a Device,
 }
 
-/// A user's known events, oldest first: at most as many as the network reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// An event as a network reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// The item's row.
+    pub row: u32,
+    /// Event time, epoch milliseconds.
+    pub ts: i64,
+    /// What sets it apart beside its item.
+    pub kind: Kind,
+}
+
+/// What a network reads of a user: the known events, oldest first, at most as many as it reads, and what is known
+/// beside them.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// Item rows.
     pub rows: Vec<u32>,
     /// Event times, epoch milliseconds.
     pub times: Vec<i64>,
+    /// What sets the events apart beside their items.
+    pub kinds: Vec<Kind>,
+    /// When the user is to be given something, epoch milliseconds.
+    pub now: i64,
+    /// The user's features.
+    pub features: Features,
 }
 
 impl History {
-    /// The newest of `events`, rows and times oldest first, as many as a network with these settings reads.
-    pub fn newest(settings: &ModelSettings, events: impl DoubleEndedIterator<Item = (u32, i64)>) -> Self {
-        let mut newest: Vec<(u32, i64)> = events.rev().take(settings.reach()).collect();
-        newest.reverse();
-        let (rows, times) = newest.into_iter().unzip();
-        Self { rows, times }
+    /// The newest of `newest_first`, as many as a network with these settings reads, asked for at the newest.
+    pub fn newest(settings: &ModelSettings, newest_first: impl Iterator<Item = Read>) -> Self {
+        let mut events: Vec<Read> = newest_first.take(settings.reach()).collect();
+        events.reverse();
+        Self {
+            rows: events.iter().map(|event| event.row).collect(),
+            times: events.iter().map(|event| event.ts).collect(),
+            kinds: events.iter().map(|event| event.kind).collect(),
+            now: events.last().map_or(0, |event| event.ts),
+            features: Features::default(),
+        }
+    }
+
+    fn reading(&self, settings: &ModelSettings) -> Reading<'_> {
+        let Self { rows, times, kinds, now, .. } = self;
+        Reading { rows, times, kinds, now: *now, recent: 0 }.newest(settings)
     }
 }
 
@@ -162,10 +199,8 @@ impl<'a> Fitted<'a> {
     /// # Errors
     /// [`ErrorKind::Backend`] where the backend gives no f32.
     pub fn read(&self, histories: &[History]) -> Result<Vec<User>> {
-        let readings: Vec<Reading<'_>> = histories
-            .iter()
-            .map(|history| Reading::newest(self.settings, &history.rows, &history.times))
-            .collect();
+        let readings: Vec<Reading<'_>> =
+            histories.iter().map(|history| history.reading(self.settings)).collect();
         let weights = |row| self.items.row(row);
         let padded = Histories::remembering(&readings, self.settings.memory, weights);
         let d = self.settings.width;
@@ -175,9 +210,11 @@ impl<'a> Fitted<'a> {
         let dropout = Dropout::none();
         let output = match self.network {
             Network::Hmisr(network) if self.stage != Stage::Coarse => {
-                let habits = HabitsOf::new(self.catalogue, self.head);
-                let habits: Vec<Habits> =
-                    histories.iter().map(|history| habits.after(&history.rows)).collect();
+                let habits: Vec<Habits> = {
+                    let categories = self.catalogue.categories();
+                    let habits = |history: &History| self.standard.habits(&history.features, categories);
+                    histories.iter().map(habits).collect()
+                };
                 return self.users(network.last(embeddings, &padded, &habits), histories.len());
             }
             // In its first stage HMISR says what its encoder says.

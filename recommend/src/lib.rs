@@ -7,6 +7,7 @@
 //!   served, and the server go through the same functions.
 //! * [`Recommender`]: a published version that answers requests.
 
+mod actions;
 mod answer;
 pub mod artifact;
 mod catalogue;
@@ -21,13 +22,17 @@ mod recommender;
 pub mod rerank;
 pub mod retrieve;
 mod score;
+mod standard;
 
+pub use actions::Actions;
 pub use answer::{
-    CategoryShare, Interest, Lambda, Near, Origin, Profile, Recommendation, Request, Scored, Why,
+    CategoryShare, Event, Interest, Known, Lambda, Near, Origin, Profile, Recommendation, Request, Scored,
+    Why,
 };
 pub use catalogue::{Catalogue, Item};
 pub use error::{Error, ErrorKind, Result};
-pub use fitted::{Embeddings, Fitted, History, Parts, Rows, UNLEARNED_STEPS, User};
-pub use habits::{HabitsOf, head};
+pub use fitted::{Embeddings, Fitted, History, Parts, Read, Rows, UNLEARNED_STEPS, User};
+pub use habits::{features, future, head};
 pub use list::{List, Listed};
 pub use recommender::{MOST, Recommender};
+pub use standard::Standard;

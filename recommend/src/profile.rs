@@ -6,7 +6,7 @@ use hmisr_features::Id;
 use hmisr_model::dot::dot;
 
 use crate::Result;
-use crate::answer::{CategoryShare, Interest, Profile};
+use crate::answer::{CategoryShare, Interest, Known, Profile};
 use crate::fitted::{Fitted, History, User, floats};
 use crate::recommender::Recommender;
 
@@ -22,8 +22,8 @@ impl Recommender {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Backend`] where the backend gives no f32.
-    pub fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>> {
-        let known = self.known(history);
+    pub fn profile(&self, known: Known<'_>) -> Result<Option<Profile>> {
+        let known = self.known(&known);
         let Some(user) = self.user(&known)? else { return Ok(None) };
         let Some(diversity_score) = user.diversity else { return Ok(None) };
         let interests = self.fitted().interests(&user, &known)?;

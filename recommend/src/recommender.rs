@@ -10,9 +10,10 @@ use std::path::Path;
 use hmisr_features::Id;
 use hmisr_model::{Network, backend};
 
-use crate::answer::{Origin, Recommendation, Request, Scored, Why};
+use crate::answer::{Event, Known, Origin, Recommendation, Request, Scored, Why};
 use crate::artifact::{Artifact, Manifest};
-use crate::fitted::{Fitted, History, Parts, Rows, User};
+use crate::fitted::{Fitted, History, Parts, Read, Rows, User};
+use crate::habits;
 use crate::list::List;
 use crate::rerank::Candidate;
 use crate::{Error, ErrorKind, Result};
@@ -53,8 +54,14 @@ impl Recommender {
             settings,
             catalogue: published.catalogue,
             stage: manifest.stage,
-            step: manifest.step.saturating_sub(manifest.diversity_from),
+            step: manifest
+                .step
+                .saturating_sub(manifest.diversity_from)
+                .saturating_sub(manifest.diversity_idle),
             head,
+            actions: manifest.actions.clone(),
+            standard: manifest.habits,
+            features: manifest.features.clone(),
             device,
         };
         Ok(Self { manifest, parts })
@@ -98,7 +105,7 @@ impl Recommender {
         };
         let (candidates, unknown_candidates) = request.candidates.map(|ids| self.rows(ids)).unzip();
         let unknown_candidates = unknown_candidates.unwrap_or_default();
-        let known = self.known(request.history);
+        let known = self.known(&request.known);
         let Some(user) = self.user(&known)? else {
             let rows = candidates.unwrap_or_else(|| (0..items.len() as u32).collect());
             let rows = rows.into_iter().filter(|row| may(*row)).collect();
@@ -143,11 +150,27 @@ impl Recommender {
         (rows, unknown)
     }
 
-    /// The newest known events that the network reads.
-    pub(crate) fn known(&self, history: &[(Id, i64)]) -> History {
-        let known = |(id, ts): &(Id, i64)| Some((self.parts.catalogue.row(id)?, *ts));
-        let known: Vec<(u32, i64)> = history.iter().filter_map(known).collect();
-        History::newest(&self.parts.settings, known.into_iter())
+    /// The newest events that the network reads, of those that it knows.
+    pub(crate) fn known(&self, known: &Known<'_>) -> History {
+        let Parts { settings, catalogue, actions, features, head, .. } = &self.parts;
+        let read = |event: &Event| {
+            let row = catalogue.row(&event.item)?;
+            Some(Read { row, ts: event.ts, kind: actions.kind(&event.action, event.weight) })
+        };
+        let choice = |event: &Event| {
+            let row = catalogue.row(&event.item)?;
+            let is_positive =
+                actions.is_positive(&event.action) && event.weight.is_none_or(|weight| weight >= 0.0);
+            Some((row, event.ts, is_positive))
+        };
+        let of_history =
+            || habits::features(catalogue, *head, features, known.history.iter().filter_map(choice));
+        let last = known.history.last().map_or(0, |event| event.ts);
+        History {
+            now: known.now.unwrap_or(last),
+            features: known.features.copied().unwrap_or_else(of_history),
+            ..History::newest(settings, known.history.iter().rev().filter_map(read))
+        }
     }
 
     /// What the network says of a user; none where it knows nothing of the history.

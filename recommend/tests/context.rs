@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hmisr_features::Id;
-use hmisr_recommend::{Lambda, MOST, Origin, Recommendation, Recommender, Request};
+use hmisr_recommend::{Event, Known, Lambda, MOST, Origin, Recommendation, Recommender, Request};
 
 use crate::common::{ITEMS, version};
 
@@ -12,8 +12,12 @@ fn recommender() -> Recommender {
     Recommender::load(root.path(), None).unwrap()
 }
 
-fn history() -> Vec<(Id, i64)> {
-    (0..9u32).map(|n| (Id::from(n), i64::from(n) * 1_000)).collect()
+fn history() -> Vec<Event> {
+    (0..9u32).map(|n| Event::new(Id::from(n), i64::from(n) * 1_000)).collect()
+}
+
+fn known(history: &[Event]) -> Known<'_> {
+    Known { history, ..Known::default() }
 }
 
 fn ids(some: &[u32]) -> Vec<Id> {
@@ -27,7 +31,7 @@ fn items(answer: &Recommendation) -> Vec<u64> {
 #[test]
 fn candidates_are_ranked_as_they_are_among_all() {
     let (recommender, history) = (recommender(), history());
-    let plain = Request { history: &history, k: ITEMS as usize, ..Request::default() };
+    let plain = Request { known: known(&history), k: ITEMS as usize, ..Request::default() };
     let all = recommender.recommend(&plain).unwrap();
     let candidates =
         [ids(&[20, 3, 99, 20, 11]), vec![Id::text("unheard of").unwrap()], ids(&[99, 28])].concat();
@@ -66,7 +70,7 @@ fn items_of_other_categories_are_not_recommended() {
     // Every third item has a second category, of which an item may be allowed or not as well.
     let allowed = |categories: &[Id]| categories.contains(&Id::from(10));
     for history in [&history[..], &[]] {
-        let request = Request { history, allowed: &allowed, k: 100, ..Request::default() };
+        let request = Request { known: known(history), allowed: &allowed, k: 100, ..Request::default() };
         let mut found = items(&recommender.recommend(&request).unwrap());
         found.sort_unstable();
         assert_eq!(found, [0, 6, 12, 18, 24]);
@@ -78,14 +82,14 @@ fn the_reasons_are_the_sides_of_the_re_ranking() {
     let (recommender, history) = (recommender(), history());
     let lambda = 0.6;
     let request = Request {
-        history: &history,
+        known: known(&history),
         k: 8,
         lambda: Lambda::Fixed(lambda),
         explain: true,
         ..Request::default()
     };
     let answer = recommender.recommend(&request).unwrap();
-    let profile = recommender.profile(&history).unwrap().unwrap();
+    let profile = recommender.profile(known(&history)).unwrap().unwrap();
     let fitted = recommender.fitted();
     let catalogue = fitted.catalogue;
     let row = |id: &Id| catalogue.row(id).unwrap();
@@ -97,10 +101,10 @@ fn the_reasons_are_the_sides_of_the_re_ranking() {
         assert_eq!(why.distance, (!above.is_empty()).then_some(mean));
         assert_eq!(why.interest_categories, profile.interests[item.interest.unwrap()].categories);
         let near = why.nearest_in_history.as_ref().unwrap();
-        assert!(history.iter().any(|(id, _)| *id == near.item_id));
+        assert!(history.iter().any(|event| event.item == near.item_id));
         assert!((-1.0..=1.0).contains(&near.similarity));
         // The six newest events are read; an item among them is most like itself.
-        if history[3..].iter().any(|(id, _)| *id == item.item_id) {
+        if history[3..].iter().any(|event| event.item == item.item_id) {
             assert!(near.item_id == item.item_id && near.similarity > 0.999, "{near:?}");
         }
         above.push(row(&item.item_id));

@@ -5,7 +5,7 @@ use hmisr_features::Id;
 use hmisr_recommend::artifact::{
     Artifact, FolderLock, latest_version, promote, remove, remove_after, versions,
 };
-use hmisr_recommend::{ErrorKind, Lambda, Origin, Recommender, Request};
+use hmisr_recommend::{ErrorKind, Event, Known, Lambda, Origin, Recommender, Request};
 
 use crate::common::{ITEMS, version};
 
@@ -18,16 +18,17 @@ fn what_is_published_is_read_back_and_answers() {
     assert_eq!(artifact.attached("notes.txt").unwrap().unwrap(), b"mine");
     assert_eq!(artifact.attached("other.txt").unwrap(), None);
     let recommender = Recommender::load(root.path(), None).unwrap();
-    let history: Vec<(Id, i64)> = (0..9u32).map(|n| (Id::from(n), i64::from(n) * 1_000)).collect();
-    let ask = |history: &[(Id, i64)], k, lambda, exclude: &dyn Fn(&Id) -> bool| {
-        recommender.recommend(&Request { history, k, lambda, exclude, ..Request::default() }).unwrap()
+    let history: Vec<Event> = (0..9u32).map(|n| Event::new(Id::from(n), i64::from(n) * 1_000)).collect();
+    let ask = |history: &[Event], k, lambda, exclude: &dyn Fn(&Id) -> bool| {
+        let known = Known { history, ..Known::default() };
+        recommender.recommend(&Request { known, k, lambda, exclude, ..Request::default() }).unwrap()
     };
-    let answer = ask(&history, 5, Lambda::Fixed(0.0), &|id| history.iter().any(|(seen, _)| seen == id));
+    let answer = ask(&history, 5, Lambda::Fixed(0.0), &|id| history.iter().any(|seen| seen.item == *id));
     assert_eq!((answer.items.len(), answer.source), (5, Origin::Model));
     assert!(answer.items.iter().all(|item| item.item_id.as_int() >= Some(9)));
     assert!(answer.items.is_sorted_by(|a, b| a.score >= b.score && a.relevance_rank < b.relevance_rank));
     // Nothing is known of the user: the items chosen most often.
-    let unknown = [(Id::text("unheard of").unwrap(), 5)];
+    let unknown = [Event::new(Id::text("unheard of").unwrap(), 5)];
     for history in [&[][..], &unknown] {
         let answer = ask(history, 3, Lambda::Fixed(0.5), &|id| *id == Id::from(1));
         let ids: Vec<Id> = answer.items.iter().map(|item| item.item_id.clone()).collect();

@@ -4,12 +4,43 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hmisr_stream::contract::Id;
+use hmisr_features::Features;
+use hmisr_recommend::Event;
+use hmisr_stream::contract::{Id, UserView, VisitView};
 
-/// A user's events, item and time, oldest first.
-pub(crate) type History = Arc<[(Id, i64)]>;
+/// What a look-up told of a user, as far as a model reads it.
+#[derive(Debug, Clone)]
+pub struct Kept(Arc<(Vec<Event>, Features)>);
 
-/// The histories of the users found last, a bounded number for a bounded time.
+impl Kept {
+    /// Of a look-up's answer.
+    pub fn of(view: &UserView) -> Self {
+        // Most events of a user are of few actions: one text for all of a kind in a row.
+        let mut action: Arc<str> = "".into();
+        let event = |visit: &VisitView| {
+            if *action != *visit.action {
+                action = visit.action.as_str().into();
+            }
+            let (item, ts, weight) = (visit.item_id.clone(), visit.ts, visit.weight);
+            Event { item, ts, action: action.clone(), weight }
+        };
+        let UserView { lifetime, window, recent_diversity, .. } = *view;
+        let features = Features { tail: false, lifetime, window, recent_diversity };
+        Self(Arc::new((view.visits.iter().map(event).collect(), features)))
+    }
+
+    /// The user's events, oldest first.
+    pub fn history(&self) -> &[Event] {
+        &self.0.0
+    }
+
+    /// The user's features.
+    pub fn features(&self) -> &Features {
+        &self.0.1
+    }
+}
+
+/// The users found last, a bounded number for a bounded time.
 pub(crate) struct LastKnown {
     most: usize,
     max_age: Duration,
@@ -18,16 +49,16 @@ pub(crate) struct LastKnown {
 
 #[derive(Default)]
 struct Inner {
-    users: HashMap<Id, Kept>,
+    users: HashMap<Id, Entry>,
     /// The users by when they were found; of one time none displaces another.
     order: BTreeMap<u64, Id>,
     next: u64,
 }
 
-struct Kept {
+struct Entry {
     number: u64,
     found: Instant,
-    history: History,
+    kept: Kept,
 }
 
 impl LastKnown {
@@ -36,27 +67,27 @@ impl LastKnown {
         Self { most, max_age, inner: Mutex::default() }
     }
 
-    /// The user's history as it was found last, unless that was too long ago.
-    pub(crate) fn get(&self, id: &Id, now: Instant) -> Option<History> {
+    /// The user as it was found last, unless that was too long ago.
+    pub(crate) fn get(&self, id: &Id, now: Instant) -> Option<Kept> {
         let mut inner = self.inner();
-        let kept = inner.users.get(id)?;
-        if now.saturating_duration_since(kept.found) > self.max_age {
+        let entry = inner.users.get(id)?;
+        if now.saturating_duration_since(entry.found) > self.max_age {
             inner.remove(id);
             return None;
         }
-        Some(kept.history.clone())
+        Some(entry.kept.clone())
     }
 
     /// The user was found; whoever was found longest ago makes room, and who was too long ago goes.
-    pub(crate) fn insert(&self, id: &Id, history: impl FnOnce() -> History, now: Instant) {
+    pub(crate) fn insert(&self, id: &Id, kept: impl FnOnce() -> Kept, now: Instant) {
         if self.most == 0 {
             return;
         }
-        let history = history();
+        let kept = kept();
         let mut inner = self.inner();
         inner.remove(id);
         while let Some((_, oldest)) = inner.order.first_key_value() {
-            let is_old = |kept: &Kept| now.saturating_duration_since(kept.found) > self.max_age;
+            let is_old = |entry: &Entry| now.saturating_duration_since(entry.found) > self.max_age;
             if inner.users.len() < self.most && !inner.users.get(oldest).is_some_and(is_old) {
                 break;
             }
@@ -66,7 +97,7 @@ impl LastKnown {
         let number = inner.next;
         inner.next += 1;
         inner.order.insert(number, id.clone());
-        inner.users.insert(id.clone(), Kept { number, found: now, history });
+        inner.users.insert(id.clone(), Entry { number, found: now, kept });
     }
 
     /// Nobody has the user any more, who may have asked to be forgotten.
@@ -82,8 +113,8 @@ impl LastKnown {
 
 impl Inner {
     fn remove(&mut self, id: &Id) {
-        if let Some(kept) = self.users.remove(id) {
-            self.order.remove(&kept.number);
+        if let Some(entry) = self.users.remove(id) {
+            self.order.remove(&entry.number);
         }
     }
 }
@@ -94,12 +125,12 @@ mod tests {
 
     const AGE: Duration = Duration::from_secs(60);
 
-    fn history(item: u32) -> History {
-        Arc::from([(Id::from(item), 5)])
+    fn history(item: u32) -> Kept {
+        Kept(Arc::new((vec![Event::new(Id::from(item), 5)], Features::default())))
     }
 
     fn item(users: &LastKnown, user: u32, now: Instant) -> Option<u64> {
-        users.get(&Id::from(user), now).and_then(|history| history[0].0.as_int())
+        users.get(&Id::from(user), now).and_then(|kept| kept.history()[0].item.as_int())
     }
 
     #[test]

@@ -46,8 +46,9 @@ pub use activity::Activity;
 pub use api::Api;
 pub use error::{ApiError, Error, ErrorKind, Result};
 pub use hmisr_recommend::{
-    CategoryShare, Interest, Lambda, Near, Origin, Profile, Recommendation, Request, Scored, Why,
+    CategoryShare, Interest, Known, Lambda, Near, Origin, Profile, Recommendation, Request, Scored, Why,
 };
+pub use last_known::Kept;
 pub use lookup::{LookedIn, LookupError, UserLookup};
 pub use lookup_client::LookupClient;
 pub use metrics::Metrics;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hmisr_recommend::{Profile, Recommendation, Request};
-use hmisr_stream::contract::Id;
+use hmisr_recommend::{Known, Profile, Recommendation, Request};
 use serde::Serialize;
 
 /// One immutable version of the model.
@@ -19,12 +18,12 @@ pub trait Model: Send + Sync + 'static {
     /// Where the computation fails.
     fn recommend(&self, request: &Request<'_>) -> Result<Recommendation, ModelError>;
 
-    /// What the model sees in a user of this history; none where it has no interests to show, or
+    /// What the model sees in a user; none where it has no interests to show, or
     /// knows nothing of the history.
     ///
     /// # Errors
     /// Where the computation fails.
-    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError>;
+    fn profile(&self, known: Known<'_>) -> Result<Option<Profile>, ModelError>;
 }
 
 /// Where versions come from.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hmisr_recommend::artifact::{Artifact, Manifest, served_version};
-use hmisr_recommend::{Profile, Recommendation, Recommender, Request};
-use hmisr_stream::contract::Id;
+use hmisr_recommend::{Known, Profile, Recommendation, Recommender, Request};
 
 use crate::{Model, ModelError, ModelInfo, ModelLoader};
 
@@ -61,8 +60,8 @@ impl Model for Trained {
         self.recommender.recommend(request).map_err(failed)
     }
 
-    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
-        self.recommender.profile(history).map_err(failed)
+    fn profile(&self, known: Known<'_>) -> Result<Option<Profile>, ModelError> {
+        self.recommender.profile(known).map_err(failed)
     }
 }
 

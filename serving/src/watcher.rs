@@ -285,10 +285,8 @@ fn guarded<T>(load: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelEr
 mod tests {
     use std::sync::Mutex;
 
-    use hmisr_stream::contract::Id;
-
     use super::*;
-    use crate::{ModelInfo, Profile, Recommendation, Request};
+    use crate::{Known, ModelInfo, Profile, Recommendation, Request};
 
     struct Plain(ModelInfo);
 
@@ -301,7 +299,7 @@ mod tests {
             Err(ModelError::new("nobody asks it"))
         }
 
-        fn profile(&self, _: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
+        fn profile(&self, _: Known<'_>) -> Result<Option<Profile>, ModelError> {
             Ok(None)
         }
     }

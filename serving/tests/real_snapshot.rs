@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use crate::common::{Running, Users, client, get, settings};
 use hmisr_serving::{Checked, Snapshots, Watcher};
-use hmisr_stream::contract::{FeatureVector, Id, TrainingExample};
+use hmisr_stream::contract::Id;
 use hmisr_stream::{Limits, Polled, Record, Source, TopicInfo};
 use hmisr_testkit::messages;
 use hmisr_testkit::until;
 use hmisr_trainer::{Metrics, Progress, backend, run};
-use prost::Message;
 
 const ITEMS: u32 = 30;
 
@@ -34,8 +33,7 @@ impl Examples {
             let step = offset as u32 + 1;
             let visit = |step: u32| (Id::from(step % ITEMS), Id::from(1), i64::from(step) * 1_000);
             let example = messages::example(step % 3, &[visit(step - 1)], visit(step));
-            let example = TrainingExample { features: FeatureVector::default(), ..example };
-            let payload = Some(example.encode_to_vec());
+            let payload = Some(example.to_bytes());
             Record { partition: 0, offset, timestamp_ms: -1, key: None, payload, headers: Vec::new() }
         });
         let topic = TopicInfo { name: "training-examples".to_owned(), id: "one".to_owned(), partitions: 1 };

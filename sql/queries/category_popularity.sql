@@ -26,8 +26,9 @@ FROM (
       id63(user_id) AS user_number,
       id63(item_id) AS item_number
     FROM events
-    -- What the job counts: its pipeline.positive_actions.
+    -- What the job counts: its pipeline.positive_actions, but for what was given back.
     WHERE valid_ts AND action IN ('click', 'like', 'purchase', 'rate', 'pv', 'cart', 'fav', 'buy')
+      AND (weight IS NULL OR weight >= 0)
   ) AS visits
   WHERE category IS NOT NULL AND user_number IS NOT NULL AND item_number IS NOT NULL
   GROUP BY 1, 2

@@ -32,8 +32,9 @@ FROM (
       id63(category) AS category,
       CASE WHEN is_tail THEN 1 WHEN NOT is_tail THEN 0 END AS tail
     FROM events
-    -- What the job counts: its pipeline.positive_actions.
+    -- What the job counts: its pipeline.positive_actions, but for what was given back.
     WHERE valid_ts AND action IN ('click', 'like', 'purchase', 'rate', 'pv', 'cart', 'fav', 'buy')
+      AND (weight IS NULL OR weight >= 0)
   ) AS visits
   WHERE user_id IS NOT NULL AND item_id IS NOT NULL
   GROUP BY 1, 2

@@ -9,6 +9,7 @@ CREATE TABLE events (
   item_id JSON NOT NULL,
   category JSON NOT NULL,
   action TEXT NOT NULL,
+  weight DOUBLE,
   ts BIGINT NOT NULL,
   is_tail BOOLEAN,
   "partition" INT NOT NULL METADATA FROM 'partition',

@@ -7,7 +7,6 @@ use hmisr_stream::contract::{Event, Id, Reason, TrainingExample};
 use hmisr_testkit::messages;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use prost::Message;
 
 const FIELDS: [&str; 11] = [
     "user_id",
@@ -135,7 +134,8 @@ fn holds(payload: &[u8]) -> Result<(), TestCaseError> {
 fn example() -> TrainingExample {
     let visit = |number: u32| (Id::from(number), Id::from(number), i64::from(number).pow(2));
     let history: Vec<_> = (0..9).map(visit).collect();
-    messages::example(1, &history, (Id::from(2), Id::text("drama").unwrap(), 1_000))
+    let example = messages::example(1, &history, (Id::from(2), Id::text("drama").unwrap(), 1_000));
+    TrainingExample { request_id: Some("r".to_owned()), ..example }
 }
 
 proptest! {
@@ -175,7 +175,7 @@ proptest! {
         keep in any::<Index>(),
         cut in prop::bool::weighted(0.3),
     ) {
-        let mut bytes = example().encode_to_vec();
+        let mut bytes = example().to_bytes();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -185,10 +185,10 @@ proptest! {
         }
         // What is read is what the trainer relies on.
         if let Ok(example) = TrainingExample::read(&bytes) {
-            prop_assert_eq!(example.history_items.len(), example.history_ts().len());
-            prop_assert_eq!(example.history_items.len(), example.history_categories.len());
-            prop_assert!(example.weight.is_finite());
-            let again = TrainingExample::read(&example.encode_to_vec());
+            let opened = example.history.open();
+            prop_assert_eq!(opened.visits().count(), opened.len());
+            prop_assert!(example.weight.is_finite() && !example.categories.is_empty());
+            let again = TrainingExample::read(&example.to_bytes());
             prop_assert_eq!(again.unwrap(), example);
         }
     }
@@ -196,7 +196,8 @@ proptest! {
     #[test]
     fn any_bytes_are_no_example_or_one(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(example) = TrainingExample::read(&bytes) {
-            prop_assert_eq!(example.history_items.len(), example.history_ts().len());
+            let opened = example.history.open();
+            prop_assert_eq!(opened.visits().count(), opened.len());
         }
     }
 }

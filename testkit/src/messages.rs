@@ -1,6 +1,7 @@
 //! Messages of which a test says what it is about; all else is as it mostly is.
 
-use hmisr_stream::contract::{Event, FeatureVector, Id, TrainingExample, WireId};
+use hmisr_features::{Features, History, Interaction};
+use hmisr_stream::contract::{Event, Id, TrainingExample};
 use hmisr_stream::{Outgoing, partition_for_key};
 
 /// A click. Ids may be numbers.
@@ -22,21 +23,23 @@ pub fn event(user: impl Into<Id>, item: impl Into<Id>, category: impl Into<Id>, 
 /// An event as an example has it: item, category, time.
 pub type Visited = (Id, Id, i64);
 
-/// The example of `target` after a history, oldest first, that is the user's whole life.
+/// The example of `target`, a click, after clicks that are the user's whole life, oldest first.
 pub fn example(user: impl Into<Id>, history: &[Visited], target: Visited) -> TrainingExample {
     let (item, category, ts) = target;
-    let later = history.iter().skip(1).map(|visit| visit.2).chain([ts]);
     TrainingExample {
-        user: WireId::from(&user.into()),
-        item: WireId::from(&item),
-        category: WireId::from(&category),
-        label: 1.0,
+        user: user.into(),
+        item,
+        categories: vec![category],
+        action: "click".into(),
         weight: 1.0,
         ts,
-        history_items: history.iter().map(|visit| WireId::from(&visit.0)).collect(),
-        history_categories: history.iter().map(|visit| WireId::from(&visit.1)).collect(),
-        history_ts_deltas: history.iter().zip(later).map(|(visit, later)| visit.2 - later).collect(),
-        features: FeatureVector { events: history.len() as u64, ..FeatureVector::default() },
+        request_id: None,
+        position: history.len() as u64,
+        features: Features::default(),
+        history: History::of(history.iter().map(|(item, category, ts)| Interaction {
+            action: "click",
+            ..Interaction::new(item, category, *ts)
+        })),
     }
 }
 

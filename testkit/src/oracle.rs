@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hmisr_features::{FeatureSettings, Features, ItemCount, PartitionState, UserState, Visit, is_expired};
+use hmisr_features::{
+    FeatureSettings, Features, History, Interaction, ItemCount, PartitionState, UserState, Visit, is_expired,
+};
 use hmisr_pipeline::PipelineSettings;
 use hmisr_stream::Record;
-use hmisr_stream::contract::{Event, FeatureRecord, FeatureVector, Id, Reason, TrainingExample, WireId};
+use hmisr_stream::contract::{Event, FeatureRecord, Id, Reason, TrainingExample};
 
 /// Every partition's state after the records so far.
 pub struct Oracle {
@@ -26,7 +28,7 @@ pub enum Outcome {
         /// What the model can learn from it, where it has a history.
         example: Option<TrainingExample>,
     },
-    /// The event, of another action, enters the user's visits.
+    /// The event, of another action or a negative weight, enters the user's visits.
     Noted {
         /// Whether its action is configured.
         known_action: bool,
@@ -134,12 +136,15 @@ impl Partition {
             return Outcome::DeadLetter(Reason::Late);
         }
         let (keep, interaction) = (job.visits_kept(), event.interaction());
-        if !job.positive_actions.contains(&event.action) {
+        let is_listed = |actions: &[String]| actions.contains(&event.action);
+        // What was given back is no choice.
+        if !is_listed(&job.positive_actions) || event.weight.is_some_and(|weight| weight < 0.0) {
+            let known_action = is_listed(&job.positive_actions) || is_listed(&job.neutral_actions);
             shared.note(settings, keep, (&event.user_id, user), &interaction);
             if let Some(id) = event_id {
                 user.remember_event(settings, id);
             }
-            return Outcome::Noted { known_action: job.neutral_actions.contains(&event.action) };
+            return Outcome::Noted { known_action };
         }
         if !user.has_room_for(&event.category, job.max_user_categories) {
             return Outcome::DeadLetter(Reason::TooManyCategories);
@@ -170,29 +175,42 @@ impl Partition {
 
 /// The example of an event: everything in it is older than the event.
 fn example(user: &UserState, event: &Event, settings: &FeatureSettings, history: usize) -> TrainingExample {
-    let features = user.features(settings);
-    let visits: Vec<Visit<'_>> = user.visits().collect();
-    let before = &visits[visits.len().saturating_sub(history)..];
-    let mut times: Vec<i64> = before.iter().map(|visit| visit.ts).collect();
-    times.push(event.ts);
     TrainingExample {
-        user: WireId::from(&event.user_id),
-        item: WireId::from(&event.item_id),
-        category: WireId::from(&event.category),
-        label: 1.0,
+        user: event.user_id.clone(),
+        item: event.item_id.clone(),
+        categories: event.all_categories().cloned().collect(),
+        action: event.action.clone(),
         weight: event.weight.unwrap_or(1.0),
         ts: event.ts,
-        history_items: before.iter().map(|visit| WireId::from(&visit.item)).collect(),
-        history_categories: before.iter().map(|visit| WireId::from(visit.category)).collect(),
-        history_ts_deltas: times.windows(2).map(|pair| pair[0] - pair[1]).collect(),
-        features: FeatureVector {
-            events: user.visited(),
-            entropy: features.window.entropy,
-            evenness: features.window.evenness,
-            switch_rate: features.window.switch_rate,
-            tail_ratio: features.window.tail_ratio,
-            recent_diversity: features.recent_diversity,
-        },
+        request_id: event.request_id.clone(),
+        position: user.visited(),
+        features: Features { tail: false, ..user.features(settings) },
+        history: told(user.visits().skip(user.visits().len().saturating_sub(history))),
+    }
+}
+
+/// A history made of its events alone, and not of bytes of a state.
+fn told<'a>(visits: impl Iterator<Item = Visit<'a>>) -> History {
+    let visits: Vec<Visit<'_>> = visits.collect();
+    let more: Vec<Vec<Id>> =
+        visits.iter().map(|visit| visit.more_categories.iter().copied().cloned().collect()).collect();
+    History::of(visits.iter().zip(&more).map(|(visit, more)| Interaction {
+        more_categories: more,
+        action: visit.action,
+        weight: visit.weight,
+        ..Interaction::new(&visit.item, visit.category, visit.ts)
+    }))
+}
+
+/// An example as it was written, whose history is made of its events: to be compared with the oracle's. What is no
+/// example stays as it is.
+pub fn plainly(payload: Vec<u8>) -> Vec<u8> {
+    match TrainingExample::read(&payload) {
+        Ok(example) => {
+            let history = told(example.history.open().visits());
+            TrainingExample { history, ..example }.to_bytes()
+        }
+        Err(_) => payload,
     }
 }
 

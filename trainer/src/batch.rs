@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use hmisr_model::{ModelSettings, Reading};
+use hmisr_model::{Kind, ModelSettings, Reading};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 /// A chunk of a user's run.
@@ -21,6 +21,10 @@ pub(crate) struct Chunk {
     pub(crate) rows: Vec<u32>,
     /// Their event times, epoch milliseconds.
     pub(crate) times: Vec<i64>,
+    /// What sets them apart beside their items.
+    pub(crate) kinds: Vec<Kind>,
+    /// The time of the last target, epoch milliseconds.
+    pub(crate) now: i64,
     /// How many of the newest are read one by one.
     pub(crate) recent: usize,
     /// Index among these of the token from which a target is predicted, and the target's example.
@@ -39,7 +43,38 @@ impl Chunk {
     }
 
     pub(crate) fn reading(&self) -> Reading<'_> {
-        Reading { rows: &self.rows, times: &self.times, recent: self.recent }
+        let Self { rows, times, kinds, now, recent, .. } = self;
+        Reading { rows, times, kinds, now: *now, recent: *recent }
+    }
+}
+
+/// Events of a user, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Events {
+    /// Item rows.
+    pub(crate) rows: Vec<u32>,
+    /// Event times, epoch milliseconds.
+    pub(crate) times: Vec<i64>,
+    /// What sets them apart beside their items.
+    pub(crate) kinds: Vec<Kind>,
+}
+
+impl Events {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn push(&mut self, row: u32, time: i64, kind: Kind) {
+        self.rows.push(row);
+        self.times.push(time);
+        self.kinds.push(kind);
+    }
+
+    /// Adds those of `other` from `from` on.
+    fn extend(&mut self, other: &Self, from: usize) {
+        self.rows.extend_from_slice(&other.rows[from..]);
+        self.times.extend_from_slice(&other.times[from..]);
+        self.kinds.extend_from_slice(&other.kinds[from..]);
     }
 }
 
@@ -48,19 +83,18 @@ impl Chunk {
 struct Run {
     /// Position, in the user's life, of the first token.
     start: u64,
-    rows: Vec<u32>,
-    times: Vec<i64>,
+    events: Events,
     /// Position and example of every target.
     targets: Vec<(u64, usize)>,
 }
 
 impl Run {
     fn end(&self) -> u64 {
-        self.start + self.rows.len() as u64
+        self.start + self.events.len() as u64
     }
 
     /// How many of the history's events the run already has, where the example goes on from it.
-    fn overlap(&self, position: u64, history: &[u32], times: &[i64]) -> Option<usize> {
+    fn overlap(&self, position: u64, history: &Events) -> Option<usize> {
         let first = position.checked_sub(history.len() as u64)?;
         let last = self.targets.last()?.0;
         // A position that does not increase is a user who began anew.
@@ -68,59 +102,57 @@ impl Run {
             return None;
         }
         let known = (self.end() - first) as usize;
-        let from = self.rows.len() - known;
-        let same = self.rows[from..] == history[..known] && self.times[from..] == times[..known];
+        let from = self.events.len() - known;
+        let Events { rows, times, kinds } = &self.events;
+        let same = rows[from..] == history.rows[..known]
+            && times[from..] == history.times[..known]
+            && kinds[from..] == history.kinds[..known];
         same.then_some(known)
     }
 }
 
 /// Whether there is anything to learn from the example: an event of no weight, or of a negative one, is
-/// nobody's wish. How great a weight is makes no difference: one sum that somebody paid would outweigh
-/// everything else.
+/// nobody's wish.
 pub(crate) fn is_target(example: &TrainingExample) -> bool {
     example.weight > 0.0
 }
 
 /// Merges and cuts the examples; those that are no targets stand in later histories alone. `histories`
-/// holds the item rows of each example's history.
+/// holds each example's history.
 pub(crate) fn chunks(
     examples: &[TrainingExample],
-    users: &[Id],
-    histories: &[Vec<u32>],
+    histories: &[Events],
     settings: &ModelSettings,
 ) -> Vec<Chunk> {
     let mut runs: Vec<Run> = Vec::new();
     let mut newest: HashMap<&Id, usize> = HashMap::new();
-    for (index, ((example, user), rows)) in examples.iter().zip(users).zip(histories).enumerate() {
-        if rows.is_empty() || !is_target(example) {
+    for (index, (example, history)) in examples.iter().zip(histories).enumerate() {
+        if history.len() == 0 || !is_target(example) {
             continue;
         }
-        let position = example.features.events.max(rows.len() as u64);
-        let times = example.history_ts();
-        let open = newest.get(user).copied();
-        let known = open.and_then(|at| runs[at].overlap(position, rows, &times));
+        let position = example.position.max(history.len() as u64);
+        let open = newest.get(&example.user).copied();
+        let known = open.and_then(|at| runs[at].overlap(position, history));
         match (open, known) {
             (Some(at), Some(known)) => {
                 let run = &mut runs[at];
-                run.rows.extend_from_slice(&rows[known..]);
-                run.times.extend_from_slice(&times[known..]);
+                run.events.extend(history, known);
                 run.targets.push((position, index));
             }
             _ => {
-                newest.insert(user, runs.len());
+                newest.insert(&example.user, runs.len());
                 runs.push(Run {
-                    start: position - rows.len() as u64,
-                    rows: rows.clone(),
-                    times,
+                    start: position - history.len() as u64,
+                    events: history.clone(),
                     targets: vec![(position, index)],
                 });
             }
         }
     }
-    runs.iter().flat_map(|run| cut(run, settings)).collect()
+    runs.iter().flat_map(|run| cut(run, examples, settings)).collect()
 }
 
-fn cut(run: &Run, settings: &ModelSettings) -> Vec<Chunk> {
+fn cut(run: &Run, examples: &[TrainingExample], settings: &ModelSettings) -> Vec<Chunk> {
     let span = (settings.max_len as u64 / 2).max(1);
     let mut chunks = Vec::new();
     let mut rest = run.targets.as_slice();
@@ -128,15 +160,17 @@ fn cut(run: &Run, settings: &ModelSettings) -> Vec<Chunk> {
         let count = rest.partition_point(|(position, _)| position - first < span);
         let (taken, left) = rest.split_at(count);
         rest = left;
-        let Some((last, _)) = taken.last() else { break };
+        let Some((last, example)) = taken.last() else { break };
         // The token before the last target is the last one read.
         let end = (last - run.start) as usize;
         let recent = end.min(settings.max_len);
         let token = |position: u64| (position - run.start) as usize - (end - recent) - 1;
         let read = end.saturating_sub(settings.reach())..end;
         chunks.push(Chunk {
-            rows: run.rows[read.clone()].to_vec(),
-            times: run.times[read].to_vec(),
+            rows: run.events.rows[read.clone()].to_vec(),
+            times: run.events.times[read.clone()].to_vec(),
+            kinds: run.events.kinds[read].to_vec(),
+            now: examples[*example].ts,
             recent,
             targets: taken.iter().map(|(position, example)| (token(*position), *example)).collect(),
         });
@@ -173,8 +207,8 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, memory: usize, most: usize) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use hmisr_features::{History, Interaction};
     use hmisr_model::settings::MERGED;
-    use hmisr_stream::contract::{FeatureVector, WireId};
     use hmisr_testkit::messages;
     use proptest::prelude::*;
 
@@ -183,25 +217,38 @@ mod tests {
     /// Tokens of the memory.
     const MEMORY: usize = 1;
 
-    /// User, position, whole life (item = position + 100 · user), history length.
-    fn example(user: u32, position: usize, history: usize) -> TrainingExample {
-        let visit = |at: usize| (Id::from(at as u32 + 100_000 * user), Id::from(0), at as i64 * 10);
-        let before: Vec<_> = (position - history..position).map(visit).collect();
-        let features = FeatureVector { events: position as u64, ..FeatureVector::default() };
-        TrainingExample { features, ..messages::example(user, &before, visit(position)) }
+    fn visit(user: u32, at: usize, ts: i64) -> (Id, Id, i64) {
+        (Id::from(at as u32 + 100_000 * user), Id::from(0), ts)
+    }
+
+    /// A history of these positions of a user's life, where the event at `skipped` was a skip.
+    fn history(user: u32, positions: std::ops::Range<usize>, skipped: Option<usize>, shift: i64) -> History {
+        let visits: Vec<_> = positions.clone().map(|at| visit(user, at, at as i64 * 10 + shift)).collect();
+        History::of(visits.iter().zip(positions).map(|((item, category, ts), at)| Interaction {
+            action: if skipped == Some(at) { "skip" } else { "click" },
+            ..Interaction::new(item, category, *ts)
+        }))
+    }
+
+    /// User, position, history length; an item tells both.
+    fn example(user: u32, position: usize, length: usize) -> TrainingExample {
+        let at = |at: usize| visit(user, at, at as i64 * 10);
+        let before: Vec<_> = (position - length..position).map(at).collect();
+        TrainingExample { position: position as u64, ..messages::example(user, &before, at(position)) }
     }
 
     fn cut_up(examples: &[TrainingExample], max_len: usize) -> Vec<Chunk> {
-        let users: Vec<Id> = examples.iter().map(|example| example.user.id()).collect();
-        let rows =
-            |example: &TrainingExample| example.history_items.iter().map(|item| item.int as u32).collect();
-        let histories: Vec<Vec<u32>> = examples.iter().map(rows).collect();
-        chunks(
-            examples,
-            &users,
-            &histories,
-            &ModelSettings { max_len, memory: MEMORY, ..ModelSettings::default() },
-        )
+        let events = |example: &TrainingExample| {
+            let mut events = Events::default();
+            for visit in example.history.open().visits() {
+                let kind = Kind::new(usize::from(visit.action == "skip"), visit.weight);
+                events.push(visit.item.as_int().unwrap() as u32, visit.ts, kind);
+            }
+            events
+        };
+        let histories: Vec<Events> = examples.iter().map(events).collect();
+        let settings = ModelSettings { max_len, memory: MEMORY, ..ModelSettings::default() };
+        chunks(examples, &histories, &settings)
     }
 
     #[test]
@@ -237,11 +284,14 @@ mod tests {
         assert_eq!(chunks.len(), 2);
         assert_eq!(chunks[1].targets, [(0, 1), (1, 2)]);
         let mut other = [example(1, 5, 3), example(1, 6, 4)];
-        other[1].history_items[0] = WireId::from(&Id::from(7));
+        other[1].history = history(3, 2..6, None, 0);
         assert_eq!(cut_up(&other, 20).len(), 2);
         let mut later = [example(1, 5, 3), example(1, 6, 4)];
-        later[1].history_ts_deltas[0] = -11;
+        later[1].history = history(1, 2..6, None, -1);
         assert_eq!(cut_up(&later, 20).len(), 2);
+        let mut skipped = [example(1, 5, 3), example(1, 6, 4)];
+        skipped[1].history = history(1, 2..6, Some(3), 0);
+        assert_eq!(cut_up(&skipped, 20).len(), 2);
     }
 
     proptest! {
@@ -266,17 +316,19 @@ mod tests {
                 prop_assert!(chunk.recent <= max_len && chunk.rows.len() <= max_len + MERGED * MEMORY);
                 prop_assert!(chunk.recent == chunk.rows.len() || chunk.recent == max_len);
                 prop_assert_eq!(chunk.rows.len(), chunk.times.len());
+                prop_assert_eq!(chunk.rows.len(), chunk.kinds.len());
                 let older = chunk.older();
                 for (token, example) in &chunk.targets {
                     found[*example] += 1;
                     let wanted = &all[*example];
-                    let last = wanted.item.int as u32 - 1;
+                    let last = wanted.item.as_int().unwrap() as u32 - 1;
                     let seen = &chunk.rows[..=older + *token];
                     let expected: Vec<u32> = (last + 1 - seen.len() as u32..=last).collect();
                     prop_assert_eq!(seen, &expected);
-                    let least = wanted.history_items.len().min(max_len / 2);
+                    let least = wanted.history.open().len().min(max_len / 2);
                     prop_assert!(token + 1 >= least, "{token} of {least}");
-                    prop_assert_eq!(chunk.times[older + *token], wanted.ts - 10);
+                    let next = chunk.times.get(older + *token + 1).copied().unwrap_or(chunk.now);
+                    prop_assert_eq!((chunk.times[older + *token], next), (wanted.ts - 10, wanted.ts));
                 }
             }
             prop_assert!(found.iter().all(|count| *count == 1));

@@ -45,8 +45,8 @@ pub(crate) struct FirstLesson {
 }
 
 impl FirstLesson {
-    /// The lesson over a log with these bounds (first offset, the one after the last); none where it holds fewer
-    /// examples than a lesson needs, or no passes are set. Offsets without a record count as examples.
+    /// The lesson over a log with these bounds (first offset, the one after the last); none where it holds
+    /// fewer examples than a lesson needs, or no passes are set. Offsets without a record count as examples.
     pub(crate) fn over(
         settings: &LessonSettings,
         architecture: Architecture,
@@ -148,11 +148,11 @@ fn begins(ranges: &BTreeMap<i32, (i64, i64)>) -> BTreeMap<i32, i64> {
     ranges.iter().map(|(partition, (begin, _))| (*partition, *begin)).collect()
 }
 
-/// The stages with their passes: HMISR's three, or one for all others.
+/// The stages with their passes: three, or one of a network without stages.
 fn schedule(passes: [usize; 3], architecture: Architecture) -> Vec<Lesson> {
-    let stages = match architecture {
-        Architecture::Hmisr => Stage::ALL.into_iter().zip(passes).collect(),
-        _ => vec![(Stage::All, passes.iter().sum())],
+    let stages: Vec<(Stage, usize)> = match architecture.is_staged() {
+        true => Stage::ALL.into_iter().zip(passes).collect(),
+        false => vec![(Stage::All, passes.iter().sum())],
     };
     let planned = stages.into_iter().filter(|(_, epochs)| *epochs > 0);
     planned.map(|(stage, epochs)| Lesson { stage, epochs }).collect()

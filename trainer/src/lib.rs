@@ -15,6 +15,7 @@ pub mod settings;
 pub mod snapshot;
 mod state;
 mod trainer;
+mod waiting;
 
 pub use hmisr_model::backend;
 

@@ -101,7 +101,7 @@ impl Metrics {
             )?,
             loss: new.float_gauge(
                 "hmisr_trainer_loss_nats",
-                "Mean cross-entropy of the newest batch before learning from it",
+                "Weighted cross-entropy an example of the newest batch before learning from it",
             )?,
             gradient_norm: new
                 .float_gauge("hmisr_trainer_gradient_norm", "Norm of the newest gradient before clipping")?,

@@ -265,11 +265,6 @@ impl Popularity {
         Self { counts, sorted }
     }
 
-    /// The counts, descending.
-    pub(crate) fn sorted(&self) -> &[u64] {
-        &self.sorted
-    }
-
     /// The target's rank, without the distinct rows `seen`.
     pub(crate) fn rank(&self, target: usize, seen: impl Iterator<Item = usize>) -> f64 {
         let count = self.counts[target];

@@ -25,6 +25,8 @@ pub struct StepReport {
     pub padding: usize,
     /// Passes through the encoder.
     pub passes: usize,
+    /// Labels of the DiversityScore among what was learnt.
+    pub labels: usize,
     /// Histories longer than the model reads; their oldest events were left out.
     pub truncated: usize,
     /// Items of the catalogue after the step.

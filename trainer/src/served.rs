@@ -4,11 +4,13 @@
 //! score. A user sees another list: retrieved, ranked, re-ranked. One example in [`ONE_IN`], chosen by its
 //! offset, is therefore asked as a request would be, of the model before it learns from the batch.
 
-use hmisr_model::Network;
 use hmisr_model::backend::Device;
-use hmisr_recommend::{Fitted, History, Lambda, List, Listed};
+use hmisr_model::{Kind, Network};
+use hmisr_recommend::{Fitted, History, Lambda, List, Listed, Read};
+use hmisr_stream::contract::TrainingExample;
 
 use crate::Result;
+use crate::batch::Events;
 use crate::prequential::{Served, TOP};
 use crate::settings::Settings;
 use crate::state::State;
@@ -18,10 +20,9 @@ pub(crate) const ONE_IN: i64 = 64;
 
 /// An example that is ranked as served.
 pub(crate) struct Question<'a> {
-    /// Its history, item rows oldest first.
-    pub(crate) rows: &'a [u32],
-    /// Their times, epoch milliseconds.
-    pub(crate) times: &'a [i64],
+    pub(crate) example: &'a TrainingExample,
+    /// Its history.
+    pub(crate) events: &'a Events,
     /// The row that was chosen.
     pub(crate) target: u32,
     /// Rows that are left out; never the target.
@@ -33,16 +34,21 @@ pub(crate) struct Question<'a> {
 pub(crate) fn served(
     state: &State,
     settings: &Settings,
-    head: u64,
     known: usize,
     device: &Device,
     questions: &[Question<'_>],
 ) -> Result<Vec<Served>> {
     let mut served = vec![Served::default(); questions.len()];
     let known_history = |question: &Question<'_>| {
-        let events = question.rows.iter().copied().zip(question.times.iter().copied());
-        let events: Vec<(u32, i64)> = events.filter(|(row, _)| (*row as usize) < known).collect();
-        History::newest(&settings.model, events.into_iter())
+        let Events { rows, times, kinds } = question.events;
+        let events = rows.iter().zip(times).zip(kinds).rev();
+        let events = events.filter(|((row, _), _)| (**row as usize) < known);
+        let read = |((row, ts), kind): ((&u32, &i64), &Kind)| Read { row: *row, ts: *ts, kind: *kind };
+        History {
+            now: question.example.ts,
+            features: question.example.features,
+            ..History::newest(&settings.model, events.map(read))
+        }
     };
     let (mut places, mut histories) = (Vec::new(), Vec::new());
     for (place, question) in questions.iter().enumerate() {
@@ -68,8 +74,8 @@ pub(crate) fn served(
         items: &state.table,
         catalogue: &state.catalogue,
         stage: state.lineage.stage,
-        step: state.parameters.step.saturating_sub(state.lineage.diversity_from),
-        head,
+        step: state.lineage.diversity_steps(state.parameters.step),
+        standard: &state.standard,
         device,
     };
     let mut allowed = vec![true; state.catalogue.len()];

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
 use hmisr_model::settings::within;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ pub struct Settings {
     /// The version to go on from in the place of the newest. Versions that came of it are gone on with, so that
     /// this may stay set.
     pub from: Option<u64>,
+    /// How the pipeline computes the features of the examples (`features.*`): the model computes those of a
+    /// session alike.
+    #[serde(skip)]
+    pub features: FeatureSettings,
     /// How it learns.
     pub learning: LearningSettings,
     /// How it is evaluated before it learns.
@@ -86,8 +91,8 @@ pub struct EvaluationSettings {
     pub sampled_scores: usize,
 }
 
-/// The first lesson of a trainer that has no version to go on from: the stages of a fit, over what the log retains
-/// when it starts.
+/// The first lesson of a trainer that has no version to go on from: the stages of a fit, over what the log
+/// retains when it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LessonSettings {
@@ -106,6 +111,7 @@ impl Default for Settings {
             // The pass that evaluates is the one that learns: nothing may be dropped in it.
             model: ModelSettings { dropout: 0.0, ..ModelSettings::default() },
             from: None,
+            features: FeatureSettings::default(),
             learning: LearningSettings::default(),
             evaluation: EvaluationSettings::default(),
             lesson: LessonSettings::default(),

@@ -2,23 +2,30 @@
 
 use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
-use hmisr_model::{Network, Parameters, Table};
-use hmisr_recommend::Catalogue;
+use hmisr_model::{Network, Parameters, Table, Weights};
 use hmisr_recommend::artifact::{FittedTo, Lesson};
+use hmisr_recommend::{Actions, Catalogue, Standard};
 
 use crate::Result;
 use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
 use crate::settings::Settings;
+use crate::waiting::Waiting;
 
 /// All that learning changes: what a version holds, and nothing else.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) catalogue: Catalogue,
+    pub(crate) actions: Actions,
+    /// Of the users' habits.
+    pub(crate) standard: Standard,
+    /// Of the examples.
+    pub(crate) weights: Weights,
     pub(crate) table: Table,
     pub(crate) parameters: Parameters,
     pub(crate) seen: Seen,
+    pub(crate) waiting: Waiting,
     pub(crate) prequential: Prequential,
     pub(crate) lineage: Lineage,
     /// The first lesson, while it is under way.
@@ -38,9 +45,18 @@ pub(crate) struct Lineage {
     pub(crate) lessons: Vec<Lesson>,
     /// Optimizer steps when the DiversityScore's weights began.
     pub(crate) diversity_from: u64,
+    /// Steps since then in which no label was known.
+    pub(crate) diversity_idle: u64,
     /// The version that training was told to go on from.
     pub(crate) from: Option<u64>,
     pub(crate) fitted: Option<FittedTo>,
+}
+
+impl Lineage {
+    /// Of so many optimizer steps those in which the DiversityScore learnt.
+    pub(crate) fn diversity_steps(&self, step: u64) -> u64 {
+        step.saturating_sub(self.diversity_from).saturating_sub(self.diversity_idle)
+    }
 }
 
 impl State {
@@ -52,14 +68,19 @@ impl State {
         let model = &settings.model;
         Ok(Self {
             catalogue: Catalogue::default(),
+            actions: Actions::default(),
+            standard: Standard::default(),
+            weights: Weights::default(),
             table: Table::new(model.width, model.seed),
             parameters: Network::<Inner>::fresh(model, &backend::device()?),
             seen: Seen::default(),
+            waiting: Waiting::default(),
             prequential: Prequential::default(),
             lineage: Lineage {
                 stage: Stage::All,
                 lessons: Vec::new(),
                 diversity_from: 0,
+                diversity_idle: 0,
                 from: None,
                 fitted: None,
             },

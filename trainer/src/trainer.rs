@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
+use hmisr_features::Features;
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Gradients, Histories, Learner, Observer, Reading, TableGradients, Targets};
+use hmisr_model::{Gradients, Histories, Kind, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::{HabitsOf, UNLEARNED_STEPS, head};
+use hmisr_recommend::{UNLEARNED_STEPS, future};
 use hmisr_stream::contract::{Id, TrainingExample};
 
-use crate::batch::{Chunk, chunks, is_target, passes};
+use crate::batch::{Chunk, Events, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
 use crate::lesson::Phase;
 use crate::prequential::{Marks, Means, Popularity, Prequential, Served};
@@ -85,7 +86,7 @@ impl Trainer {
 
     /// Evaluates the batch, then learns from it. Examples of a user must stand in order.
     ///
-    /// Every example weighs 1/`batch_examples`, however few came together: a quiet stream makes
+    /// A usual example weighs 1/`batch_examples`, however few came together: a quiet stream makes
     /// small steps, not noisy ones. In a later pass of a first lesson nothing is evaluated or counted again.
     ///
     /// # Errors
@@ -103,15 +104,12 @@ impl Trainer {
         let begun = Instant::now();
         let longest = self.settings.model.reach();
         let is_first = self.state.phase().is_first;
-        let mut report = StepReport {
-            examples: batch.len(),
-            truncated: batch.iter().filter(|example| example.history_items.len() > longest).count(),
-            ..StepReport::default()
-        };
+        let mut report = StepReport { examples: batch.len(), ..StepReport::default() };
         let known = self.state.catalogue.len();
         let prepared = self.prepare(batch);
+        report.truncated = prepared.histories.iter().filter(|history| history.len() > longest).count();
         let passes = passes(
-            chunks(batch, &prepared.users, &prepared.histories, &self.settings.model),
+            chunks(batch, &prepared.histories, &self.settings.model),
             self.settings.model.memory,
             self.settings.learning.pass_tokens,
         );
@@ -130,7 +128,7 @@ impl Trainer {
             asked.iter().copied().filter(|at| is_first && at.is_multiple_of(evaluation.stride)).collect();
         let served = self.served(batch, &prepared, &evaluation, &asked)?;
         report.times.served += begun.elapsed();
-        let gradients = self.gradients(&passes, &prepared, &mut evaluation, &mut report)?;
+        let gradients = self.gradients(batch, &passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
         // Adam's momentum would move the weights where nothing was learnt.
         if report.passes > 0 {
@@ -139,6 +137,13 @@ impl Trainer {
         for (example, target) in batch.iter().zip(&prepared.targets) {
             if is_first && is_target(example) {
                 self.state.catalogue.count(*target);
+                self.state.actions.count(&example.action);
+            }
+            if is_first {
+                self.state.standard.add(&example.features);
+            }
+            if is_target(example) {
+                self.state.waiting.note(example, *target);
             }
         }
         for (example, served) in asked.iter().zip(served) {
@@ -150,7 +155,9 @@ impl Trainer {
         report.ranked = evaluation.ranked.into_iter().flatten().collect();
         report.not_ranked = if is_first { batch.len() - report.ranked.len() } else { 0 };
         self.state.prequential.add(&report.ranked, report.not_ranked as u64, rolling);
-        self.state.seen.settle(prepared.users.iter(), self.settings.evaluation.seen_entries);
+        self.state
+            .seen
+            .settle(batch.iter().map(|example| &example.user), self.settings.evaluation.seen_entries);
         self.state.examples += if is_first { batch.len() as u64 } else { 0 };
         self.state.batches += 1;
         report.step = self.state.parameters.step;
@@ -167,47 +174,51 @@ impl Trainer {
         evaluation: &Evaluation,
         asked: &[usize],
     ) -> Result<Vec<Served>> {
-        let times: Vec<Vec<i64>> = asked.iter().map(|at| batch[*at].history_ts()).collect();
-        let question = |(at, times)| {
-            let at: usize = at;
-            let seen = self.state.seen.rows(&prepared.users[at], prepared.seen[at].clone());
-            Question { rows: &prepared.histories[at], times, target: prepared.targets[at], seen }
+        let question = |at: &usize| {
+            let example = &batch[*at];
+            let seen = self.state.seen.rows(&example.user, prepared.seen[*at].clone());
+            Question { example, events: &prepared.histories[*at], target: prepared.targets[*at], seen }
         };
-        let times: Vec<&[i64]> = times.iter().map(Vec::as_slice).collect();
-        let questions: Vec<Question<'_>> = asked.iter().copied().zip(times).map(question).collect();
-        let head = head(evaluation.popularity.sorted());
-        served(&self.state, &self.settings, head, evaluation.known, &self.device, &questions)
+        let questions: Vec<Question<'_>> = asked.iter().map(question).collect();
+        served(&self.state, &self.settings, evaluation.known, &self.device, &questions)
     }
 
-    /// Forgets what a user has seen. What the weights learnt from the user stays.
+    /// Forgets what a user has seen, and what waits of the user. What the weights learnt from the user stays.
     pub fn forget(&mut self, user: &Id) {
         self.state.seen.forget(user);
+        self.state.waiting.forget(user);
     }
 
-    /// Gives rows to new items, in the order of their sight, and notes what was seen.
+    /// Gives rows to new items and numbers to new actions, in the order of their sight, and notes what was seen.
     fn prepare(&mut self, batch: &[TrainingExample]) -> Prepared {
         let mut prepared = Prepared::default();
-        let notes = self.settings.evaluation.filter_seen && self.state.phase().is_first;
-        let State { catalogue, table, seen, .. } = &mut self.state;
-        let mut admit = |id: Id, category: &dyn Fn() -> Id| {
-            let row = catalogue.admit(&id, || vec![category()]);
+        let is_first = self.state.phase().is_first;
+        let notes = self.settings.evaluation.filter_seen && is_first;
+        let State { catalogue, actions, weights, table, seen, .. } = &mut self.state;
+        let mut admit = |id: &Id, categories: &dyn Fn() -> Vec<Id>| {
+            let row = catalogue.admit(id, categories);
             if row as usize == table.len() {
                 table.grow(&id.key());
             }
             row
         };
         for example in batch {
-            let history: Vec<u32> = (example.history_items.iter().zip(&example.history_categories))
-                .map(|(item, category)| admit(item.id(), &|| category.id()))
-                .collect();
-            let target = admit(example.item.id(), &|| example.category.id());
-            let user = example.user.id();
-            let position = example.features.events.max(history.len() as u64);
+            let mut history = Events::default();
+            for visit in example.history.open().visits() {
+                let all = || std::iter::once(visit.category).chain(visit.more_categories.iter().copied());
+                let row = admit(&visit.item, &|| all().cloned().collect());
+                history.push(row, visit.ts, Kind::new(actions.admit(visit.action), visit.weight));
+            }
+            let target = admit(&example.item, &|| example.categories.clone());
+            actions.admit_target(&example.action);
+            if is_first {
+                weights.add(example.weight);
+            }
+            let position = example.position.max(history.len() as u64);
             prepared.seen.push(match notes {
-                true => seen.note(&user, position, &history, target),
+                true => seen.note(&example.user, position, &history.rows, target),
                 false => 0..0,
             });
-            prepared.users.push(user);
             prepared.targets.push(target);
             prepared.histories.push(history);
         }
@@ -225,6 +236,7 @@ impl Trainer {
 
     fn gradients(
         &mut self,
+        batch: &[TrainingExample],
         passes: &[Vec<Chunk>],
         prepared: &Prepared,
         evaluation: &mut Evaluation,
@@ -238,9 +250,8 @@ impl Trainer {
             true => Plan::new(stage, epoch, &hmisr.losses),
             false => Plan::next_item(),
         };
-        let State { parameters, table, catalogue, seen, batches, .. } = &self.state;
+        let State { parameters, table, seen, weights, batches, .. } = &self.state;
         let mut gradients = Gradients::new(parameters, table, whole);
-        let head = head(evaluation.popularity.sorted());
         let all = whole.then(|| table.tensor::<Inner>(&self.device));
         for (nth, pass) in passes.iter().enumerate() {
             let begun = Instant::now();
@@ -252,16 +263,20 @@ impl Trainer {
             let (mut targets, mut examples) = (Targets::default(), Vec::new());
             for (sequence, chunk) in pass.iter().enumerate() {
                 for (token, example) in &chunk.targets {
-                    targets.positions.push(histories.position(sequence, *token));
-                    targets.rows.push(prepared.targets[*example]);
+                    let position = histories.position(sequence, *token);
+                    targets.push(
+                        position,
+                        prepared.targets[*example],
+                        weights.relative(batch[*example].weight),
+                    );
                     examples.push(*example);
                 }
             }
             let seed = self.settings.model.seed ^ (batches << 20) ^ nth as u64;
             let samples = self.settings.model.architecture.ranks().then(|| {
-                let habits = HabitsOf::new(catalogue, head);
-                samples(pass, &histories, prepared, &habits, table.len(), hmisr.ranked_negatives, seed)
+                samples(pass, &histories, batch, prepared, &self.state, hmisr.ranked_negatives, seed)
             });
+            report.labels += samples.as_ref().map_or(0, |samples| samples.futures.iter().flatten().count());
             report.times.prepare += begun.elapsed();
             let learner = Learner::<Inner> {
                 settings: &self.settings.model,
@@ -276,7 +291,7 @@ impl Trainer {
             let (stride, marks) = (evaluation.stride, &mut self.marks);
             let mut show = |nth: usize, scores: &[f32]| {
                 let example = examples[nth];
-                let seen = seen.rows(&prepared.users[example], prepared.seen[example].clone());
+                let seen = seen.rows(&batch[example].user, prepared.seen[example].clone());
                 evaluation.rank(example, targets.rows[nth], scores, seen, marks);
             };
             let wants = |nth: usize| is_first && examples[nth].is_multiple_of(stride);
@@ -319,6 +334,7 @@ impl Trainer {
         let scale = (weight * clipped) as f32;
         let stage = self.state.phase().stage;
         let State { parameters, table, warm_from, lineage, .. } = &mut self.state;
+        lineage.diversity_idle += u64::from(report.labels == 0);
         // Moments that began anew are as unsure as a new model's.
         let since = step.saturating_sub(*warm_from);
         let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
@@ -330,8 +346,8 @@ impl Trainer {
         if step.saturating_sub(began) >= UNLEARNED_STEPS {
             lineage.stage = stage;
         }
-        let is_hmisr = self.settings.model.architecture == Architecture::Hmisr;
-        let frozen = |name: &str| is_hmisr && stage.freezes(name);
+        let is_staged = self.settings.model.architecture.is_staged();
+        let frozen = |name: &str| is_staged && stage.freezes(name);
         parameters.update(&self.adam, learning.encoder_rate * warm, scale, &gradients.network, &frozen);
         for (row, gradient) in rows.rows.iter().zip(rows.gradients.chunks_exact(d)) {
             table.update(&self.adam, learning.table_rate, *row, scale, gradient);
@@ -343,24 +359,24 @@ impl Trainer {
 /// Each example's rows, in the batch's order.
 #[derive(Debug, Default)]
 struct Prepared {
-    users: Vec<Id>,
-    histories: Vec<Vec<u32>>,
+    histories: Vec<Events>,
     targets: Vec<u32>,
     seen: Vec<std::ops::Range<usize>>,
 }
 
-/// What HMISR's ranking losses look at in a pass: of each chunk one of its targets, and the event
-/// whose followers within the chunk tell the diversity of what came next.
+/// What HMISR's ranking losses look at in a pass: of each chunk one of its targets, and an earlier one whose
+/// followers tell the diversity of what came next.
 fn samples(
     pass: &[Chunk],
     histories: &Histories,
+    batch: &[TrainingExample],
     prepared: &Prepared,
-    habits: &HabitsOf<'_>,
-    items: usize,
+    state: &State,
     negatives: usize,
     seed: u64,
 ) -> Samples {
     let mut random = SplitMix::keyed(seed, b"samples");
+    let items = state.table.len();
     let mut samples = Samples {
         negatives: (0..negatives).map(|_| random.below(items as u32)).collect(),
         items,
@@ -368,30 +384,27 @@ fn samples(
         seed: random.next(),
         ..Samples::default()
     };
-    let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32| {
-        let event = chunk.older() + token;
+    let (categories, standard) = (state.catalogue.categories(), &state.standard);
+    let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32, features: &Features| {
         samples.positions.push(histories.position(nth, token));
         samples.targets.push(target);
-        samples.habits.push(habits.after(&chunk.rows[..=event]));
-        samples.futures.push(habits.future(&chunk.rows[event + 1..]));
+        samples.habits.push(standard.habits(features, categories));
+        samples.futures.push(future(&state.catalogue, &chunk.rows[chunk.older() + token + 1..]));
     };
-    // Each chunk gives up to two.
+    // Each chunk gives up to two: one of its targets, and the user's that waited for what followed.
     for (nth, chunk) in pass.iter().enumerate().take(SAMPLED / 2) {
-        let Some((token, example)) = chunk.targets.get(random.below(chunk.targets.len() as u32) as usize)
-        else {
-            continue;
-        };
-        add(nth, chunk, *token, prepared.targets[*example]);
-        let earlier = chunk.recent.checked_sub(1 + FOLLOWERS).filter(|earlier| earlier != token);
-        if let Some(token) = earlier {
-            add(nth, chunk, token, chunk.rows[chunk.older() + token + 1]);
+        let drawn = chunk.targets.get(random.below(chunk.targets.len() as u32) as usize);
+        let (Some((token, example)), Some(last)) = (drawn, chunk.targets.last()) else { continue };
+        add(nth, chunk, *token, prepared.targets[*example], &batch[*example].features);
+        let newest = &batch[last.1];
+        let Some(waits) = state.waiting.due(&newest.user, newest.position) else { continue };
+        let since = usize::try_from(newest.position - waits.position).unwrap_or(usize::MAX);
+        if let Some(waited) = last.0.checked_sub(since).filter(|waited| waited != token) {
+            add(nth, chunk, waited, waits.target, &waits.features);
         }
     }
     samples
 }
-
-/// Events that tell the diversity of what follows.
-const FOLLOWERS: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -419,20 +432,27 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_weight_is_not_learnt_and_a_huge_weight_spoils_nothing() {
+    fn a_weight_scales_what_is_learnt_and_none_teaches_nothing() {
         let learnt = |weights: [f32; 2]| {
             let mut trainer = Trainer::new(Settings::default(), backend::device().unwrap()).unwrap();
+            // What is usual is known.
+            (0..998).for_each(|_| trainer.state.weights.add(1.0));
             let mut batch = [example(1, 10), example(2, 20)];
             batch[0].weight = weights[0];
             batch[1].weight = weights[1];
             let report = trainer.learn(&batch).unwrap();
-            (trainer.state.table.part(0), report.step)
+            (trainer.state.table.part(0), report.step, report.loss)
         };
-        let (fresh, step) = learnt([0.0, -3.0]);
+        let (fresh, step, _) = learnt([0.0, -3.0]);
         assert_eq!(step, 0);
         assert_ne!(learnt([1.0, 0.0]).0, fresh);
         assert_ne!(learnt([1.0, 0.0]).0, learnt([1.0, 1.0]).0);
-        assert_eq!(learnt([3e38, 1.0]), learnt([1.0, 1.0]));
+        // The untrained losses are alike: three of four parts of them are the first's.
+        let (both, more) = (learnt([1.0, 1.0]).2, learnt([3.0, 1.0]).2);
+        assert!((more / both - 2.0).abs() < 0.05, "{both} and {more}");
+        // One huge sum is bounded.
+        let (huge, bound) = (learnt([3e38, 1.0]).2, learnt([8.0, 1.0]).2);
+        assert!((huge / bound - 1.0).abs() < 0.2, "{huge} and {bound}");
     }
 
     #[test]

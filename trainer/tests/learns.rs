@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{example, examples, settings};
-use hmisr_recommend::{Lambda, Origin, Recommendation, Recommender, Request};
+use hmisr_recommend::{Event, Known, Lambda, Origin, Recommendation, Recommender, Request};
 use hmisr_stream::contract::Id;
 use hmisr_trainer::{Progress, Trainer, backend};
 
@@ -78,7 +78,7 @@ fn examples_that_come_together_are_evaluated_as_if_they_came_alone() {
     let mut users = std::collections::HashSet::new();
     let mut compared = 0;
     for (nth, example) in rest.iter().enumerate() {
-        if users.insert(example.user.int) {
+        if users.insert(example.user.as_int().unwrap()) {
             assert_eq!(together[nth], alone[nth], "example {nth}");
             compared += 1;
         }
@@ -111,12 +111,13 @@ fn a_catalogue_above_the_bound_learns_from_samples() {
 
 fn ask(
     recommender: &Recommender,
-    history: &[(Id, i64)],
+    history: &[Event],
     k: usize,
     exclude: &dyn Fn(&Id) -> bool,
 ) -> Recommendation {
+    let known = Known { history, ..Known::default() };
     recommender
-        .recommend(&Request { history, k, lambda: Lambda::Fixed(0.0), exclude, ..Request::default() })
+        .recommend(&Request { known, k, lambda: Lambda::Fixed(0.0), exclude, ..Request::default() })
         .unwrap()
 }
 
@@ -134,8 +135,8 @@ fn a_server_recommends_what_follows() {
         .unwrap();
     let recommender = Recommender::load(folder.path(), None).unwrap();
     assert_eq!((recommender.version(), recommender.items()), (1, 100));
-    let history = |items: &[u32]| -> Vec<(Id, i64)> {
-        items.iter().enumerate().map(|(nth, item)| (Id::from(*item), 1_000 * nth as i64)).collect()
+    let history = |items: &[u32]| -> Vec<Event> {
+        items.iter().enumerate().map(|(nth, item)| Event::new(Id::from(*item), 1_000 * nth as i64)).collect()
     };
     let none = |_: &Id| false;
     let mut found = 0;
@@ -151,11 +152,11 @@ fn a_server_recommends_what_follows() {
     }
     assert!(found > 30, "{found} of 40");
     // Unknown items alone are no history.
-    let strangers = ask(&recommender, &[(Id::text("stranger").unwrap(), 1)], 5, &none);
+    let strangers = ask(&recommender, &[Event::new(Id::text("stranger").unwrap(), 1)], 5, &none);
     assert_eq!(strangers.source, Origin::Popularity);
     assert_eq!(strangers, ask(&recommender, &[], 5, &none));
     let mut counts = std::collections::BTreeMap::new();
-    all.iter().for_each(|example| *counts.entry(example.item.int).or_insert(0u32) += 1);
+    all.iter().for_each(|example| *counts.entry(example.item.as_int().unwrap()).or_insert(0u32) += 1);
     let mut expected: Vec<(u64, u32)> = counts.into_iter().collect();
     expected.sort_by_key(|(item, count)| (std::cmp::Reverse(*count), *item));
     let answered: Vec<u64> = strangers.items.iter().filter_map(|scored| scored.item_id.as_int()).collect();

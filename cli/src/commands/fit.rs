@@ -102,8 +102,8 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fits, asks and publishes as the arguments say, or stops in between where it is asked to. On standard output
-/// stand the epochs alone, where they are wanted as JSON.
+/// Fits, asks and publishes as the arguments say, or stops in between where it is asked to. On standard
+/// output stand the epochs alone, where they are wanted as JSON.
 pub fn fit<'a>(args: &'a FitArgs, set: &[String], stop: &AtomicBool) -> Result<Ended<'a>, Failure> {
     let split = args.data.split()?;
     if !args.json {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
 use hmisr_recommend::artifact::latest_version;
 use hmisr_trainer::Settings;
@@ -19,9 +20,9 @@ const RUN: &str = "history";
 /// What is fitted first.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
-    /// Data set, or file or folder of events, to which a network is fitted first, where there is no version to go on
-    /// from: as hmisr fit --data PATH --publish does with its defaults, and with trainer.model where that is set. A fit
-    /// that was stopped goes on with the same command.
+    /// Data set, or file or folder of events, to which a network is fitted first, where there is no version to
+    /// go on from: as hmisr fit --data PATH --publish does with its defaults, and with trainer.model where that
+    /// is set. A fit that was stopped goes on with the same command.
     #[arg(long, value_name = "PATH")]
     pub history: Option<PathBuf>,
 }
@@ -59,7 +60,8 @@ impl HistoryArgs {
         (args.model, args.seed) = (trainer.model.architecture, trainer.model.seed);
         args.publish = Some(snapshots.clone());
         args.no_eval = true;
-        let ended = fit(&args, &network(&trainer.model), stop)?;
+        let set = [network(&trainer.model), features(&trainer.features)].concat();
+        let ended = fit(&args, &set, stop)?;
         let Some(version) = ended.published else {
             tracing::info!("the fit to {shown} was stopped; the same command goes on from there");
             return Ok(Begun::Stopped);
@@ -74,4 +76,11 @@ fn network(model: &ModelSettings) -> Vec<String> {
     let ModelSettings { dropout, seed, .. } = *model;
     let is_unset = *model == ModelSettings { dropout, seed, ..Settings::default().model };
     if is_unset { Vec::new() } else { pairs(model) }
+}
+
+/// The job's own: what the stream tells of users must be what the fit was told.
+fn features(features: &FeatureSettings) -> Vec<String> {
+    let fields = serde_json::to_value(features).unwrap_or_default();
+    let pair = |(name, value): (&String, &serde_json::Value)| format!("features.{name}={value}");
+    fields.as_object().into_iter().flatten().map(pair).collect()
 }

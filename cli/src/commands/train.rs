@@ -59,6 +59,7 @@ pub struct TrainArgs {
 pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
     let kafka = args.kafka.kafka(config.kafka.clone());
     config.trainer.from = args.from.or(config.trainer.from);
+    config.trainer.features = config.features.clone();
     let stop = crate::stop::on_signal()?;
     config.trainer.folder.clone_from(&args.snapshots);
     if args.history.history.is_none() && !args.reading.is_empty() {

@@ -104,6 +104,7 @@ fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
     config.serving.filter_seen = filter_seen;
     config.trainer.evaluation.lambda_max = config.serving.lambda_max;
     config.trainer.from = args.from.or(config.trainer.from);
+    config.trainer.features = config.features.clone();
     config.trainer.folder = Folder(args.data.clone()).snapshots();
     take_model(config)?;
     if let Some(listen) = &args.listen {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hmisr_feed::{Fed, GroundTruth};
 use hmisr_pipeline::{PipelineProgress, StateDirectory};
-use hmisr_serving::Request;
+use hmisr_serving::{Kept, Known, Request};
 use hmisr_stream::contract::Id;
 use hmisr_trainer::online::Summary;
 use hmisr_trainer::prequential::Means;
@@ -222,11 +222,12 @@ fn interests(serving: &Serving, directory: &StateDirectory, truth: &Path) -> Opt
             continue;
         };
         let Some(interests) = truth.interests_at(user.user_id, view.newest_ts) else { continue };
-        let history: Vec<(Id, i64)> =
-            view.visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect();
+        let kept = Kept::of(&view);
         let liked =
             |category: &Id| interests.iter().any(|interest| category.as_int() == Some(interest.category));
-        let request = Request { history: &history, k: TOP, ..Request::default() };
+        let known =
+            Known { history: kept.history(), features: Some(kept.features()), now: Some(view.newest_ts) };
+        let request = Request { known, k: TOP, ..Request::default() };
         let Ok(recommended) = model.recommend(&request).map(|answer| answer.items) else { continue };
         users += 1;
         items += recommended.len();

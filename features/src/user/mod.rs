@@ -1,6 +1,7 @@
 //! One user's state: counts per category, and the newest events.
 
 mod codec;
+mod history;
 mod names;
 mod positives;
 mod visits;
@@ -8,6 +9,7 @@ mod visits;
 use std::collections::VecDeque;
 
 use crate::{Diversity, FeatureSettings, Id, Totals};
+pub use history::{History, Opened as OpenedHistory};
 pub use names::Category;
 use names::{Actions, Categories};
 use positives::{Positive, Positives};
@@ -92,6 +94,11 @@ pub struct UserState {
 }
 
 impl UserState {
+    /// A user of whom no more is known than the newest time.
+    pub fn seen_at(newest_ts: i64) -> Self {
+        Self { newest_ts: Some(newest_ts), ..Self::default() }
+    }
+
     /// The greatest event time; none for a user without events.
     pub fn newest_ts(&self) -> Option<i64> {
         self.newest_ts
@@ -148,7 +155,7 @@ impl UserState {
 
     /// The newest events of any action, oldest first.
     pub fn visits(&self) -> impl ExactSizeIterator<Item = Visit<'_>> + Clone {
-        self.visits.iter(&self.categories, &self.actions)
+        self.visits.iter((&self.categories, &self.actions))
     }
 
     /// Whether the user has no events.

@@ -29,6 +29,67 @@ impl Category {
     }
 }
 
+/// Where a visit's names stand.
+pub trait Names<'a>: Copy {
+    /// The category at this place.
+    fn category(self, place: usize) -> Option<&'a Id>;
+
+    /// The action at this place.
+    fn action(self, place: usize) -> Option<&'a str>;
+}
+
+impl<'a> Names<'a> for (&'a Categories, &'a Actions) {
+    fn category(self, place: usize) -> Option<&'a Id> {
+        self.0.id(place)
+    }
+
+    fn action(self, place: usize) -> Option<&'a str> {
+        self.1.text(place)
+    }
+}
+
+/// Those of a list that visits name, with their places, ascending.
+#[derive(Debug)]
+pub(super) struct Used<T>(Vec<(u64, T)>);
+
+impl<T> Default for Used<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Used<T> {
+    /// Reads each behind the number of places passed over.
+    pub(super) fn read<'r>(
+        reader: &mut Reader<'r>,
+        mut read: impl FnMut(&mut Reader<'r>) -> Option<T>,
+    ) -> Option<Self> {
+        let count = reader.count()?;
+        let (mut list, mut next) = (Vec::with_capacity(count), 0_u64);
+        for _ in 0..count {
+            let place = next.checked_add(reader.unsigned()?)?;
+            list.push((place, read(reader)?));
+            next = place.checked_add(1)?;
+        }
+        Some(Self(list))
+    }
+
+    fn get(&self, place: usize) -> Option<&T> {
+        let at = self.0.binary_search_by_key(&(place as u64), |(place, _)| *place).ok()?;
+        Some(&self.0[at].1)
+    }
+}
+
+impl<'a> Names<'a> for (&'a Used<Id>, &'a Used<Box<str>>) {
+    fn category(self, place: usize) -> Option<&'a Id> {
+        self.0.get(place)
+    }
+
+    fn action(self, place: usize) -> Option<&'a str> {
+        self.1.get(place).map(|text| &**text)
+    }
+}
+
 /// A user's categories, in the order in which they first came as far as none was given up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Categories {
@@ -92,6 +153,18 @@ impl Categories {
             put_id(out, &category.id, 0);
             put(out, u64::from(category.lifetime));
             put(out, u64::from(category.visits));
+        }
+    }
+
+    /// Appends those that a visit has, each behind the number of places passed over.
+    pub(super) fn write_used(&self, out: &mut Vec<u8>) {
+        let used = || self.list.iter().enumerate().filter(|(_, category)| category.visits > 0);
+        put(out, used().count() as u64);
+        let mut next = 0;
+        for (place, category) in used() {
+            put(out, (place - next) as u64);
+            put_id(out, &category.id, 0);
+            next = place + 1;
         }
     }
 
@@ -167,6 +240,19 @@ impl Actions {
             put(out, action.text.len() as u64);
             out.extend_from_slice(action.text.as_bytes());
             put(out, u64::from(action.visits));
+        }
+    }
+
+    /// Appends those that a visit has, each behind the number of places passed over.
+    pub(super) fn write_used(&self, out: &mut Vec<u8>) {
+        let used = || self.list.iter().enumerate().filter(|(_, action)| action.visits > 0);
+        put(out, used().count() as u64);
+        let mut next = 0;
+        for (place, action) in used() {
+            put(out, (place - next) as u64);
+            put(out, action.text.len() as u64);
+            out.extend_from_slice(action.text.as_bytes());
+            next = place + 1;
         }
     }
 

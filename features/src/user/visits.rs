@@ -5,7 +5,7 @@
 //! time from the visit before, and, where they are not in the flags, the place of its action among the
 //! user's, its weight, and further categories.
 
-use super::names::{Actions, Categories};
+use super::names::Names;
 use crate::Id;
 use crate::id::{put_id, skip_id, take_id};
 use crate::varint::{Reader, put, put_signed};
@@ -107,15 +107,15 @@ impl<'a> Placed<'a> {
         })
     }
 
-    fn visit<'n>(mut self, ts: i64, categories: &'n Categories, actions: &'n Actions) -> Option<Visit<'n>> {
-        let more: Option<Vec<&Id>> = self.more().map(|place| categories.id(place)).collect();
+    fn visit<'n>(mut self, ts: i64, names: impl Names<'n>) -> Option<Visit<'n>> {
+        let more: Option<Vec<&Id>> = self.more().map(|place| names.category(place)).collect();
         Some(Visit {
             item: take_id(&mut self.item)?.0,
-            category: categories.id(self.category)?,
+            category: names.category(self.category)?,
             more_categories: more?,
             ts,
             tail: self.tail,
-            action: actions.text(self.action)?,
+            action: names.action(self.action)?,
             weight: self.weight,
         })
     }
@@ -194,10 +194,26 @@ impl Visits {
 
     /// Appends the stored form.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        put_signed(out, self.before);
-        put_signed(out, self.last.wrapping_sub(self.before));
-        put(out, self.len as u64);
-        let bytes = &self.bytes[self.at..];
+        self.write_from(self.at, self.before, self.len, out);
+    }
+
+    /// Appends the stored form of the newest `most`.
+    pub(super) fn write_newest(&self, most: usize, out: &mut Vec<u8>) {
+        let mut reader = Reader::new(&self.bytes[self.at..]);
+        let (mut before, mut len) = (self.before, self.len);
+        while len > most {
+            let Some(placed) = Placed::read(&mut reader) else { break };
+            before = before.wrapping_add(placed.delta);
+            len -= 1;
+        }
+        self.write_from(self.bytes.len() - reader.left(), before, len, out);
+    }
+
+    fn write_from(&self, at: usize, before: i64, len: usize, out: &mut Vec<u8>) {
+        put_signed(out, before);
+        put_signed(out, self.last.wrapping_sub(before));
+        put(out, len as u64);
+        let bytes = &self.bytes[at..];
         put(out, bytes.len() as u64);
         out.extend_from_slice(bytes);
     }
@@ -213,9 +229,9 @@ impl Visits {
     }
 
     /// The visits, oldest first.
-    pub(super) fn iter<'a>(&'a self, categories: &'a Categories, actions: &'a Actions) -> Iter<'a> {
+    pub(super) fn iter<'a, N: Names<'a>>(&'a self, names: N) -> Iter<'a, N> {
         let reader = Reader::new(&self.bytes[self.at..]);
-        Iter { reader, left: self.len, ts: self.before, categories, actions }
+        Iter { reader, left: self.len, ts: self.before, names }
     }
 
     /// Whether the visits are as many as is said, and end with the last one's time.
@@ -233,15 +249,14 @@ impl Visits {
 
 /// Reads the visits one after another. One that cannot be read is the last.
 #[derive(Clone)]
-pub(super) struct Iter<'a> {
+pub struct Iter<'a, N> {
     reader: Reader<'a>,
     left: usize,
     ts: i64,
-    categories: &'a Categories,
-    actions: &'a Actions,
+    names: N,
 }
 
-impl<'a> Iter<'a> {
+impl<'a, N> Iter<'a, N> {
     fn step(&mut self) -> Option<Placed<'a>> {
         self.left = self.left.checked_sub(1)?;
         let placed = Placed::read(&mut self.reader)?;
@@ -250,12 +265,12 @@ impl<'a> Iter<'a> {
     }
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a, N: Names<'a>> Iterator for Iter<'a, N> {
     type Item = Visit<'a>;
 
     fn next(&mut self) -> Option<Visit<'a>> {
         let placed = self.step()?;
-        placed.visit(self.ts, self.categories, self.actions)
+        placed.visit(self.ts, self.names)
     }
 
     /// Without reading the items of what is passed over.
@@ -271,4 +286,4 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl ExactSizeIterator for Iter<'_> {}
+impl<'a, N: Names<'a>> ExactSizeIterator for Iter<'a, N> {}

@@ -10,7 +10,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
 use super::{Fused, one_hot, primitive, register, tensor};
-use crate::encoder::HIDDEN;
+use crate::softmax::HIDDEN;
 use crate::time::{BUCKETS, Pairs};
 
 /// Queries (scaled), keys and values, `[sequences, heads, len, each]`.

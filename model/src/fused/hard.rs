@@ -11,13 +11,13 @@ use burn::tensor::backend::Backend;
 
 use super::softmax::add;
 use crate::exp::exp_sum;
-use crate::softmax::Scores;
+use crate::softmax::{Asked, Scores};
 
 /// The loss of `hidden` `[targets, d]` against all rows of `catalogue` `[items, d]` at hardness
 /// `beta` > 0; arguments and result as those of the plain softmax.
 pub(crate) fn hard_softmax<B: Backend>(
     hidden: Tensor<B, 2>,
-    targets: &[u32],
+    targets: Asked<'_>,
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     rows: &mut [f32],
@@ -31,11 +31,13 @@ pub(crate) fn hard_softmax<B: Backend>(
         let states = hidden.clone().narrow(0, nth * block, targets.len());
         let mut logits = states.clone().matmul(catalogue.clone().transpose()).into_data();
         if let Ok(values) = logits.as_mut_slice::<f32>() {
-            for (row, target) in values.chunks_exact_mut(items).zip(targets) {
+            for (nth, (row, target)) in values.chunks_exact_mut(items).zip(targets.rows).enumerate() {
                 let own = std::mem::replace(&mut row[*target as usize], f32::NEG_INFINITY);
                 let (part, error) = hard_gradient(row, own, beta, items - 1);
                 row[*target as usize] = error;
-                loss += part;
+                let weight = targets.weight(nth);
+                loss += part * f64::from(weight);
+                row.iter_mut().for_each(|error| *error *= weight);
             }
         }
         let errors = Tensor::<B, 2>::from_data(logits, &device);

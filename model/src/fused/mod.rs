@@ -32,7 +32,7 @@ pub(crate) use self::sampled::sampled_softmax;
 pub(crate) use self::surrogate::surrogate;
 use self::tracked::register;
 pub(crate) use self::tracked::{primitive, tensor};
-use crate::softmax::Scores;
+use crate::softmax::{Asked, Scores};
 use crate::time::Pairs;
 
 /// A backend with the models' compound operations. The defaults are tensor operations.
@@ -146,7 +146,7 @@ pub trait Fused: Backend {
     }
 
     /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`
-    /// `[items, d]`; `targets` are rows. A target's vectors share one softmax over all pairs of an
+    /// `[items, d]`. A target's vectors share one softmax over all pairs of an
     /// interest and an item: p(y) = Σ_k e^{h_k·e_y + g_k} / Σ_k Σ_i e^{h_k·e_i + g_k}, with `priors` g
     /// `[targets, interests]`, or none of them. Adds the gradient by the
     /// rows to `rows` `[items, d]`. No more than `block_bytes` of logits are held at once, or those
@@ -154,7 +154,7 @@ pub trait Fused: Backend {
     fn full_softmax(
         hidden: Tensor<Self, 2>,
         priors: Option<Tensor<Self, 2>>,
-        targets: &[u32],
+        targets: Asked<'_>,
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],

@@ -9,7 +9,7 @@ use crate::dot::dot;
 use crate::exp::exp_sum;
 use crate::random::SplitMix;
 use crate::simd::vectorised;
-use crate::softmax::{SampledRows, Scores, add_priors, of_target, responsibilities, values};
+use crate::softmax::{Asked, SampledRows, Scores, add_priors, of_target, responsibilities, values};
 use crate::table::Table;
 
 /// Cross-entropy of `hidden` `[targets · interests, d]`, as of [`Fused::full_softmax`], against the
@@ -21,7 +21,7 @@ use crate::table::Table;
 pub(crate) fn sampled_softmax<B: Backend>(
     hidden: Tensor<B, 2>,
     priors: Option<Tensor<B, 2>>,
-    targets: &[u32],
+    targets: Asked<'_>,
     table: &Table,
     negatives: usize,
     seed: u64,
@@ -40,7 +40,7 @@ pub(crate) fn sampled_softmax<B: Backend>(
     let (mut loss, mut by_priors) = (0.0, Vec::with_capacity(priors.len()));
     let mut errors = Vec::with_capacity(vectors);
     if let Ok(values) = logits.as_mut_slice::<f32>() {
-        let rows = values.chunks_exact_mut((negatives * interests).max(1)).zip(targets);
+        let rows = values.chunks_exact_mut((negatives * interests).max(1)).zip(targets.rows);
         for (nth, ((rows, target), hidden)) in
             rows.zip(hidden.chunks_exact((interests * d).max(1))).enumerate()
         {
@@ -54,7 +54,7 @@ pub(crate) fn sampled_softmax<B: Backend>(
             for row in rows.chunks_exact_mut(negatives.max(1)) {
                 hits.iter().for_each(|at| row[*at] = f32::NEG_INFINITY);
             }
-            loss += match (hardness, logits.as_mut_slice()) {
+            let part = match (hardness, logits.as_mut_slice()) {
                 (Some(beta), [logit]) => {
                     let (loss, error) = hard_gradient(rows, *logit, beta, items - 1);
                     *logit = error;
@@ -62,6 +62,11 @@ pub(crate) fn sampled_softmax<B: Backend>(
                 }
                 (_, logits) => sampled_gradient(rows, logits, negatives - hits.len(), items),
             };
+            let weight = targets.weight(nth);
+            loss += part * f64::from(weight);
+            if weight != 1.0 {
+                rows.iter_mut().chain(&mut logits).for_each(|error| *error *= weight);
+            }
             if !priors.is_empty() {
                 let sums = rows.chunks_exact(negatives.max(1)).map(|row| row.iter().sum::<f32>());
                 by_priors.extend(sums.zip(&logits).map(|(sum, own)| sum + own));
@@ -73,7 +78,7 @@ pub(crate) fn sampled_softmax<B: Backend>(
     let mut by_hidden = values(errors_by_row.clone().matmul(others));
     let mut touched = SampledRows::default();
     for (nth, error) in errors.iter().enumerate() {
-        let target = targets[nth / interests];
+        let target = targets.rows[nth / interests];
         let span = nth * d..(nth + 1) * d;
         for (by, own) in by_hidden[span.clone()].iter_mut().zip(table.weights(target)) {
             *by += error * own;
@@ -131,9 +136,10 @@ mod tests {
         let mut rows = vec![0.0; 50 * D];
         let catalogue = table.tensor::<Inner>(&device);
         let (whole, priors_of) = (states.clone(), Some(priors.clone()));
-        let full = Inner::full_softmax(whole, priors_of, &targets, &catalogue, 1 << 20, &mut rows);
+        let full =
+            Inner::full_softmax(whole, priors_of, Asked::alike(&targets), &catalogue, 1 << 20, &mut rows);
         let (sampled, touched) =
-            sampled_softmax::<Inner>(states, Some(priors), &targets, &table, 400_000, 1, None);
+            sampled_softmax::<Inner>(states, Some(priors), Asked::alike(&targets), &table, 400_000, 1, None);
         assert!((full.loss - sampled.loss).abs() < 0.01 * full.loss, "{} and {}", full.loss, sampled.loss);
         close(&values(sampled.hidden), &values(full.hidden), 5e-3);
         close(&values(sampled.priors.unwrap()), &values(full.priors.unwrap()), 5e-3);

@@ -8,14 +8,14 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{Fused, one_hot};
-use crate::softmax::{Scores, values};
+use crate::softmax::{Asked, Scores, values};
 
 /// [`Fused::full_softmax`] in tensor operations: all but the losses and the gradient by the rows stays on the
 /// device.
 pub(super) fn full<B: Fused>(
     hidden: Tensor<B, 2>,
     priors: Option<Tensor<B, 2>>,
-    targets: &[u32],
+    targets: Asked<'_>,
     catalogue: &Tensor<B, 2>,
     block_bytes: usize,
     rows: &mut [f32],
@@ -32,17 +32,19 @@ pub(super) fn full<B: Fused>(
         if let Some(priors) = &priors {
             logits = logits + priors.clone().narrow(0, from, n).reshape([n, k, 1]);
         }
-        let places: Vec<i32> = targets.iter().map(|target| *target as i32).collect();
+        let weights: Vec<f32> = (0..n).map(|target| targets.weight(target)).collect();
+        let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [n, 1]), &device);
+        let places: Vec<i32> = targets.rows.iter().map(|target| *target as i32).collect();
         let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [n]), &device);
         let own = logits.clone().gather(2, places.clone().reshape([n, 1, 1]).expand([n, k, 1]));
         let (answers, answer) = normalised(own.reshape([n, k]));
         let (shares, all) = normalised(logits.reshape([n, k * items]));
-        losses.push(all - answer);
+        losses.push((all - answer) * weights.clone());
         // The softmax less the responsibilities at the target. A device adds at indices one by one, so that
         // they are set apart by a comparison.
         let at_target = one_hot(places, items).reshape([n, 1, items]);
         let errors = shares.reshape([n, k, items]) - at_target * answers.clone().reshape([n, k, 1]);
-        let errors = errors.reshape([n * k, items]);
+        let errors = (errors * weights.reshape([n, 1, 1])).reshape([n * k, items]);
         if priors.is_some() {
             by_priors.push(errors.clone().sum_dim(1).reshape([n, k]));
         }
@@ -125,11 +127,49 @@ mod tests {
         for full_softmax in [Inner::full_softmax, full::<Inner>] {
             let (mut rows, block) = (vec![0.0; 37 * D], 4 * INTERESTS * 37 * 4);
             let (states, priors) = (states.clone(), Some(priors.clone()));
-            let scores = full_softmax(states, priors, &targets, &catalogue, block, &mut rows);
+            let scores = full_softmax(states, priors, Asked::alike(&targets), &catalogue, block, &mut rows);
             assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
             close(&values(scores.hidden), &by_h, 1e-5);
             close(&values(scores.priors.unwrap()), &by_g, 1e-5);
             close(&rows, &by_e, 1e-4);
+        }
+    }
+
+    /// A weight scales a target's share of everything: as many targets as it says give the same.
+    #[test]
+    fn weights_scale_losses_and_gradients() {
+        let device = backend::device().unwrap();
+        let (table, states) = (table(37), hidden(4 * INTERESTS));
+        let (catalogue, priors) = (table.tensor::<Inner>(&device), priors(4));
+        let targets = [3, 9, 9, 30];
+        let alone = |at: usize, full_softmax: fn(_, _, _, _, _, &mut [f32]) -> Scores<Inner>| {
+            let mut rows = vec![0.0; 37 * D];
+            let states = states.clone().narrow(0, at * INTERESTS, INTERESTS);
+            let priors = Some(priors.clone().narrow(0, at, 1));
+            let scores =
+                full_softmax(states, priors, Asked::alike(&targets[at..=at]), &catalogue, 1 << 20, &mut rows);
+            (scores, rows)
+        };
+        let weights = [2.0, 0.0, 1.0, 0.25];
+        let asked = Asked { rows: &targets, weights: &weights };
+        for full_softmax in [Inner::full_softmax, full::<Inner>] {
+            let (mut rows, mut expected_rows, mut loss) = (vec![0.0; 37 * D], vec![0.0f32; 37 * D], 0.0);
+            let (mut by_hidden, mut by_priors) = (Vec::new(), Vec::new());
+            for (at, weight) in weights.into_iter().enumerate() {
+                let (scores, rows) = alone(at, full_softmax);
+                loss += scores.loss * f64::from(weight);
+                by_hidden.extend(values(scores.hidden).into_iter().map(|by| by * weight));
+                by_priors.extend(values(scores.priors.unwrap()).into_iter().map(|by| by * weight));
+                expected_rows.iter_mut().zip(rows).for_each(|(sum, by)| *sum += by * weight);
+            }
+            // In blocks of three targets and one.
+            let block = 3 * INTERESTS * 37 * 4;
+            let scores =
+                full_softmax(states.clone(), Some(priors.clone()), asked, &catalogue, block, &mut rows);
+            assert!((scores.loss - loss).abs() < 1e-4 * loss, "{} and {loss}", scores.loss);
+            close(&values(scores.hidden), &by_hidden, 1e-4);
+            close(&values(scores.priors.unwrap()), &by_priors, 1e-4);
+            close(&rows, &expected_rows, 1e-4);
         }
     }
 
@@ -147,13 +187,15 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let block = block * INTERESTS * items as usize * 4;
             let (states, priors) = (states.clone(), Some(priors.clone()));
-            let scores =
-                pool.install(|| Inner::full_softmax(states, priors, &targets, &catalogue, block, &mut rows));
+            let scores = pool.install(|| {
+                Inner::full_softmax(states, priors, Asked::alike(&targets), &catalogue, block, &mut rows)
+            });
             (scores.loss, values(scores.hidden), values(scores.priors.unwrap()), rows)
         };
         let mut expected_rows = vec![0.5; items as usize * D];
         let (whole, priors_of) = (states.clone(), Some(priors.clone()));
-        let expected = full(whole, priors_of, &targets, &catalogue, 1 << 24, &mut expected_rows);
+        let expected =
+            full(whole, priors_of, Asked::alike(&targets), &catalogue, 1 << 24, &mut expected_rows);
         let (by_hidden, by_priors) = (values(expected.hidden), values(expected.priors.unwrap()));
         for block in [1, 64, 100, 1_000] {
             let (loss, hidden, priors, rows) = run(block, 1);

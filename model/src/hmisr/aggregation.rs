@@ -15,11 +15,11 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::coarse::{Coarse, repeat_rows};
-use super::network::View;
-use crate::encoder::HIDDEN;
+use super::view::View;
 use crate::fused::Fused;
 use crate::layers::Affine;
 use crate::parameters::{Builder, Initial};
+use crate::softmax::HIDDEN;
 
 /// Width of the attention's hidden layer.
 const WIDTH: usize = 16;

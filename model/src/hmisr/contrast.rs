@@ -10,10 +10,10 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::coarse::unit;
 use crate::dropout::Dropout;
-use crate::encoder::HIDDEN;
 use crate::fused::Fused;
 use crate::layers::Affine;
 use crate::parameters::Builder;
+use crate::softmax::HIDDEN;
 
 /// Share of an intent's values that a view drops.
 const VIEW_DROPOUT: f32 = 0.2;

@@ -1,7 +1,8 @@
 //! The DiversityScore (design, section 3.5 "The diversity score"): how various the user's next choices
 //! will be.
 //!
-//! σ(MLP(six features, the session's states)). The label is the normalised entropy of the
+//! σ(MLP(the user's habits, z-scored, mean distance of the interests, spread of their masses, the session's
+//! states)). The label is the normalised entropy of the
 //! categories of the user's *next* 20 interactions: from the history, as the design has it, it would
 //! be its own input. Before the network has learned it, the design's fixed blend of a long-term, a
 //! middle and a short-term part stands in; its sigmoids are moved to the middle of their inputs' range, since
@@ -22,17 +23,23 @@ const SESSION_GAP_MS: i64 = 30 * 60 * 1_000;
 const SESSION: usize = 8;
 /// Width of the hidden layer (design, section 4.1 "Parameters").
 const HIDDEN: usize = 64;
-/// Features from the user's history and from the interests.
-const FEATURES: usize = 6;
+/// Numbers that tell a user's habits.
+pub const HABITS: usize = 9;
+/// What the interests tell beside them.
+const OF_INTERESTS: usize = 2;
+/// Inputs of the fixed blend.
+const BLENDED: usize = 6;
 
-/// The user's long-term habits: each in 0 to 1.
+/// The user's long-term habits.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Habits {
-    /// Entropy of the categories, over its maximum.
+    /// The features of the stream, z-scored over the examples that were learnt from.
+    pub standard: [f32; HABITS],
+    /// Entropy of the categories in the window, over its maximum, 0 to 1.
     pub entropy: f32,
-    /// Share of long-tail items.
+    /// Share of long-tail items in the window.
     pub tail: f32,
-    /// Share of steps that change the category.
+    /// Share of steps in the window that change the category.
     pub switching: f32,
     /// Distinct categories among the newest events, over their number.
     pub recent: f32,
@@ -50,28 +57,34 @@ impl<B: Fused> Diversity<B> {
     pub(super) fn build(builder: &mut Builder<'_, B>, d: usize) -> Self {
         Self {
             session: Affine::build(builder, "session", d, SESSION),
-            hidden: Affine::build(builder, "hidden", FEATURES + SESSION, HIDDEN),
-            output: Affine::build(builder, "output", HIDDEN, 1),
+            hidden: Affine::build(builder, "habits", HABITS + OF_INTERESTS + SESSION, HIDDEN),
+            output: Affine::build(builder, "score", HIDDEN, 1),
         }
     }
 
-    /// Scores `[rows, 1]` of `features` (see [`features`]) and `sessions` `[rows, d]`.
-    pub(super) fn forward(&self, features: Tensor<B, 2>, sessions: Tensor<B, 2>) -> Tensor<B, 2> {
-        // Most features lie in 0 to 1: near zero mean and unit spread, as z-scores would be, without
-        // statistics to keep; the first layer learns what is left.
-        let features = features.sub_scalar(0.5).mul_scalar(3.0);
+    /// Scores `[rows, 1]` of `inputs` (see [`Features`]) and `sessions` `[rows, d]`.
+    pub(super) fn forward(&self, inputs: Tensor<B, 2>, sessions: Tensor<B, 2>) -> Tensor<B, 2> {
         let session = self.session.forward(sessions).tanh();
-        sigmoid(self.output.forward(relu(self.hidden.forward(Tensor::cat(vec![features, session], 1)))))
+        sigmoid(self.output.forward(relu(self.hidden.forward(Tensor::cat(vec![inputs, session], 1)))))
     }
 }
 
-/// Entropy, exploration, switching, mean distance of interests, spread of their masses, recent
-/// diversity: `[rows, 6]`. `interests` `[rows, K, d]`, `mass` `[rows, K]`.
+/// What is known of users beside their states.
+#[derive(Debug)]
+pub(super) struct Features<B: Backend> {
+    /// What the network reads: the habits z-scored, distance and spread of the interests, `[rows, 11]`.
+    pub(super) inputs: Tensor<B, 2>,
+    /// What the fixed blend reads: entropy, exploration, switching, mean distance of interests, spread of their
+    /// masses, recent diversity, `[rows, 6]`.
+    pub(super) blended: Tensor<B, 2>,
+}
+
+/// Features of users with these habits, `interests` `[rows, K, d]` and their `mass` `[rows, K]`.
 pub(super) fn features<B: Backend>(
     habits: &[Habits],
     interests: Tensor<B, 3>,
     mass: Tensor<B, 2>,
-) -> Tensor<B, 2> {
+) -> Features<B> {
     let [rows, k, _] = interests.dims();
     let device = interests.device();
     let column = |pick: fn(&Habits) -> f32| -> Tensor<B, 2> {
@@ -88,22 +101,29 @@ pub(super) fn features<B: Backend>(
     let alone = if k == 1 { 0.0 } else { 1.0 };
     let distance = cosines.sub_scalar(k as f32).div_scalar(pairs).neg().add_scalar(1.0).mul_scalar(alone);
     let spread = mass.sub_scalar(1.0 / k as f32).square().mean_dim(1).sqrt();
-    Tensor::cat(
-        vec![
-            column(|habits| habits.entropy),
-            column(|habits| habits.tail),
-            column(|habits| habits.switching),
-            distance,
-            spread,
-            column(|habits| habits.recent),
-        ],
-        1,
-    )
+    let standard: Vec<f32> = habits.iter().flat_map(|habits| habits.standard).collect();
+    let standard = Tensor::from_data(TensorData::new(standard, [rows, HABITS]), &device);
+    // Of 0 to 1 both: brought near to zero mean and unit spread, as the z-scores are.
+    let centred = |values: Tensor<B, 2>| values.sub_scalar(0.5).mul_scalar(3.0);
+    Features {
+        inputs: Tensor::cat(vec![standard, centred(distance.clone()), centred(spread.clone())], 1),
+        blended: Tensor::cat(
+            vec![
+                column(|habits| habits.entropy),
+                column(|habits| habits.tail),
+                column(|habits| habits.switching),
+                distance,
+                spread,
+                column(|habits| habits.recent),
+            ],
+            1,
+        ),
+    }
 }
 
 /// The fixed blend 0.3·long + 0.5·middle + 0.2·short, for networks that have not learned the
-/// score. `features` is one row of [`features`].
-pub fn blend(features: [f32; FEATURES]) -> f32 {
+/// score, of entropy, exploration, switching, distance and spread of the interests, recent diversity.
+pub fn blend(features: [f32; BLENDED]) -> f32 {
     let [entropy, tail, switching, distance, spread, recent] = features;
     let centred = |mean: f32| 1.0 / (1.0 + (-6.0 * (mean - 0.5)).exp());
     let long = centred((entropy + tail + switching) / 3.0);
@@ -166,8 +186,13 @@ mod tests {
         let interests =
             Tensor::<Inner, 3>::from_floats([[[1.0, 0.0], [0.0, 2.0]], [[1.0, 1.0], [2.0, 2.0]]], &device);
         let mass = Tensor::from_floats([[0.5, 0.5], [1.0, 0.0]], &device);
-        let habits = [Habits { entropy: 0.3, tail: 0.2, switching: 0.1, recent: 0.9 }; 2];
-        let rows: Vec<f32> = features(&habits, interests, mass).into_data().to_vec().unwrap();
+        let standard = [7.0; HABITS];
+        let habits = [Habits { standard, entropy: 0.3, tail: 0.2, switching: 0.1, recent: 0.9 }; 2];
+        let features = features(&habits, interests, mass);
+        let inputs: Vec<f32> = features.inputs.into_data().to_vec().unwrap();
+        assert_eq!(inputs[..HABITS], standard);
+        assert!((inputs[HABITS] - 1.5).abs() < 1e-3 && (inputs[HABITS + 1] + 1.5).abs() < 1e-3, "{inputs:?}");
+        let rows: Vec<f32> = features.blended.into_data().to_vec().unwrap();
         for (found, expected) in rows.iter().zip([0.3, 0.2, 0.1, 1.0, 0.0, 0.9, 0.3, 0.2, 0.1, 0.0, 0.5, 0.9])
         {
             assert!((found - expected).abs() < 1e-4, "{rows:?}");

@@ -3,6 +3,7 @@
 //!
 //! | file | section of the design | what it does |
 //! |---|---|---|
+//! | `event` | 2 Inputs | what an event adds to its item: action, weight, pause |
 //! | `coarse` | 3.2 Coarse interests | soft assignment of every event to K interests, and their means |
 //! | `interest` | 3.3 Interest and intent | what is stable of an interest: cross-attention with it as query |
 //! | `exchange` | 3.4 Exchange between the levels | guidance of the fine by the coarse, and evidence back |
@@ -19,6 +20,7 @@ mod aggregation;
 mod coarse;
 mod contrast;
 mod diversity;
+mod event;
 mod exchange;
 mod intent;
 mod interest;
@@ -26,8 +28,10 @@ mod losses;
 mod network;
 mod settings;
 mod vectors;
+mod view;
 
-pub use diversity::{Habits, blend};
+pub use diversity::{HABITS, Habits, blend};
 pub use losses::{LossWeights, Plan, Stage};
-pub use network::{Hmisr, SAMPLED, Samples, Training, View};
+pub use network::{Hmisr, SAMPLED, Samples, Training};
 pub use settings::HmisrSettings;
+pub use view::View;

@@ -7,25 +7,29 @@ use super::aggregation::Aggregation;
 use super::coarse::{Assignment, Coarse};
 use super::contrast::Contrast;
 use super::diversity::{Diversity, Habits, features, sessions};
+use super::event::Event;
 use super::exchange::{Exchange, consistency};
 use super::intent::{Intent, Members};
 use super::interest::Interest;
 use super::losses::{Plan, Stage};
 use super::settings::HmisrSettings;
 use super::vectors::Vectors;
+use super::view::View;
 use crate::dropout::Dropout;
-use crate::encoder::{Encoder, HIDDEN};
+use crate::encoder::Encoder;
 use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::network::{Auxiliary, Input, Output};
 use crate::parameters::Builder;
 use crate::settings::ModelSettings;
+use crate::softmax::HIDDEN;
 use crate::stop::stop;
 
 /// The network, bound to a device.
 #[derive(Debug)]
 pub struct Hmisr<B: Backend> {
     settings: HmisrSettings,
+    event: Event<B>,
     encoder: Encoder<B>,
     coarse: Coarse<B>,
     interest: Interest<B>,
@@ -90,21 +94,6 @@ struct Levels<B: Backend> {
     priors: Tensor<B, 2>,
 }
 
-/// What the network says of users at chosen positions.
-#[derive(Debug)]
-pub struct View<B: Backend> {
-    /// Features of the DiversityScore, `[users, 6]`.
-    pub features: Tensor<B, 2>,
-    /// Share of each interest in the user's history, `[users, K]`.
-    pub mass: Tensor<B, 2>,
-    /// The DiversityScore, `[users, 1]`.
-    pub diversity: Tensor<B, 2>,
-    /// g, what each vector's scores begin with, `[users, K]`.
-    pub priors: Tensor<B, 2>,
-    /// h, the user vectors, `[users, K, d]`.
-    pub vectors: Tensor<B, 3>,
-}
-
 impl<B: Fused> Hmisr<B> {
     /// Builds it.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
@@ -112,6 +101,7 @@ impl<B: Fused> Hmisr<B> {
         let hmisr = &settings.hmisr;
         Self {
             settings: hmisr.clone(),
+            event: builder.part("event", |part| Event::build(part, d)),
             encoder: builder.part("encoder", |part| Encoder::build(part, settings)),
             coarse: builder
                 .part("coarse", |part| Coarse::build(part, d, settings.interests, hmisr.temperature)),
@@ -129,7 +119,7 @@ impl<B: Fused> Hmisr<B> {
     /// See [`crate::Network::forward`]. In the coarse stage the vector is the encoder's state.
     pub fn forward(&self, input: Input<'_, B>) -> Output<B> {
         let [count, len, d] = input.embeddings.dims();
-        let states = self.encoder.forward(input.embeddings, input.histories, input.dropout);
+        let states = self.encode(input.embeddings, input.histories, input.dropout);
         let coarse = input.training.is_some_and(|training| training.plan.stage == Stage::Coarse);
         if coarse {
             let auxiliary = match input.training {
@@ -146,6 +136,11 @@ impl<B: Fused> Hmisr<B> {
             auxiliary.extend(self.fine_losses(&levels, input.histories, training));
         }
         Output { vectors: levels.vectors, priors: Some(levels.priors), auxiliary }
+    }
+
+    /// H of the items' `embeddings` `[histories, len, d]`, `[histories, len, d]`.
+    fn encode(&self, embeddings: Tensor<B, 3>, histories: &Histories, dropout: &Dropout) -> Tensor<B, 3> {
+        self.encoder.forward(self.event.forward(embeddings, histories), histories, dropout)
     }
 
     /// Both levels over `states` `[histories, len, d]`.
@@ -312,16 +307,16 @@ impl<B: Fused> Hmisr<B> {
         let features = features(habits, interests, mass.clone());
         let sessions = sessions(&levels.states, histories, positions);
         // The score learns from its label and from the ranking; the states do not learn from it.
-        let diversity = self.diversity.forward(stop(features.clone()), stop(sessions));
+        let diversity = self.diversity.forward(stop(features.inputs), stop(sessions));
         let vectors = rows3(&levels.vectors, positions);
         let priors = rows(&levels.priors, positions);
-        View { features, mass, diversity, priors, vectors }
+        View { features: features.blended, mass, diversity, priors, vectors }
     }
 
     /// What the network says of each history's user, after its last event.
     pub fn last(&self, embeddings: Tensor<B, 3>, histories: &Histories, habits: &[Habits]) -> View<B> {
         let dropout = Dropout::none();
-        let states = self.encoder.forward(embeddings, histories, &dropout);
+        let states = self.encode(embeddings, histories, &dropout);
         let levels = self.levels(states, histories);
         let last = |(nth, length): (usize, &usize)| nth * histories.len() + length.saturating_sub(1);
         let positions: Vec<usize> = histories.lengths().iter().enumerate().map(last).collect();
@@ -332,37 +327,12 @@ impl<B: Fused> Hmisr<B> {
     /// coarse stage.
     pub fn states(&self, embeddings: Tensor<B, 3>, histories: &Histories, dropout: &Dropout) -> Tensor<B, 3> {
         let [count, len, d] = embeddings.dims();
-        self.encoder.forward(embeddings, histories, dropout).reshape([count * len, 1, d])
+        self.encode(embeddings, histories, dropout).reshape([count * len, 1, d])
     }
 
     /// Scores `[users, items]` of `items` `[items, d]`.
     pub fn rank(&self, view: &View<B>, items: Tensor<B, 2>) -> Tensor<B, 2> {
         self.aggregation.scores(view, items, &self.coarse, false)
-    }
-}
-
-impl<B: Backend> View<B> {
-    /// The users as the aggregation learns from them: their vectors do not learn from it.
-    fn detached(&self) -> Self {
-        Self {
-            features: self.features.clone(),
-            mass: self.mass.clone(),
-            diversity: self.diversity.clone(),
-            priors: stop(self.priors.clone()),
-            vectors: stop(self.vectors.clone()),
-        }
-    }
-
-    /// One user's part.
-    pub fn user(&self, nth: usize) -> Self {
-        let two = |tensor: &Tensor<B, 2>| tensor.clone().narrow(0, nth, 1);
-        Self {
-            features: two(&self.features),
-            mass: two(&self.mass),
-            diversity: two(&self.diversity),
-            priors: two(&self.priors),
-            vectors: self.vectors.clone().narrow(0, nth, 1),
-        }
     }
 }
 

@@ -4,9 +4,9 @@ use faer::reborrow::ReborrowMut;
 use rayon::prelude::*;
 
 use super::{add_product, matrix, matrix_mut, set_product, sum_groups};
-use crate::encoder::HIDDEN;
 use crate::exp::exp_sum;
 use crate::simd::{dot, greatest, vectorised};
+use crate::softmax::HIDDEN;
 use crate::time::BUCKETS;
 
 /// Sizes of an attention.

@@ -6,7 +6,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::attention::{self, Sizes};
 use super::{affine, norm, softmax};
 use crate::fused::{Fused, Mask, primitive, tensor};
-use crate::softmax::Scores;
+use crate::softmax::{Asked, Scores};
 use crate::time::{BUCKETS, Pairs};
 
 /// A tensor's values in order; a copy only where they do not lie in order.
@@ -115,7 +115,7 @@ impl Fused for Flex {
     fn full_softmax(
         hidden: Tensor<Self, 2>,
         priors: Option<Tensor<Self, 2>>,
-        targets: &[u32],
+        targets: Asked<'_>,
         catalogue: &Tensor<Self, 2>,
         block_bytes: usize,
         rows: &mut [f32],

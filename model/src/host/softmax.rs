@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{add_product, matrix, matrix_mut, set_product};
 use crate::exp::exp_sum;
 use crate::simd::{greatest, vectorised};
-use crate::softmax::{add_priors, of_target, responsibilities};
+use crate::softmax::{Asked, add_priors, of_target, responsibilities};
 
 /// Vectors whose logits go through all steps together, in one thread's cache.
 const PART: usize = 64;
@@ -18,7 +18,7 @@ struct Part<'a> {
     hidden: &'a [f32],
     /// `[targets, interests]`, or none.
     priors: &'a [f32],
-    targets: &'a [u32],
+    targets: Asked<'a>,
     interests: usize,
     catalogue: &'a [f32],
     d: usize,
@@ -33,7 +33,7 @@ struct Part<'a> {
 pub(super) fn full(
     hidden: &[f32],
     priors: &[f32],
-    targets: &[u32],
+    targets: Asked<'_>,
     catalogue: &[f32],
     d: usize,
     block_bytes: usize,
@@ -55,7 +55,7 @@ pub(super) fn full(
         let span = nth * block..nth * block + vectors / interests;
         let hidden = &hidden[span.start * interests * d..span.end * interests * d];
         let priors = priors.get(span.start * interests..span.end * interests).unwrap_or_default();
-        let all = Part { hidden, priors, targets: &targets[span], interests, catalogue, d };
+        let all = Part { hidden, priors, targets: targets.part(span), interests, catalogue, d };
         let (odds, shares) = (&mut odds[..vectors * items], &mut shares[..vectors * d]);
         let answers = &mut answers[..vectors];
         let parts: Vec<(f64, Vec<f32>)> = odds
@@ -93,7 +93,7 @@ impl Part<'_> {
                 .priors
                 .get(span.start * self.interests..span.end * self.interests)
                 .unwrap_or_default(),
-            targets: &self.targets[span],
+            targets: self.targets.part(span),
             ..*self
         }
     }
@@ -118,7 +118,7 @@ impl Part<'_> {
         vectorised(
             #[inline(always)]
             || {
-                let rows = odds.chunks_exact_mut(k * items).zip(self.targets);
+                let rows = odds.chunks_exact_mut(k * items).zip(self.targets.rows);
                 let rows = rows.zip(&mut factors).zip(answers.chunks_exact_mut(k)).enumerate();
                 for (nth, (((row, target), factor), answers)) in rows {
                     add_priors(row, of_target(self.priors, nth, k));
@@ -136,8 +136,10 @@ impl Part<'_> {
                             sums.iter().sum::<f32>()
                         }
                     };
-                    *factor = 1.0 / sum;
-                    loss += f64::from(sum.ln() + most - responsibilities(answers));
+                    let weight = self.targets.weight(nth);
+                    *factor = weight / sum;
+                    loss += f64::from(weight) * f64::from(sum.ln() + most - responsibilities(answers));
+                    answers.iter_mut().for_each(|answer| *answer *= weight);
                 }
             },
         );
@@ -148,7 +150,7 @@ impl Part<'_> {
         let rows = by_hidden.chunks_exact_mut(d).zip(shares.chunks_exact_mut(d));
         for (nth, ((by_hidden, share), hidden)) in rows.zip(self.hidden.chunks_exact(d)).enumerate() {
             let (factor, answer) = (factors[nth / k], answers[nth]);
-            let own = self.catalogue[self.targets[nth / k] as usize * d..].iter();
+            let own = self.catalogue[self.targets.rows[nth / k] as usize * d..].iter();
             for (((by, share), hidden), own) in by_hidden.iter_mut().zip(share).zip(hidden).zip(own) {
                 *by = *by * factor - own * answer;
                 *share = hidden * factor;
@@ -161,7 +163,7 @@ impl Part<'_> {
     fn subtract_targets(&self, answers: &[f32], rows: &mut [f32]) {
         let d = self.d;
         for (nth, (answer, hidden)) in answers.iter().zip(self.hidden.chunks_exact(d)).enumerate() {
-            let start = self.targets[nth / self.interests] as usize * d;
+            let start = self.targets.rows[nth / self.interests] as usize * d;
             for (row, hidden) in rows[start..start + d].iter_mut().zip(hidden) {
                 *row -= hidden * answer;
             }

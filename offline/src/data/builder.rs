@@ -9,16 +9,13 @@ use hmisr_features::{Id, MAX_CATEGORIES};
 use super::{Dataset, Event, Notes, UNKNOWN_CATEGORY};
 use crate::error::Result;
 
-/// A row: an event and the index of its behaviour.
-type Row = (Event, u32);
-
 /// Collects rows and item categories.
 #[derive(Default)]
 pub(super) struct Builder {
     users: Distinct<Id>,
     items: Distinct<Id>,
-    behaviours: Distinct<Vec<u8>>,
-    rows: Vec<Vec<Row>>,
+    actions: Distinct<String>,
+    rows: Vec<Vec<Event>>,
     categories: Distinct<String>,
     listed: HashMap<Id, Vec<u32>>,
     item_categories: HashMap<Id, Vec<u32>>,
@@ -26,20 +23,21 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Adds an event; `behaviour` only tells duplicates from events of one second.
-    pub(super) fn push(&mut self, user: Id, item: Id, ts_ms: i64, behaviour: &[u8]) {
+    /// Adds an event.
+    pub(super) fn push(&mut self, user: Id, item: Id, ts_ms: i64, action: &str, weight: Option<f32>) {
         let user = self.users.index(user) as usize;
-        let event = Event { item: self.items.index(item), ts_ms };
-        let behaviour = self.behaviours.index_of(behaviour);
+        // More kinds of events than these are one.
+        let action = u16::try_from(self.actions.index_of(action)).unwrap_or(u16::MAX);
+        let event = Event { item: self.items.index(item), action, ts_ms, weight };
         if user == self.rows.len() {
             self.rows.push(Vec::new());
         }
         let rows = &mut self.rows[user];
         self.notes.rows += 1;
-        if rows.last().is_some_and(|(last, _)| last.ts_ms > ts_ms) {
+        if rows.last().is_some_and(|last| last.ts_ms > ts_ms) {
             self.notes.out_of_order += 1;
         }
-        rows.push((event, behaviour));
+        rows.push(event);
     }
 
     /// Says what a list of items tells of one, which need not occur in an event. It holds where the
@@ -70,14 +68,14 @@ impl Builder {
         let mut repeats = false;
         let mut events = Vec::with_capacity(self.rows.len());
         for mut rows in std::mem::take(&mut self.rows) {
-            rows.sort_by_key(|(event, _)| event.ts_ms);
+            rows.sort_by_key(|event| event.ts_ms);
             let before = rows.len();
             without_duplicates(&mut rows);
             notes.duplicates += (before - rows.len()) as u64;
             notes.single_event_users += u64::from(rows.len() == 1);
             let mut seen = HashSet::with_capacity(rows.len());
-            repeats |= !rows.iter().all(|(event, _)| seen.insert(event.item));
-            events.push(rows.into_iter().map(|(event, _)| event).collect());
+            repeats |= !rows.iter().all(|event| seen.insert(event.item));
+            events.push(rows);
         }
         let mut item_categories = Vec::with_capacity(self.items.values().len());
         for item in self.items.values() {
@@ -97,6 +95,7 @@ impl Builder {
             events,
             item_categories,
             categories: self.categories.into_values(),
+            actions: self.actions.into_values().into_iter().take(usize::from(u16::MAX) + 1).collect(),
             repeats,
             notes,
             reading,
@@ -115,14 +114,14 @@ fn add(categories: &mut Distinct<String>, known: &mut Vec<u32>, names: &[Id]) {
 }
 
 /// Leaves out rows that equal an earlier one; `rows` are sorted by time.
-fn without_duplicates(rows: &mut Vec<Row>) {
+fn without_duplicates(rows: &mut Vec<Event>) {
     let mut now = i64::MIN;
     let mut seen = HashSet::new();
-    rows.retain(|&(event, behaviour)| {
+    rows.retain(|event| {
         if event.ts_ms != now {
             now = event.ts_ms;
             seen.clear();
         }
-        seen.insert((event.item, behaviour))
+        seen.insert((event.item, event.action))
     });
 }

@@ -34,7 +34,7 @@ impl Dataset {
         }
         while let Some(record) = reader.next()? {
             builder.categorise(&record.item, &record.categories);
-            builder.push(record.user, record.item, record.ts_ms, record.action.as_bytes());
+            builder.push(record.user, record.item, record.ts_ms, &record.action, record.weight);
         }
         builder.finish(path, name(path), reader.summary().clone())
     }

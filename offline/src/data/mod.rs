@@ -2,22 +2,36 @@
 
 mod builder;
 mod core;
+mod features;
 mod load;
 
 use hmisr_datasets::Summary;
 use hmisr_features::Id;
 use serde::{Deserialize, Serialize};
 
+pub use features::UserFeatures;
+
 /// The category of an item that has none.
 pub const UNKNOWN_CATEGORY: &str = "unknown";
 
 /// One interaction of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Index into [`Dataset::items`].
     pub item: u32,
+    /// Index into [`Dataset::actions`].
+    pub action: u16,
     /// Time, in epoch milliseconds.
     pub ts_ms: i64,
+    /// How strong it was, where the data tell it.
+    pub weight: Option<f32>,
+}
+
+impl Event {
+    /// An event of the first action, of which no more is known.
+    pub fn new(item: u32, ts_ms: i64) -> Self {
+        Self { item, action: 0, ts_ms, weight: None }
+    }
 }
 
 /// Users, items and, per user, events in time order.
@@ -31,6 +45,8 @@ pub struct Dataset {
     pub users: Vec<Id>,
     /// The items' ids: the catalogue, which holds what at least one user interacted with.
     pub items: Vec<Id>,
+    /// The actions' names, at least one.
+    pub actions: Vec<String>,
     /// Each user's events by time; those of one time in file order.
     pub events: Vec<Vec<Event>>,
     /// Each item's categories, at least one, the primary one first.

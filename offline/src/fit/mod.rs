@@ -5,6 +5,7 @@
 //! * [`Neural`] is the fitted network, or a published version, as a [`Scorer`](crate::Scorer).
 //! * [`publish`] writes a fit as a version that servers take and trainers go on from.
 
+mod learnt;
 mod neural;
 mod progress;
 mod publish;

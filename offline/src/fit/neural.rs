@@ -1,15 +1,18 @@
 //! A model that is asked offline, by the functions that a server answers with.
 
-use hmisr_features::Id;
+use std::sync::Arc;
+
+use hmisr_features::{FeatureSettings, Id};
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::Stage;
-use hmisr_model::{ModelSettings, Network, Parameters, Table};
+use hmisr_model::{Kind, ModelSettings, Network, Parameters, Table};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::{Catalogue, Fitted, History, Item, Parts, Recommender, User};
+use hmisr_recommend::{Fitted, History, Parts, Read, Recommender, User};
 use rayon::prelude::*;
 
+use super::learnt::Learnt;
 use super::run::Run;
-use crate::data::{Dataset, Event, UNKNOWN_CATEGORY};
+use crate::data::{Dataset, Event, UserFeatures};
 use crate::error::{Error, Result};
 use crate::measures::{LIST, dominant_categories};
 use crate::rank::{Interests, Query, Scorer};
@@ -33,6 +36,10 @@ pub struct Neural<'a> {
     split: &'a Split,
     /// The model's row of each item of the data set.
     rows: Vec<u32>,
+    /// The model's number of each of the data's actions.
+    actions: Vec<usize>,
+    /// Of the data's users.
+    features: Arc<UserFeatures>,
     /// Whether HMISR's aggregation ranks what the interests retrieve.
     ranks: bool,
 }
@@ -45,8 +52,10 @@ impl<'a> Neural<'a> {
         split: &'a Split,
         device: Device,
         stage: Stage,
+        learnt: &Learnt,
+        features: FeatureSettings,
     ) -> Self {
-        let catalogue = catalogue(split);
+        let Learnt { catalogue, actions, standard, .. } = learnt.clone();
         let parts = Parts {
             network: Network::bind(&settings, parameters, &device),
             items: Box::new(table),
@@ -54,11 +63,15 @@ impl<'a> Neural<'a> {
             catalogue,
             stage,
             step: parameters.step,
+            actions,
+            standard,
+            features,
             device,
             settings,
         };
         let rows = (0..split.data.items.len() as u32).collect();
-        Self { name: parts.settings.architecture.to_string(), parts, split, rows, ranks: true }
+        let name = parts.settings.architecture.to_string();
+        Self::over(name, parts, split, rows, learnt.features.clone())
     }
 
     /// The best weights of a run.
@@ -68,7 +81,9 @@ impl<'a> Neural<'a> {
     pub fn load(run: &Run, split: &'a Split, device: Device) -> Result<Self> {
         let settings = run.settings().model.clone();
         let (parameters, table, stage) = run.best_weights(split.data.items.len(), &device)?;
-        Ok(Self::new(settings, &parameters, table, split, device, stage))
+        let learnt = Learnt::of(split, run.settings());
+        let features = run.settings().features.clone();
+        Ok(Self::new(settings, &parameters, table, split, device, stage, &learnt, features))
     }
 
     /// A published version. Items of the data set that it does not know are never recommended, and passed over in
@@ -91,7 +106,20 @@ impl<'a> Neural<'a> {
                 remedy: "give the data that the version was trained on, with the same item ids".to_owned(),
             });
         }
-        Ok(Self { name, parts, split, rows, ranks: true })
+        let is_neutral = |action: &str| !parts.actions.is_positive(action);
+        let features = Arc::new(UserFeatures::new(&split.data, &parts.features, is_neutral));
+        Ok(Self::over(name, parts, split, rows, features))
+    }
+
+    fn over(
+        name: String,
+        parts: Parts,
+        split: &'a Split,
+        rows: Vec<u32>,
+        features: Arc<UserFeatures>,
+    ) -> Self {
+        let actions = split.data.actions.iter().map(|action| parts.actions.number(action)).collect();
+        Self { name, parts, split, rows, actions, features, ranks: true }
     }
 
     /// Share of the data set's items that the model knows.
@@ -115,23 +143,22 @@ impl<'a> Neural<'a> {
 
     /// What the network says of each query's user; none where it knows nothing of the history.
     fn users(&self, queries: &[Query<'_>]) -> Result<Vec<Option<User>>> {
-        let known = |event: &Event| {
+        let read = |event: &Event| {
             let row = self.rows[event.item as usize];
-            (row != UNKNOWN).then_some((row, event.ts_ms))
+            let kind = Kind::new(self.actions[usize::from(event.action)], event.weight);
+            (row != UNKNOWN).then_some(Read { row, ts: event.ts_ms, kind })
         };
-        let history = |query: &Query<'_>| {
-            let reach = self.parts.settings.reach();
-            let mut newest: Vec<(u32, i64)> =
-                query.history.iter().rev().filter_map(known).take(reach).collect();
-            newest.reverse();
-            History::newest(&self.parts.settings, newest.into_iter())
+        let history = |query: &Query<'_>| History {
+            now: query.now_ms,
+            features: self.features.before(&self.split.data, query.user, query.history.len()),
+            ..History::newest(&self.parts.settings, query.history.iter().rev().filter_map(read))
         };
         let histories: Vec<History> = queries.iter().map(history).collect();
-        let read: Vec<History> =
+        let told: Vec<History> =
             histories.iter().filter(|history| !history.rows.is_empty()).cloned().collect();
-        let mut users = match read.is_empty() {
+        let mut users = match told.is_empty() {
             true => Vec::new(),
-            false => self.parts.fitted().read(&read).map_err(|error| self.failed(error))?,
+            false => self.parts.fitted().read(&told).map_err(|error| self.failed(error))?,
         }
         .into_iter();
         Ok(histories
@@ -173,22 +200,6 @@ impl<'a> Neural<'a> {
     fn failed(&self, error: hmisr_recommend::Error) -> Error {
         Error::Model { model: self.name.clone(), source: error.into() }
     }
-}
-
-/// The data set's items in their order, counted in the training part.
-pub(super) fn catalogue(split: &Split) -> Catalogue {
-    let data = &split.data;
-    let name = |category: &u32| Id::parse(&data.categories[*category as usize]).ok();
-    let unknown = Id::text(UNKNOWN_CATEGORY).unwrap_or_else(|_| Id::from(0u32));
-    let items = data.items.iter().zip(&data.item_categories).zip(split.train_counts());
-    let items = items.map(|((id, categories), count)| {
-        let mut categories: Vec<Id> = categories.iter().filter_map(name).collect();
-        if categories.is_empty() {
-            categories.push(unknown.clone());
-        }
-        Item { id: id.clone(), categories, count }
-    });
-    Catalogue::from_items(items.collect()).unwrap_or_default()
 }
 
 impl Scorer for Neural<'_> {
@@ -295,9 +306,4 @@ impl Neural<'_> {
                 .collect(),
         }
     }
-}
-
-/// Item rows and times of events.
-pub(super) fn columns(events: &[Event]) -> (Vec<u32>, Vec<i64>) {
-    events.iter().map(|event| (event.item, event.ts_ms)).unzip()
 }

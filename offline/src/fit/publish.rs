@@ -8,7 +8,7 @@ use hmisr_recommend::artifact::{
     self, Contents, FittedTo, FolderLock, Lesson, Manifest, Metrics, Validation,
 };
 
-use super::neural::catalogue;
+use super::learnt::Learnt;
 use super::run::Run;
 use crate::error::{Error, Result};
 use crate::split::Split;
@@ -36,14 +36,18 @@ pub fn publish(run: &Run, split: &Split, root: &Path, device: &Device) -> Result
         protocol: split.protocol.to_string(),
         split: split.fingerprint(),
     };
-    let catalogue = catalogue(split);
+    let Learnt { catalogue, actions, standard, .. } = Learnt::of(split, settings);
     let contents = Contents {
         model: &settings.model,
         parameters: &parameters,
         table: &table,
         catalogue: &catalogue,
+        actions,
+        habits: standard,
+        features: settings.features.clone(),
         stage,
         diversity_from: 0,
+        diversity_idle: 0,
         lessons,
         from: None,
         fitted: Some(fitted),

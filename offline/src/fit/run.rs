@@ -34,7 +34,7 @@ pub(super) struct Header {
     settings: FitSettings,
     protocol: Protocol,
     data: String,
-    /// SHA-256 over the training part: users, items and times.
+    /// SHA-256 over the training part: users, items, times, actions and weights.
     training_sha256: String,
 }
 
@@ -224,6 +224,8 @@ fn fingerprint(split: &Split) -> String {
         for event in events {
             hash.update(event.item.to_le_bytes());
             hash.update(event.ts_ms.to_le_bytes());
+            hash.update(event.action.to_le_bytes());
+            hash.update(event.weight.map_or([0xff; 4], f32::to_le_bytes));
         }
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,5 +1,6 @@
 //! What is fitted, and for how long.
 
+use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
 use hmisr_model::backend::Precision;
 use hmisr_model::hmisr::Stage;
@@ -14,6 +15,11 @@ use crate::error::{Error, Result};
 pub struct FitSettings {
     /// The network.
     pub model: ModelSettings,
+    /// How users' features are computed, of which the model reads their habits.
+    pub features: FeatureSettings,
+    /// Actions that choose nothing, as `pipeline.neutral_actions` of a job: they are read in histories, and are no
+    /// targets and no events of the features. All others choose, but for events of a negative weight.
+    pub neutral_actions: Vec<String>,
     /// What products of matrices take their operands in.
     pub precision: Precision,
     /// Events of a step, padding included.
@@ -47,6 +53,8 @@ impl Default for FitSettings {
     fn default() -> Self {
         Self {
             model: ModelSettings::default(),
+            features: FeatureSettings::default(),
+            neutral_actions: ["impression", "skip", "dislike"].map(str::to_owned).to_vec(),
             precision: Precision::F32,
             batch_events: 6_400,
             rate: 1e-3,
@@ -94,6 +102,11 @@ impl FitSettings {
             within("negatives", self.negatives, 1, 1 << 20)?;
             within("logits_bytes", self.logits_bytes, 1 << 16, 16 << 30)
         });
+        self.features.validate().map_err(|error| Error::Setting {
+            field: "features",
+            value: error.to_string(),
+            expected: "see docs/features.md".to_owned(),
+        })?;
         checked.map_err(|error| Error::Model {
             model: self.model.architecture.to_string(),
             source: error.into(),

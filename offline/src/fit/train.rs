@@ -7,10 +7,10 @@ use hmisr_model::adam::Adam;
 use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
-use hmisr_model::{Gradients, Histories, Learner, Network, Parameters, Reading, Table, Targets};
-use hmisr_recommend::{Catalogue, Fitted, HabitsOf};
+use hmisr_model::{Gradients, Histories, Kind, Learner, Network, Parameters, Reading, Table, Targets};
 
-use super::neural::{Neural, ScoresOnly, catalogue, columns};
+use super::learnt::Learnt;
+use super::neural::{Neural, ScoresOnly};
 use super::progress::{Evaluation, Progress};
 use super::run::Run;
 use super::settings::FitSettings;
@@ -70,9 +70,7 @@ struct Fit<'a> {
     parameters: Parameters,
     table: Table,
     progress: Progress,
-    catalogue: Catalogue,
-    /// Items chosen fewer times are long tail.
-    head: u64,
+    learnt: Learnt,
     validation: Vec<Case>,
 }
 
@@ -98,7 +96,6 @@ impl<'a> Fit<'a> {
             }
             _ => run.state(&progress, &mut parameters, split.data.items.len())?,
         };
-        let catalogue = catalogue(split);
         let every = split.validation.len().div_ceil(settings.validation_cases).max(1);
         Ok(Self {
             run,
@@ -109,8 +106,7 @@ impl<'a> Fit<'a> {
             parameters,
             table,
             progress,
-            head: Fitted::head_of(&catalogue),
-            catalogue,
+            learnt: Learnt::of(split, settings),
             validation: split.validation.iter().step_by(every).copied().collect(),
         })
     }
@@ -201,21 +197,23 @@ impl<'a> Fit<'a> {
     fn step(&mut self, stage: Stage, batch: &[Window], seed: u64, steps: u64) -> Result<Summed> {
         let (settings, model) = (self.settings, &self.settings.model);
         let d = model.width;
-        let read = |window: &Window| {
-            let first = window.end.saturating_sub(model.reach()).min(window.start);
-            columns(&self.split.train(window.user)[first..window.end])
+        let read: Vec<Events> = batch.iter().map(|window| self.read(window)).collect();
+        let reading = |(events, window)| {
+            let (Events { rows, times, kinds }, window): (&Events, &Window) = (events, window);
+            let now = self.split.train(window.user)[window.end].ts_ms;
+            Reading { rows, times, kinds, now, recent: window.end - window.start }
         };
-        let read: Vec<(Vec<u32>, Vec<i64>)> = batch.iter().map(read).collect();
-        let recent = batch.iter().map(|window| window.end - window.start);
-        let readings: Vec<Reading<'_>> =
-            read.iter().zip(recent).map(|((rows, times), recent)| Reading { rows, times, recent }).collect();
+        let readings: Vec<Reading<'_>> = read.iter().zip(batch).map(reading).collect();
         let histories = Histories::remembering(&readings, model.memory, |row| self.table.weights(row));
         let mut targets = Targets::default();
         for (nth, window) in batch.iter().enumerate() {
             let train = self.split.train(window.user);
             for at in window.start..window.end {
-                targets.positions.push(histories.position(nth, at - window.start));
-                targets.rows.push(train[at + 1].item);
+                let target = train[at + 1];
+                if self.learnt.is_target(&target) {
+                    let weight = self.learnt.weights.relative(target.weight.unwrap_or(1.0));
+                    targets.push(histories.position(nth, at - window.start), target.item, weight);
+                }
             }
         }
         let whole = self.table.len() <= settings.full_softmax_items;
@@ -261,14 +259,26 @@ impl<'a> Fit<'a> {
         Ok(summed)
     }
 
+    /// What a window reads.
+    fn read(&self, window: &Window) -> Events {
+        let first = window.end.saturating_sub(self.settings.model.reach()).min(window.start);
+        let mut read = Events::default();
+        for event in &self.split.train(window.user)[first..window.end] {
+            let action = &self.split.data.actions[usize::from(event.action)];
+            read.rows.push(event.item);
+            read.times.push(event.ts_ms);
+            read.kinds.push(self.learnt.actions.kind(action, event.weight));
+        }
+        read
+    }
+
     /// What HMISR's ranking losses look at in a batch.
     fn samples(&self, batch: &[Window], histories: &Histories, seed: u64) -> Samples {
         let hmisr = &self.settings.model.hmisr;
         let mut random = SplitMix::new(seed ^ 0x5a5a);
         let items = self.split.data.items.len();
         let future = FutureDiversity::new(&self.split.data);
-        let habits = HabitsOf::new(&self.catalogue, self.head);
-        let reach = self.settings.model.reach();
+        let Learnt { standard, features, .. } = &self.learnt;
         let mut samples = Samples {
             negatives: (0..hmisr.ranked_negatives).map(|_| random.below(items as u32)).collect(),
             items,
@@ -280,11 +290,13 @@ impl<'a> Fit<'a> {
             let train = self.split.train(window.user);
             for _ in 0..hmisr.ranked_positions {
                 let at = window.start + random.below((window.end - window.start) as u32) as usize;
+                if !self.learnt.is_target(&train[at + 1]) {
+                    continue;
+                }
                 samples.positions.push(histories.position(nth, at - window.start));
                 samples.targets.push(train[at + 1].item);
-                // Of the events that are read: a server knows no others.
-                let (rows, _) = columns(&train[(at + 1).saturating_sub(reach)..=at]);
-                samples.habits.push(habits.after(&rows));
+                let features = features.before(&self.split.data, window.user, at + 1);
+                samples.habits.push(standard.habits(&features, self.learnt.catalogue.categories()));
                 samples.futures.push(future.of(&train[at + 1..]).map(|value| value as f32));
             }
         }
@@ -295,7 +307,9 @@ impl<'a> Fit<'a> {
     fn validate(&self, stage: Stage) -> Result<(f64, f64)> {
         let model = self.settings.model.clone();
         let (parameters, table) = (self.parameters.clone(), self.table.clone());
-        let neural = Neural::new(model, &parameters, table, self.split, Device::clone(self.device), stage);
+        let (device, features) = (Device::clone(self.device), self.settings.features.clone());
+        let neural =
+            Neural::new(model, &parameters, table, self.split, device, stage, &self.learnt, features);
         let mut neural = ScoresOnly(neural);
         let options = EvaluateOptions { depth: 10, ..EvaluateOptions::default() };
         let answers = evaluate(self.split, &self.validation, &mut neural, options, |_, _| {})?;
@@ -331,6 +345,14 @@ impl<'a> Fit<'a> {
             ),
         ))
     }
+}
+
+/// Events that are read, oldest first.
+#[derive(Debug, Default)]
+struct Events {
+    rows: Vec<u32>,
+    times: Vec<i64>,
+    kinds: Vec<Kind>,
 }
 
 /// What a step gave.

@@ -209,6 +209,8 @@ impl Split {
             for event in events {
                 hash.update(event.item.to_le_bytes());
                 hash.update(event.ts_ms.to_le_bytes());
+                hash.update(event.action.to_le_bytes());
+                hash.update(event.weight.map_or([0xff; 4], f32::to_le_bytes));
             }
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -59,10 +59,11 @@ pub fn dataset(events: &[Vec<(u32, i64)>], item_categories: &[&[u32]]) -> Datase
         items: (0..item_categories.len() as u32).map(Into::into).collect(),
         events: events
             .iter()
-            .map(|events| events.iter().map(|&(item, ts_ms)| Event { item, ts_ms }).collect())
+            .map(|events| events.iter().map(|&(item, ts_ms)| Event::new(item, ts_ms)).collect())
             .collect(),
         item_categories: item_categories.iter().map(|all| all.to_vec()).collect(),
         categories: (0..categories).map(|category| format!("c{category}")).collect(),
+        actions: vec!["click".to_owned()],
         repeats: false,
         notes: Default::default(),
         reading: Default::default(),

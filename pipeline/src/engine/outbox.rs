@@ -8,7 +8,6 @@ use hmisr_stream::contract::{
     DeadLetter, Example, FeatureRecord, Id, Reason, Rejections, TrainingExample, topic,
 };
 use hmisr_stream::{Outgoing, Partitioner, Record, Sink, TopicInfo, partition_for_key};
-use prost::Message;
 
 use super::{Point, World};
 use crate::population::Population;
@@ -209,7 +208,7 @@ impl<K: Sink> Outbox<K> {
         self.address(topic::TRAINING_EXAMPLES, self.partitions.examples, user);
         let payload = self.record.payload.get_or_insert_default();
         payload.clear();
-        example.encode(payload).map_err(|error| Error::input(false, error))?;
+        example.write(payload);
         self.send()
     }
 

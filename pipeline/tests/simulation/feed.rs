@@ -29,7 +29,7 @@ impl Feed {
         let action = if random.chance(200) { "skip" } else { "click" };
         let mut event = Event {
             action: action.into(),
-            weight: random.chance(300).then(|| random.one_of(&[0.25, 2.0])),
+            weight: random.chance(300).then(|| random.one_of(&[0.25, 2.0, -1.0])),
             event_id: random.chance(300).then(|| random.below(30).to_string()),
             is_tail: random.chance(50).then_some(true),
             ..messages::event(user.clone(), item, item % 7, ts)

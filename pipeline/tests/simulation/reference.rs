@@ -6,18 +6,17 @@ use std::fmt;
 use hmisr_stream::Record;
 use hmisr_stream::contract::{Id, Reason, TrainingExample, topic};
 use hmisr_stream::memory::Broker;
-use hmisr_testkit::oracle::{Oracle, Outcome, stored};
-use prost::Message;
+use hmisr_testkit::oracle::{Oracle, Outcome, plainly, stored};
 
 use super::plan::Plan;
 
-/// An encoded training example: every byte of it is compared.
+/// An encoded training example, its history of its events: every byte of it is compared.
 #[derive(PartialEq)]
 pub struct Example(Vec<u8>);
 
 impl fmt::Debug for Example {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{:?}", TrainingExample::decode(self.0.as_slice()))
+        write!(to, "{:?}", TrainingExample::read(&self.0))
     }
 }
 
@@ -62,7 +61,7 @@ impl Outputs {
         match outcome {
             Outcome::Applied { features, example } => {
                 if let Some(example) = example {
-                    let example = Example(example.encode_to_vec());
+                    let example = Example(example.to_bytes());
                     self.examples.entry(key.clone()).or_default().push(Some(example));
                 }
                 let text = serde_json::to_string(&features).unwrap();
@@ -89,7 +88,7 @@ pub fn written(broker: &Broker) -> Outputs {
         outputs.features.entry(record.key.unwrap()).or_default().push(text);
     }
     for record in broker.read(topic::TRAINING_EXAMPLES) {
-        let example = record.payload.map(Example);
+        let example = record.payload.map(|payload| Example(plainly(payload)));
         outputs.examples.entry(record.key.unwrap()).or_default().push(example);
     }
     for record in broker.read(topic::DEAD_LETTERS) {

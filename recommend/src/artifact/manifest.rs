@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
 use hmisr_model::hmisr::Stage;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Actions, Standard};
 
 /// The format that this build writes and reads. It is counted up whenever the files change, and also
 /// when a network gets or loses a weight, or reads one otherwise.
 ///
 /// 4: the manifest holds the model's settings alone, items have several categories, and what only the
 /// trainer needs is attached.
-pub const FORMAT_VERSION: u32 = 4;
+/// 5: events are told apart by action, weight and pause, and habits are those of the stream, z-scored.
+pub const FORMAT_VERSION: u32 = 5;
 
 /// A version's manifest. Unknown fields are passed over: a newer writer may say more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +52,18 @@ pub struct Manifest {
     /// Optimizer steps when the DiversityScore's weights began: until they have learnt, the fixed blend stands in.
     #[serde(default)]
     pub diversity_from: u64,
+    /// Optimizer steps since then in which they did not learn, since no label was known.
+    #[serde(default)]
+    pub diversity_idle: u64,
+    /// The actions that it tells apart.
+    #[serde(default)]
+    pub actions: Actions,
+    /// Mean and spread of the users' habits over the examples that it learnt from.
+    #[serde(default)]
+    pub habits: Standard,
+    /// How the features were computed that it learnt from; those of a session are computed alike.
+    #[serde(default, deserialize_with = "known_settings")]
+    pub features: FeatureSettings,
     /// The stage that its weights come from: after the coarse one the encoder speaks alone.
     pub stage: Stage,
     /// What it was taught, in order.
@@ -103,7 +120,7 @@ pub struct Topic {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Metrics {
-    /// Mean cross-entropy of the newest batch before learning from it, nats.
+    /// Weighted cross-entropy an example of the newest batch before learning from it, nats.
     pub loss: f64,
     /// Prequential, of the retrieval, over all examples.
     pub overall: Means,
@@ -160,6 +177,16 @@ pub struct FileEntry {
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
+}
+
+/// The settings that this build knows: a newer writer may have more.
+fn known_settings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeatureSettings, D::Error> {
+    let mut found = serde_json::Value::deserialize(deserializer)?;
+    let known = serde_json::to_value(FeatureSettings::default()).map_err(D::Error::custom)?;
+    if let Some(fields) = found.as_object_mut() {
+        fields.retain(|name, _| known.get(name).is_some());
+    }
+    serde_json::from_value(found).map_err(D::Error::custom)
 }
 
 /// The format that a manifest says; none where it says none.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hmisr_features::FeatureSettings;
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{ModelSettings, Parameters, Table, backend};
 
@@ -14,7 +15,7 @@ use super::promoted::promoted;
 use super::tensors::Tensors;
 use super::versions::{next_version, versions};
 use crate::catalogue::Catalogue;
-use crate::{Error, Result};
+use crate::{Actions, Error, Result, Standard};
 
 /// What is published; see [`Manifest`] for what is said of it.
 #[derive(Debug)]
@@ -27,10 +28,18 @@ pub struct Contents<'a> {
     pub table: &'a Table,
     /// The items.
     pub catalogue: &'a Catalogue,
+    /// The actions that it tells apart.
+    pub actions: Actions,
+    /// Mean and spread of the habits that it learnt from.
+    pub habits: Standard,
+    /// How the features were computed that it learnt from.
+    pub features: FeatureSettings,
     /// The stage of the weights.
     pub stage: Stage,
     /// Optimizer steps when the DiversityScore's weights began.
     pub diversity_from: u64,
+    /// Optimizer steps since then in which they did not learn.
+    pub diversity_idle: u64,
     /// What was taught.
     pub lessons: Vec<Lesson>,
     /// The version that training was told to go on from.
@@ -111,6 +120,10 @@ fn write_files(
         backend: backend::NAME.to_owned(),
         model: contents.model.clone(),
         diversity_from: contents.diversity_from,
+        diversity_idle: contents.diversity_idle,
+        actions: contents.actions,
+        habits: contents.habits,
+        features: contents.features,
         stage: contents.stage,
         lessons: contents.lessons,
         metrics: contents.metrics,

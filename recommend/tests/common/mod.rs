@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hmisr_features::Id;
+use hmisr_features::{FeatureSettings, Id};
 use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Architecture, ModelSettings, Network, Table};
 use hmisr_recommend::artifact::{Contents, Manifest, Metrics, publish};
-use hmisr_recommend::{Catalogue, Item};
+use hmisr_recommend::{Actions, Catalogue, Item, Standard};
 
 pub const ITEMS: u32 = 30;
 
@@ -44,8 +44,12 @@ pub fn version(root: &Path, keep: usize) -> Manifest {
         parameters: &parameters,
         table: &table,
         catalogue: &catalogue,
+        actions: Actions::default(),
+        habits: Standard::default(),
+        features: FeatureSettings::default(),
         stage: Stage::All,
         diversity_from: 0,
+        diversity_idle: 0,
         lessons: Vec::new(),
         from: None,
         fitted: None,

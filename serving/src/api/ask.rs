@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hmisr_recommend::MOST;
+use hmisr_recommend::{Event as Known, MOST};
 use hmisr_stream::contract::{Id, MAX_TS, implausible};
 
 use crate::{ApiError, ErrorKind};
@@ -26,6 +26,9 @@ pub(super) struct Event {
     pub(super) item_id: Id,
     /// Epoch milliseconds.
     pub(super) ts: Option<i64>,
+    /// What the user did; empty: what is usual.
+    pub(super) action: String,
+    pub(super) weight: Option<f32>,
 }
 
 /// What is asked.
@@ -64,8 +67,7 @@ impl Ask {
 
     /// The time of the request, epoch milliseconds.
     pub(super) fn now(&self) -> i64 {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.now.unwrap_or_else(|| i64::try_from(clock()).unwrap_or(MAX_TS))
+        self.now.unwrap_or_else(clock)
     }
 
     /// Whether the request itself says what the user did.
@@ -73,25 +75,30 @@ impl Ask {
         self.history.is_some() || self.session.is_some() || self.current_item.is_some()
     }
 
-    /// What the model reads: the request's own history or else `kept`, what is known of the user; then the
-    /// session without what is in it already; then the item that is looked at.
-    pub(super) fn history(&self, kept: &[(Id, i64)]) -> Vec<(Id, i64)> {
-        let now = self.now();
+    /// What the model reads at `now`: the request's own history or else `kept`, what is known of the user; then
+    /// the session without what is in it already; then the item that is looked at.
+    pub(super) fn history(&self, kept: &[Known], now: i64) -> Vec<Known> {
         // Clocks differ: what comes after the request happened now.
-        let timed = |events: &[Event]| -> Vec<(Id, i64)> {
-            let at = |event: &Event| (event.item_id.clone(), event.ts.map_or(now, |ts| ts.min(now)));
-            let mut events: Vec<(Id, i64)> = events.iter().map(at).collect();
-            events.sort_by_key(|(_, ts)| *ts);
+        let timed = |events: &[Event]| -> Vec<Known> {
+            let at = |event: &Event| Known {
+                item: event.item_id.clone(),
+                ts: event.ts.map_or(now, |ts| ts.min(now)),
+                action: event.action.as_str().into(),
+                weight: event.weight,
+            };
+            let mut events: Vec<Known> = events.iter().map(at).collect();
+            events.sort_by_key(|event| event.ts);
             events
         };
         let mut history = self.history.as_deref().map_or_else(|| kept.to_vec(), &timed);
+        let of = |event: &Known| (event.item.clone(), event.ts);
         let mut met: HashSet<(Id, i64)> = match self.session {
-            Some(_) => history.iter().cloned().collect(),
+            Some(_) => history.iter().map(of).collect(),
             None => HashSet::new(),
         };
         let session = timed(self.session.as_deref().unwrap_or_default());
-        history.extend(session.into_iter().filter(|event| met.insert(event.clone())));
-        history.extend(self.current_item.iter().map(|item| (item.clone(), now)));
+        history.extend(session.into_iter().filter(|event| met.insert(of(event))));
+        history.extend(self.current_item.iter().map(|item| Known::new(item.clone(), now)));
         history
     }
 
@@ -116,6 +123,12 @@ impl Ask {
             false => Err(ApiError::new(ErrorKind::BadParameter, missing)),
         }
     }
+}
+
+/// The clock's time, epoch milliseconds.
+pub(super) fn clock() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    i64::try_from(now).unwrap_or(MAX_TS)
 }
 
 /// Why a time is refused, where it is: as the stream refuses an event's.
@@ -169,12 +182,13 @@ mod tests {
     use super::*;
 
     fn event(item: u32, ts: Option<i64>) -> Event {
-        Event { item_id: Id::from(item), ts }
+        Event { item_id: Id::from(item), ts, action: String::new(), weight: None }
     }
 
     fn read(ask: &Ask, kept: &[(u32, i64)]) -> Vec<(u64, i64)> {
-        let kept: Vec<(Id, i64)> = kept.iter().map(|(item, ts)| (Id::from(*item), *ts)).collect();
-        ask.history(&kept).iter().map(|(item, ts)| (item.as_int().unwrap(), *ts)).collect()
+        let kept: Vec<Known> = kept.iter().map(|(item, ts)| Known::new(Id::from(*item), *ts)).collect();
+        let history = ask.history(&kept, ask.now());
+        history.iter().map(|event| (event.item.as_int().unwrap(), event.ts)).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use hmisr_stream::contract::Id;
+use hmisr_stream::contract::{Id, MAX_TEXT_BYTES};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ const FIELDS: [&str; 12] = [
     "lambda",
     "explain",
 ];
-const EVENT_FIELDS: [&str; 3] = ["item_id", "ts", "category"];
+const EVENT_FIELDS: [&str; 5] = ["item_id", "ts", "category", "action", "weight"];
 
 impl Ask {
     /// Reads a body. Times before `min_ts_ms` are refused.
@@ -175,13 +175,15 @@ fn event(place: &str, value: &Value, min_ts_ms: i64) -> Result<Event, ApiError> 
         let problem = "it must be an object, as in {\"item_id\": 1193, \"ts\": 978300760000}";
         return Err(bad(place, value, problem));
     };
-    let (mut item_id, mut ts) = (None, None);
+    let (mut item_id, mut ts, mut action, mut weight) = (None, None, String::new(), None);
     for (name, value) in fields {
         let place = format!("{place}.{name}");
         match name.as_str() {
             name if value.is_null() && EVENT_FIELDS.contains(&name) => {}
             "item_id" => item_id = Some(id(&place, value)?),
             "ts" => ts = Some(time(&place, value, min_ts_ms)?),
+            "action" => action = text(&place, value)?,
+            "weight" => weight = Some(number(&place, value)?),
             // The model has the categories of the items that it knows.
             "category" => drop(id(&place, value)?),
             _ => return Err(bad(&place, value, &no_such("field", name, &EVENT_FIELDS))),
@@ -191,7 +193,7 @@ fn event(place: &str, value: &Value, min_ts_ms: i64) -> Result<Event, ApiError> 
         let message = format!("field `{place}.item_id` is missing; every event has one");
         return Err(ApiError::new(ErrorKind::BadParameter, message));
     };
-    Ok(Event { item_id, ts })
+    Ok(Event { item_id, ts, action, weight })
 }
 
 fn time(place: &str, value: &Value, min_ts_ms: i64) -> Result<i64, ApiError> {
@@ -202,6 +204,18 @@ fn time(place: &str, value: &Value, min_ts_ms: i64) -> Result<i64, ApiError> {
         Some(problem) => Err(bad(place, value, &problem)),
         None => Ok(time),
     }
+}
+
+/// What the user did, as in events.
+fn text(place: &str, value: &Value) -> Result<String, ApiError> {
+    let text = value.as_str().filter(|text| (1..=MAX_TEXT_BYTES).contains(&text.len()));
+    text.map(str::to_owned)
+        .ok_or_else(|| bad(place, value, "it must be a text of 1 to 256 bytes, as in events"))
+}
+
+fn number(place: &str, value: &Value) -> Result<f32, ApiError> {
+    let number = value.as_f64().map(|number| number as f32).filter(|number| number.is_finite());
+    number.ok_or_else(|| bad(place, value, "it must be a finite number, as in events"))
 }
 
 fn share(place: &str, value: &Value) -> Result<f32, ApiError> {

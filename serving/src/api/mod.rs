@@ -25,7 +25,7 @@ use prometheus::Registry;
 use crate::error::shown;
 use crate::gate::Gate;
 use crate::hosts::Hosts;
-use crate::last_known::LastKnown;
+use crate::last_known::{Kept, LastKnown};
 use crate::metrics::LookupOutcome;
 use crate::shared_check::SharedCheck;
 use crate::token::Token;
@@ -213,10 +213,8 @@ impl Shared {
         if !self.degrades() {
             return;
         }
-        let events =
-            |view: &UserView| view.visits.iter().map(|visit| (visit.item_id.clone(), visit.ts)).collect();
         match found {
-            Some(view) => self.last_known.insert(id, || events(view), Instant::now()),
+            Some(view) => self.last_known.insert(id, || Kept::of(view), Instant::now()),
             None => self.last_known.remove(id),
         }
     }

@@ -9,13 +9,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use hmisr_recommend::Known;
 use hmisr_stream::contract::Id;
 use serde::Serialize;
 
 use super::Shared;
 use super::ask::Ask;
 use crate::error::shown;
-use crate::last_known::History;
+use crate::last_known::Kept;
 use crate::metrics::Degraded;
 use crate::{
     ApiError, ErrorKind, Lambda, Model, ModelError, ModelInfo, Origin, Recommendation, Request, Scored,
@@ -53,8 +54,8 @@ struct RecommendAnswer {
 
 /// What is known of a user beside the request.
 #[derive(Default)]
-struct Known {
-    history: Option<History>,
+struct Found {
+    kept: Option<Kept>,
     user: Option<bool>,
     degraded: Option<Degraded>,
 }
@@ -81,11 +82,11 @@ async fn recommend(shared: Arc<Shared>, ask: Ask) -> Result<Response, ApiError> 
     // Taken once: whatever is swapped in meanwhile, this request ends as it began.
     let model = current(&shared)?;
     let known = known(&shared, &ask).await?;
-    let (kept, filter_seen, most) = (known.history, shared.settings.filter_seen, shared.settings.lambda_max);
+    let (kept, filter_seen, most) = (known.kept, shared.settings.filter_seen, shared.settings.lambda_max);
     let (version, answer, ask) = shared
         .computations
         .run(move || {
-            let answer = computed(&*model, &ask, kept.as_deref().unwrap_or_default(), filter_seen, most);
+            let answer = computed(&*model, &ask, kept.as_ref(), filter_seen, most);
             // The last request of an old model frees it here, not on an asynchronous thread.
             (model.info().version, answer, ask)
         })
@@ -116,9 +117,9 @@ async fn recommend(shared: Arc<Shared>, ask: Ask) -> Result<Response, ApiError> 
 
 /// Looks the user up where the request does not bring the whole history. Where that cannot be done, the request
 /// is answered from what it says itself and what the last look-up found, unless the settings want an error.
-async fn known(shared: &Arc<Shared>, ask: &Ask) -> Result<Known, ApiError> {
+async fn known(shared: &Arc<Shared>, ask: &Ask) -> Result<Found, ApiError> {
     let Some(id) = ask.user_id.as_ref().filter(|_| ask.history.is_none()) else {
-        return Ok(Known::default());
+        return Ok(Found::default());
     };
     let found = match shared.degrades() {
         false => shared.look_up(id).await.map_err(|error| (error, None)),
@@ -133,16 +134,14 @@ async fn known(shared: &Arc<Shared>, ask: &Ask) -> Result<Known, ApiError> {
     match found {
         Ok(view) => {
             let user = Some(view.is_some());
-            let history =
-                view.map(|view| view.visits.into_iter().map(|visit| (visit.item_id, visit.ts)).collect());
-            Ok(Known { history, user, degraded: None })
+            Ok(Found { kept: view.as_ref().map(Kept::of), user, degraded: None })
         }
         Err((error, None)) => Err(error),
         Err((error, Some(reason))) => {
             tracing::debug!(reason = reason.as_str(), "answered without a look-up: {error}");
-            let history = shared.last_known.get(id, Instant::now());
+            let kept = shared.last_known.get(id, Instant::now());
             // Whether state is kept of the user now is not known: it may have been forgotten since.
-            Ok(Known { user: None, history, degraded: Some(reason) })
+            Ok(Found { user: None, kept, degraded: Some(reason) })
         }
     }
 }
@@ -164,18 +163,20 @@ fn too_slow() -> ApiError {
 fn computed(
     model: &dyn Model,
     ask: &Ask,
-    kept: &[(Id, i64)],
+    kept: Option<&Kept>,
     filter_seen: bool,
     most: f32,
 ) -> Result<Recommendation, ModelError> {
-    let history = ask.history(kept);
+    let now = ask.now();
+    let history = ask.history(kept.map_or(&[][..], Kept::history), now);
     // Candidates are the caller's choice, seen or not.
     let seen: HashSet<&Id> = match filter_seen && ask.candidates.is_none() {
-        true => history.iter().map(|(id, _)| id).collect(),
+        true => history.iter().map(|event| &event.item).collect(),
         false => HashSet::new(),
     };
     model.recommend(&Request {
-        history: &history,
+        // Those that the stream counted, where it knows the user: a session is not in them yet.
+        known: Known { history: &history, features: kept.map(Kept::features), now: Some(now) },
         k: ask.k(),
         lambda: ask.lambda.map_or(Lambda::Personal { most }, Lambda::Fixed),
         exclude: &|id| ask.excludes(&seen, id),

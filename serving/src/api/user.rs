@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use hmisr_stream::contract::{Id, UserView};
+use hmisr_recommend::Known;
+use hmisr_stream::contract::UserView;
 use serde::Serialize;
 
 use super::Shared;
 use super::parameters::id_at_end;
 use crate::error::shown;
+use crate::last_known::Kept;
 use crate::{ApiError, ErrorKind, Profile};
 
 /// The answer of `GET /v1/users/{id}`.
@@ -50,9 +52,13 @@ pub(super) async fn user(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<
     let (view, seen) = shared
         .computations
         .run(move || {
-            let history: Vec<(Id, i64)> =
-                view.visits.iter().map(|visit| (visit.item_id.clone(), visit.ts)).collect();
-            let profile = model.profile(&history);
+            let kept = Kept::of(&view);
+            let known = Known {
+                history: kept.history(),
+                features: Some(kept.features()),
+                now: Some(super::ask::clock()),
+            };
+            let profile = model.profile(known);
             (view, profile.map(|profile| (model.info().version, profile)))
         })
         .await?;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hmisr_serving::{
-    Activity, Api, CategoryShare, Ended, HttpServer, Interest, Lambda, LookedIn, LookupError, Metrics, Model,
-    ModelError, ModelInfo, ModelLoader, ModelSlot, Origin, Profile, Recommendation, Request, Scored,
+    Activity, Api, CategoryShare, Ended, HttpServer, Interest, Known, Lambda, LookedIn, LookupError, Metrics,
+    Model, ModelError, ModelInfo, ModelLoader, ModelSlot, Origin, Profile, Recommendation, Request, Scored,
     Settings, UserLookup,
 };
 use hmisr_stream::contract::{Id, UserView, VisitView};
@@ -63,8 +63,8 @@ impl Model for Catalogue {
 
     fn recommend(&self, request: &Request<'_>) -> Result<Recommendation, ModelError> {
         self.door.pass();
-        let history = request.history;
-        assert!(history.iter().all(|(id, _)| id.as_text() != Some("panic")), "the model panics");
+        let history = request.known.history;
+        assert!(history.iter().all(|event| event.item.as_text() != Some("panic")), "the model panics");
         let ids: Vec<Id> = (0..self.info.items).map(|at| item(self.info.version, at)).collect();
         let (ids, unknown_candidates) = match request.candidates {
             None => (ids, Vec::new()),
@@ -96,14 +96,14 @@ impl Model for Catalogue {
             Lambda::Personal { most } => most * DIVERSITY,
         };
         let diversity_score = known.then_some(DIVERSITY);
-        *self.last.lock().unwrap() = history.to_vec();
+        *self.last.lock().unwrap() = history.iter().map(|event| (event.item.clone(), event.ts)).collect();
         Ok(Recommendation { items, source, diversity_score, lambda, unknown_candidates })
     }
 
-    fn profile(&self, history: &[(Id, i64)]) -> Result<Option<Profile>, ModelError> {
+    fn profile(&self, known: Known<'_>) -> Result<Option<Profile>, ModelError> {
         let categories = vec![CategoryShare { category: Id::from(7), share: 1.0 }];
         let interests = vec![Interest { mass: 1.0, categories }];
-        Ok((!history.is_empty()).then_some(Profile { diversity_score: DIVERSITY, interests }))
+        Ok((!known.history.is_empty()).then_some(Profile { diversity_score: DIVERSITY, interests }))
     }
 }
 

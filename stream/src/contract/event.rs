@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Reason;
 
 /// The longest `action`, `request_id` or `event_id`, in bytes.
-const MAX_TEXT_BYTES: usize = 256;
+pub const MAX_TEXT_BYTES: usize = 256;
 
 /// One interaction of a user with an item.
 ///
@@ -80,6 +80,12 @@ impl Event {
     /// Writes the event as JSON.
     pub fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The item's categories, the first one first, as they are read.
+    pub fn all_categories(&self) -> impl Iterator<Item = &Id> {
+        let Interaction { category, more_categories, .. } = self.interaction();
+        std::iter::once(category).chain(more_categories.iter().take(MAX_CATEGORIES - 1))
     }
 
     /// What is read of the event.

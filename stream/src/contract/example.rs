@@ -1,95 +1,59 @@
 //! What the trainer learns from.
+//!
+//! The message is written in version 2, which hands the bytes of the user's visits on as they lie in the state;
+//! version 1, which had a column of items, one of categories and one of times, is still read.
 
-use hmisr_features::Id;
+use hmisr_features::{Diversity, Features, HABIT_NAMES, History, Id, Interaction, MAX_CATEGORIES};
 use prost::Message;
-
-/// An id on the wire: an integer, or the string beside it.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct WireId {
-    /// The integer, where `text` is empty.
-    #[prost(uint64, tag = "1")]
-    pub int: u64,
-    /// The string, or empty.
-    #[prost(string, tag = "2")]
-    pub text: String,
-}
-
-/// The diversity features of the user just before the target.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct FeatureVector {
-    /// Events in the user's life: the target's position in it, counted from 0.
-    #[prost(uint64, tag = "1")]
-    pub events: u64,
-    /// Entropy over the window, nats.
-    #[prost(double, tag = "2")]
-    pub entropy: f64,
-    /// Evenness over the window.
-    #[prost(double, tag = "3")]
-    pub evenness: f64,
-    /// Share of neighbours in the window whose categories differ.
-    #[prost(double, tag = "4")]
-    pub switch_rate: f64,
-    /// Share of the window's events whose item was long-tail.
-    #[prost(double, tag = "5")]
-    pub tail_ratio: f64,
-    /// Distinct categories among the newest events, as a share.
-    #[prost(double, tag = "6")]
-    pub recent_diversity: f64,
-}
 
 /// One positive event with the user's history before it (Protobuf, topic `training-examples`).
 ///
-/// The three history columns have one length, newest last, and never hold the target or
-/// anything after it. As a schema:
+/// The history never holds the target or anything after it. As a schema:
 ///
 /// ```proto
 /// syntax = "proto3";
 /// message WireId { uint64 int = 1; string text = 2; }
 /// message FeatureVector {
-///   uint64 events = 1; double entropy = 2; double evenness = 3;
-///   double switch_rate = 4; double tail_ratio = 5; double recent_diversity = 6;
+///   uint64 events = 1;              // of any action in the user's life before the target
+///   double entropy = 2; double evenness = 3; double switch_rate = 4; double tail_ratio = 5; // window
+///   double recent_diversity = 6;
+///   double lifetime_entropy = 7; double lifetime_evenness = 8;
+///   double lifetime_switch_rate = 9; double lifetime_tail_ratio = 10;
+///   uint64 lifetime_events = 11; uint64 window_events = 12; // positive ones
 /// }
 /// message TrainingExample {
 ///   WireId user = 1; WireId item = 2; WireId category = 3;
-///   float label = 4; float weight = 5; int64 ts = 6;
+///   float weight = 5; int64 ts = 6;
+///   FeatureVector features = 10;
+///   bytes history = 11;             // see hmisr_features::History
+///   string action = 12; repeated WireId more_categories = 13; string request_id = 14;
+///   // Version 1: float label = 4 (always 1), and the history as columns in the place of 11.
 ///   repeated WireId history_items = 7; repeated WireId history_categories = 8;
 ///   repeated sint64 history_ts_deltas = 9; // ts minus the next newer event's ts
-///   FeatureVector features = 10;
 /// }
 /// ```
-#[derive(Clone, PartialEq, Message)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainingExample {
     /// The user.
-    #[prost(message, required, tag = "1")]
-    pub user: WireId,
+    pub user: Id,
     /// The target: the item that the user chose next.
-    #[prost(message, required, tag = "2")]
-    pub item: WireId,
-    /// The target's category.
-    #[prost(message, required, tag = "3")]
-    pub category: WireId,
-    /// 1: the trainer draws its own negatives.
-    #[prost(float, tag = "4")]
-    pub label: f32,
-    /// The event's weight, 1 where it had none.
-    #[prost(float, tag = "5")]
+    pub item: Id,
+    /// The target's categories, the first one first; at least one.
+    pub categories: Vec<Id>,
+    /// What the user did; empty in version 1.
+    pub action: String,
+    /// The event's weight, 1 where it had none: how much the example counts. Of 0 or less, it is no target.
     pub weight: f32,
-    /// The target's event time, epoch milliseconds.
-    #[prost(int64, tag = "6")]
+    /// The target's event time, epoch milliseconds: when the user was to be given something.
     pub ts: i64,
-    /// Items of the history.
-    #[prost(message, repeated, tag = "7")]
-    pub history_items: Vec<WireId>,
-    /// Categories of the history.
-    #[prost(message, repeated, tag = "8")]
-    pub history_categories: Vec<WireId>,
-    /// Times of the history: each event's `ts` minus that of the event after it (the newest's
-    /// minus the target's), so that they stay short. See [`TrainingExample::history_ts`].
-    #[prost(sint64, repeated, tag = "9")]
-    pub history_ts_deltas: Vec<i64>,
+    /// The request that the target answers, where the event told.
+    pub request_id: Option<String>,
+    /// Events of any action in the user's life before the target: its position, counted from 0.
+    pub position: u64,
     /// The user's features before the target.
-    #[prost(message, required, tag = "10")]
-    pub features: FeatureVector,
+    pub features: Features,
+    /// The newest events of any action before the target.
+    pub history: History,
 }
 
 /// A record of `training-examples` that cannot be read.
@@ -108,56 +72,227 @@ pub enum ExampleError {
     },
 }
 
+/// More than the entropy of as many categories as there are numbers, nats.
+const MOST_ENTROPY: f64 = 64.0;
+/// The most events of a history of version 1, as of `pipeline.history`.
+const MOST_EVENTS: usize = 10_000;
+
+fn field(field: &'static str, problem: impl Into<String>) -> ExampleError {
+    ExampleError::Field { field, problem: problem.into() }
+}
+
 impl TrainingExample {
     /// Reads and checks an example.
     ///
     /// # Errors
     /// [`ExampleError`] names the field and its value.
     pub fn read(payload: &[u8]) -> Result<Self, ExampleError> {
-        let example = Self::decode(payload)?;
-        let (items, categories, times) =
-            (example.history_items.len(), example.history_categories.len(), example.history_ts_deltas.len());
-        if items != categories || items != times {
-            return Err(ExampleError::Field {
-                field: "history_items",
-                problem: format!("{items} items, {categories} categories and {times} times differ in number"),
-            });
+        let wire = WireExample::decode(payload)?;
+        if !wire.weight.is_finite() {
+            return Err(field("weight", format!("{} is not a finite number", wire.weight)));
         }
-        let ids = [("user", &example.user), ("item", &example.item), ("category", &example.category)];
-        let history = example.history_items.iter().map(|id| ("history_items", id));
-        let categories = example.history_categories.iter().map(|id| ("history_categories", id));
-        for (field, id) in ids.into_iter().chain(history).chain(categories) {
-            id.check().map_err(|problem| ExampleError::Field { field, problem })?;
+        let history = match wire.history.is_empty() {
+            true => wire.columns()?,
+            false => History::from_bytes(wire.history).ok_or_else(|| {
+                field("history", "the bytes are no visits of a user's, or of a newer version")
+            })?,
+        };
+        let mut categories = vec![wire.category.read("category")?];
+        for more in wire.more_categories.iter().take(MAX_CATEGORIES - 1) {
+            categories.push(more.read("more_categories")?);
         }
-        if !example.weight.is_finite() {
-            let problem = format!("{} is not a finite number", example.weight);
-            return Err(ExampleError::Field { field: "weight", problem });
-        }
-        Ok(example)
+        Ok(Self {
+            user: wire.user.read("user")?,
+            item: wire.item.read("item")?,
+            categories,
+            action: wire.action,
+            weight: wire.weight,
+            ts: wire.ts,
+            request_id: Some(wire.request_id).filter(|id| !id.is_empty()),
+            position: wire.features.events,
+            features: wire.features.features()?,
+            history,
+        })
     }
 
-    /// Event times of the history, epoch milliseconds, oldest first.
-    pub fn history_ts(&self) -> Vec<i64> {
-        let mut times = vec![0; self.history_ts_deltas.len()];
-        let mut next = self.ts;
-        for (at, delta) in self.history_ts_deltas.iter().enumerate().rev() {
-            next = next.saturating_add(*delta);
-            times[at] = next;
+    /// The message.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Appends the message.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let category = self.categories.first().cloned().unwrap_or_else(|| Id::from(0));
+        let wire = WireExample {
+            user: (&self.user).into(),
+            item: (&self.item).into(),
+            category: (&category).into(),
+            weight: self.weight,
+            ts: self.ts,
+            features: FeatureVector::new(self.position, &self.features),
+            history: self.history.as_bytes().to_vec(),
+            action: self.action.clone(),
+            more_categories: self.categories.iter().skip(1).map(WireId::from).collect(),
+            request_id: self.request_id.clone().unwrap_or_default(),
+            ..WireExample::default()
+        };
+        out.reserve(wire.encoded_len());
+        // A vector grows as it must.
+        wire.encode_raw(out);
+    }
+}
+
+/// An id on the wire: an integer, or the string beside it.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct WireId {
+    /// The integer, where `text` is empty.
+    #[prost(uint64, tag = "1")]
+    int: u64,
+    /// The string, or empty.
+    #[prost(string, tag = "2")]
+    text: String,
+}
+
+/// The user's features on the wire; see [`TrainingExample`].
+#[derive(Clone, Copy, PartialEq, Message)]
+struct FeatureVector {
+    #[prost(uint64, tag = "1")]
+    events: u64,
+    #[prost(double, tag = "2")]
+    entropy: f64,
+    #[prost(double, tag = "3")]
+    evenness: f64,
+    #[prost(double, tag = "4")]
+    switch_rate: f64,
+    #[prost(double, tag = "5")]
+    tail_ratio: f64,
+    #[prost(double, tag = "6")]
+    recent_diversity: f64,
+    #[prost(double, tag = "7")]
+    lifetime_entropy: f64,
+    #[prost(double, tag = "8")]
+    lifetime_evenness: f64,
+    #[prost(double, tag = "9")]
+    lifetime_switch_rate: f64,
+    #[prost(double, tag = "10")]
+    lifetime_tail_ratio: f64,
+    #[prost(uint64, tag = "11")]
+    lifetime_events: u64,
+    #[prost(uint64, tag = "12")]
+    window_events: u64,
+}
+
+impl FeatureVector {
+    fn new(position: u64, features: &Features) -> Self {
+        let Features { lifetime, window, recent_diversity, .. } = *features;
+        Self {
+            events: position,
+            entropy: window.entropy,
+            evenness: window.evenness,
+            switch_rate: window.switch_rate,
+            tail_ratio: window.tail_ratio,
+            recent_diversity,
+            lifetime_entropy: lifetime.entropy,
+            lifetime_evenness: lifetime.evenness,
+            lifetime_switch_rate: lifetime.switch_rate,
+            lifetime_tail_ratio: lifetime.tail_ratio,
+            lifetime_events: lifetime.events,
+            window_events: window.events,
         }
-        times
+    }
+
+    fn features(&self) -> Result<Features, ExampleError> {
+        let window = Diversity {
+            events: self.window_events,
+            entropy: self.entropy,
+            evenness: self.evenness,
+            switch_rate: self.switch_rate,
+            tail_ratio: self.tail_ratio,
+        };
+        let lifetime = Diversity {
+            events: self.lifetime_events,
+            entropy: self.lifetime_entropy,
+            evenness: self.lifetime_evenness,
+            switch_rate: self.lifetime_switch_rate,
+            tail_ratio: self.lifetime_tail_ratio,
+        };
+        // Version 1 had the window alone: what is nearest to it stands for the life.
+        let lifetime = if self.lifetime_events == 0 { window } else { lifetime };
+        let features = Features { tail: false, lifetime, window, recent_diversity: self.recent_diversity };
+        // One number out of its range would spoil the mean of all that is learnt.
+        for (habit, name) in features.habits().into_iter().zip(HABIT_NAMES) {
+            let most = if name.ends_with("entropy") { MOST_ENTROPY } else { 1.0 };
+            if !(0.0..=most).contains(&habit) {
+                return Err(field("features", format!("{name}: {habit} is not 0 to {most}")));
+            }
+        }
+        Ok(features)
+    }
+}
+
+/// The message; see [`TrainingExample`].
+#[derive(Clone, PartialEq, Message)]
+struct WireExample {
+    #[prost(message, required, tag = "1")]
+    user: WireId,
+    #[prost(message, required, tag = "2")]
+    item: WireId,
+    #[prost(message, required, tag = "3")]
+    category: WireId,
+    #[prost(float, tag = "5")]
+    weight: f32,
+    #[prost(int64, tag = "6")]
+    ts: i64,
+    #[prost(message, repeated, tag = "7")]
+    history_items: Vec<WireId>,
+    #[prost(message, repeated, tag = "8")]
+    history_categories: Vec<WireId>,
+    #[prost(sint64, repeated, tag = "9")]
+    history_ts_deltas: Vec<i64>,
+    #[prost(message, required, tag = "10")]
+    features: FeatureVector,
+    #[prost(bytes = "vec", tag = "11")]
+    history: Vec<u8>,
+    #[prost(string, tag = "12")]
+    action: String,
+    #[prost(message, repeated, tag = "13")]
+    more_categories: Vec<WireId>,
+    #[prost(string, tag = "14")]
+    request_id: String,
+}
+
+impl WireExample {
+    /// The history of version 1.
+    fn columns(&self) -> Result<History, ExampleError> {
+        let (items, categories, times) =
+            (self.history_items.len(), self.history_categories.len(), self.history_ts_deltas.len());
+        if items != categories || items != times {
+            let problem =
+                format!("{items} items, {categories} categories and {times} times differ in number");
+            return Err(field("history_items", problem));
+        }
+        if items > MOST_EVENTS {
+            return Err(field("history_items", format!("{items} events; at most {MOST_EVENTS} are read")));
+        }
+        let read = |ids: &[WireId], name| ids.iter().map(|id| id.read(name)).collect::<Result<Vec<Id>, _>>();
+        let items = read(&self.history_items, "history_items")?;
+        let categories = read(&self.history_categories, "history_categories")?;
+        let (mut ts, mut next) = (vec![0; times], self.ts);
+        for (ts, delta) in ts.iter_mut().zip(&self.history_ts_deltas).rev() {
+            next = next.saturating_add(*delta);
+            *ts = next;
+        }
+        let events = items.iter().zip(&categories).zip(ts);
+        Ok(History::of(events.map(|((item, category), ts)| Interaction::new(item, category, ts))))
     }
 }
 
 impl WireId {
-    fn check(&self) -> Result<(), String> {
-        let checked = if self.text.is_empty() { Id::int(self.int) } else { Id::text(&self.text) };
-        checked.map(drop).map_err(|error| error.to_string())
-    }
-
-    /// The id; 0 for what [`TrainingExample::read`] would have refused.
-    pub fn id(&self) -> Id {
+    fn read(&self, name: &'static str) -> Result<Id, ExampleError> {
         let id = if self.text.is_empty() { Id::int(self.int) } else { Id::text(&self.text) };
-        id.unwrap_or_else(|_| Id::from(0))
+        id.map_err(|error| field(name, error.to_string()))
     }
 }
 
@@ -178,40 +313,94 @@ impl From<&Id> for WireId {
 mod tests {
     use super::*;
 
+    fn id(n: u32) -> Id {
+        Id::from(n)
+    }
+
     fn example() -> TrainingExample {
-        let id = |n: u32| WireId::from(&Id::from(n));
+        let (drama, thriller) = (Id::text("drama").unwrap(), Id::text("thriller").unwrap());
+        let visit =
+            |item, action, weight, ts| Interaction { action, weight, ..Interaction::new(item, &drama, ts) };
+        let (seven, zero) = (id(7), id(0));
         TrainingExample {
             user: id(1),
             item: id(2),
-            category: WireId::from(&Id::text("drama").unwrap()),
-            label: 1.0,
+            categories: vec![drama.clone(), thriller],
+            action: "click".to_owned(),
+            weight: 2.5,
+            ts: 1_000,
+            request_id: Some("r-1".to_owned()),
+            position: 12,
+            features: Features {
+                window: Diversity { events: 2, entropy: 0.5, ..Diversity::default() },
+                lifetime: Diversity { events: 9, tail_ratio: 0.25, ..Diversity::default() },
+                ..Features::default()
+            },
+            history: History::of([visit(&seven, "skip", None, 880), visit(&zero, "click", Some(-1.0), 900)]),
+        }
+    }
+
+    fn version_1() -> WireExample {
+        let id = |n: u32| WireId::from(&id(n));
+        WireExample {
+            user: id(1),
+            item: id(2),
+            category: id(9),
             weight: 1.0,
             ts: 1_000,
             history_items: vec![id(3), id(0)],
             history_categories: vec![id(4), id(5)],
             history_ts_deltas: vec![-20, -100],
-            features: FeatureVector::default(),
+            features: FeatureVector { events: 2, entropy: 0.5, ..FeatureVector::default() },
+            ..WireExample::default()
         }
     }
 
     #[test]
     fn an_example_reads_back() {
-        let read = TrainingExample::read(&example().encode_to_vec()).unwrap();
+        let read = TrainingExample::read(&example().to_bytes()).unwrap();
         assert_eq!(read, example());
-        assert_eq!(read.history_ts(), [880, 900]);
-        assert_eq!(read.history_items[1].id(), Id::from(0));
-        assert_eq!(read.category.id().as_text(), Some("drama"));
+        let opened = read.history.open();
+        let visits: Vec<_> = opened.visits().collect();
+        assert_eq!((visits[0].action, visits[0].ts), ("skip", 880));
+        assert_eq!((&visits[1].item, visits[1].weight), (&id(0), Some(-1.0)));
+    }
+
+    #[test]
+    fn version_1_is_read() {
+        let read = TrainingExample::read(&version_1().encode_to_vec()).unwrap();
+        let opened = read.history.open();
+        let visits: Vec<_> =
+            opened.visits().map(|visit| (visit.item, visit.category.clone(), visit.ts)).collect();
+        assert_eq!(visits, [(id(3), id(4), 880), (id(0), id(5), 900)]);
+        assert_eq!((read.position, read.features.lifetime.entropy), (2, 0.5));
+        assert_eq!((read.categories, read.action.as_str(), read.request_id), (vec![id(9)], "", None));
     }
 
     #[test]
     fn what_is_no_example_is_refused() {
+        let refused =
+            |wire: WireExample| TrainingExample::read(&wire.encode_to_vec()).unwrap_err().to_string();
         assert!(TrainingExample::read(b"nonsense").is_err());
-        let mut short = example();
+        let mut short = version_1();
         short.history_ts_deltas.pop();
-        let error = TrainingExample::read(&short.encode_to_vec()).unwrap_err();
-        assert!(error.to_string().contains("history_items"), "{error}");
-        let mut large = example();
+        assert!(refused(short).contains("history_items"));
+        let mut large = version_1();
         large.item.int = u64::MAX;
-        assert!(TrainingExample::read(&large.encode_to_vec()).unwrap_err().to_string().contains("`item`"));
+        assert!(refused(large).contains("`item`"));
+        assert!(refused(WireExample { weight: f32::NAN, ..version_1() }).contains("`weight`"));
+        assert!(refused(WireExample { history: vec![9, 9, 9], ..version_1() }).contains("`history`"));
+        for entropy in [f64::NAN, 1e200, -0.5] {
+            let features = FeatureVector { entropy, ..FeatureVector::default() };
+            let said = refused(WireExample { features, ..version_1() });
+            // Of version 1, the window stands for the life too.
+            assert!(said.contains("`features`: lifetime.entropy"), "{said}");
+        }
+        let features =
+            FeatureVector { lifetime_events: 3, lifetime_tail_ratio: 1.5, ..FeatureVector::default() };
+        assert!(
+            refused(WireExample { features, ..version_1() })
+                .contains("lifetime.tail_ratio: 1.5 is not 0 to 1")
+        );
     }
 }

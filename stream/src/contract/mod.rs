@@ -14,8 +14,8 @@ mod windowed;
 
 pub use announcement::SnapshotAnnouncement;
 pub use dead_letter::{DeadLetter, Reason};
-pub use event::Event;
-pub use example::{ExampleError, FeatureVector, TrainingExample, WireId};
+pub use event::{Event, MAX_TEXT_BYTES};
+pub use example::{ExampleError, TrainingExample};
 pub use features::FeatureRecord;
 pub use hmisr_features::{Diversity, Id, MAX_TS, MIN_TS, implausible};
 pub use letter::{Letter, REPLAY, REPLAYED_FROM};

@@ -1,7 +1,7 @@
 //! The first lesson in the loop: its passes over the log, before the stream goes on.
 //!
-//! A pass is learnt as the stream is, in journalled batches, between the offsets that the lesson began with. Each
-//! pass ends with a version, so that no journal is of two passes; that version says which pass comes next.
+//! A pass is learnt as the stream is, in journalled batches, between the offsets that the lesson began with.
+//! Each pass ends with a version, so that no journal is of two passes; that version says which pass comes next.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +34,8 @@ fn bounds<S: Source>(source: &mut S) -> Result<BTreeMap<i32, (i64, i64)>> {
 }
 
 impl<S: Source> Loop<'_, S> {
-    /// Begins a lesson where the log holds enough for one. Once, before anything is read: it ends where the log
-    /// does now.
+    /// Begins a lesson where the log holds enough for one. Once, before anything is read: it ends where the
+    /// log does now.
     pub(super) fn decide(&mut self) -> Result<()> {
         let bounds = bounds(&mut self.source)?;
         self.is_undecided = false;
@@ -104,9 +104,7 @@ impl<S: Source> Loop<'_, S> {
         let Some(lesson) = &state.lesson else { return Ok(()) };
         let (pass, passes) = (lesson.pass(), lesson.passes());
         if batches == self.pass_began {
-            warn!(
-                "first lesson, pass {pass} of {passes}: the log holds none of its examples any more, so it ends"
-            );
+            warn!("first lesson, pass {pass} of {passes}: none of its examples are in the log, so it ends");
             state.end_lesson();
         } else {
             info!("first lesson, pass {pass} of {passes}, is done");

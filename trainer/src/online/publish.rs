@@ -45,8 +45,10 @@ impl<S: Source> Loop<'_, S> {
         let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
         let name = topic.name.clone();
         let settings = self.trainer.settings();
-        let manifest =
-            publish(state, Context { settings, shown: None, topic: Some(topic), offsets, loss: self.loss })?;
+        let manifest = publish(
+            state,
+            Context { settings, shown: None, topic: Some(topic), offsets, loss: self.loss, validation: None },
+        )?;
         self.journal.clear((&manifest).into())?;
         self.published = (state.batches, state.examples, Instant::now());
         self.version = manifest.version;

@@ -248,7 +248,7 @@ impl<'a, S: Source> Loop<'a, S> {
                 }
             }
             Err(failed) if self.may_go_on_after(&failed) => {
-                warn!(error = %failed, "the log has lost what the first lesson reads: it goes on with what is there");
+                warn!(error = %failed, "the first lesson goes on with what the log still holds");
                 self.gained = self.owned.iter().copied().collect();
                 self.waiting_since = None;
                 std::thread::sleep(PAUSE);

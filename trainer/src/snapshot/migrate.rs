@@ -5,6 +5,7 @@
 //! | 1 | `model.architecture`: the network was SASRec's; the items' embeddings were called `items` |
 //! | 2 | HMISR's `vectors.gate` and `vectors.along` |
 //! | 3 | items had one category, and the manifest held the trainer's settings |
+//! | 4 | events were items alone; the DiversityScore read other habits, not z-scored |
 //!
 //! Only the JSON is translated; weights are bound by name as in any warm start, so what a format lacks begins
 //! fresh and what it has too many is dropped, and both are told.
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 
 use super::restore::restore;
 use super::warm::Bound;
-use super::write::{Context, OPTIMIZER, SEEN, TRAINER, publish};
+use super::write::{Context, OPTIMIZER, SEEN, TRAINER, publish, publish_with};
 use crate::settings::Settings;
 use crate::{Error, ErrorKind, Result};
 
@@ -78,8 +79,14 @@ pub fn migrate(root: &Path, version: Option<u64>) -> Result<(Manifest, Bound)> {
             (manifest.topic.clone(), manifest.offsets.clone(), manifest.metrics.loss);
         let restored = restore(&artifact, &settings)?;
         let shown = old.manifest.get("settings").cloned();
-        let context = Context { settings: &restored.settings, shown, topic, offsets, loss };
-        Ok((publish(&restored.state, context)?, restored.bound))
+        let validation = manifest.metrics.validation;
+        let context = Context { settings: &restored.settings, shown, topic, offsets, loss, validation };
+        // A fit's has nothing of a trainer's, and gets nothing.
+        let manifest = match restored.is_whole {
+            true => publish(&restored.state, context)?,
+            false => publish_with(&restored.state, context, &[])?,
+        };
+        Ok((manifest, restored.bound))
     });
     remove(&beside)?;
     migrated
@@ -107,7 +114,7 @@ impl Old {
         })?;
         let manifest: Value = serde_json::from_slice(&bytes).map_err(|error| corrupt(&path, error))?;
         match format_of(&manifest) {
-            Some(format @ 1..=3) => Ok(Self { folder, version, format, manifest }),
+            Some(format @ 1..=4) => Ok(Self { folder, version, format, manifest }),
             Some(format) if format == u64::from(FORMAT_VERSION) => Err(Error::new(
                 ErrorKind::Configuration,
                 format!("version {version} is of format {format} already: there is nothing to migrate"),
@@ -115,7 +122,7 @@ impl Old {
             found => {
                 let found = found.map_or("none".to_owned(), |found| found.to_string());
                 let text =
-                    format!("format_version is {found}, this build migrates 1 to 3: use a newer build");
+                    format!("format_version is {found}, this build migrates 1 to 4: use a newer build");
                 Err(corrupt(&path, text).into())
             }
         }
@@ -126,28 +133,24 @@ impl Old {
         let folder = beside.join(format!("v{:08}", self.version));
         fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let path = self.folder.join(MANIFEST);
-        let items: Vec<OldItem> = self.json(CATALOGUE)?;
-        let items: Vec<Item> = items
-            .into_iter()
-            .map(|OldItem { id, category, count }| Item { id, categories: vec![category], count })
-            .collect();
+        let items = match self.format {
+            4 => self.json(CATALOGUE)?,
+            _ => self.old_items()?,
+        };
         let catalogue = serde_json::to_vec(&items).map_err(|error| corrupt(&path, error))?;
-        let kept: Value = self.json(TRAINER)?;
-        let kept = serde_json::to_vec(&kept).map_err(|error| corrupt(&path, error))?;
         let put = |name: &str, bytes: &[u8]| {
             Ok::<_, Error>((name.to_owned(), write_new(&folder.join(name), bytes)?))
         };
         let files = BTreeMap::from([put(MODEL, &self.weights()?)?, put(CATALOGUE, &catalogue)?]);
-        let mut attached = vec![
-            put(OPTIMIZER, &self.read(OPTIMIZER)?)?,
-            put(SEEN, &self.read(SEEN)?)?,
-            put(TRAINER, &kept)?,
-        ];
-        let model = self.model()?;
-        // Moments of a network that was another one would be bound to none of its weights.
-        if self.format < 3 {
-            attached.retain(|(name, _)| name != OPTIMIZER);
+        // A fit has nothing attached. Moments of a network that was another one would be bound to none of its
+        // weights.
+        let mut attached = BTreeMap::new();
+        for name in [OPTIMIZER, SEEN, TRAINER] {
+            if self.has(name) && !(name == OPTIMIZER && self.format < 3) {
+                attached.extend([put(name, &self.read(name)?)?]);
+            }
         }
+        let model = self.model()?;
         let mut manifest = self.manifest.clone();
         let Some(fields) = manifest.as_object_mut() else {
             return Err(corrupt(&path, "it is no JSON object").into());
@@ -155,9 +158,10 @@ impl Old {
         fields.remove("settings");
         fields.insert("format_version".to_owned(), json!(FORMAT_VERSION));
         fields.insert("model".to_owned(), json!(model));
-        fields.insert("stage".to_owned(), json!(Stage::All));
+        if self.format < 4 {
+            fields.insert("stage".to_owned(), json!(Stage::All));
+        }
         fields.insert("files".to_owned(), json!(files));
-        let attached: BTreeMap<String, FileEntry> = attached.into_iter().collect();
         fields.insert("attached".to_owned(), json!(attached));
         let bytes = serde_json::to_vec(&manifest).map_err(|error| corrupt(&path, error))?;
         write_new(&folder.join(MANIFEST), &bytes)?;
@@ -167,7 +171,8 @@ impl Old {
     /// The model's settings; those that no longer exist are left out.
     fn model(&self) -> Result<ModelSettings> {
         let path = self.folder.join(MANIFEST);
-        let mut found = self.manifest.pointer("/settings/model").cloned().unwrap_or_default();
+        let place = if self.format < 4 { "/settings/model" } else { "/model" };
+        let mut found = self.manifest.pointer(place).cloned().unwrap_or_default();
         if self.format == 1
             && let Some(fields) = found.as_object_mut()
         {
@@ -201,9 +206,26 @@ impl Old {
         Ok(renamed.encode(&path)?)
     }
 
+    /// The items, which had one category.
+    fn old_items(&self) -> Result<Vec<Item>> {
+        let items: Vec<OldItem> = self.json(CATALOGUE)?;
+        let item = |OldItem { id, category, count }| Item { id, categories: vec![category], count };
+        Ok(items.into_iter().map(item).collect())
+    }
+
+    /// Length and checksum of a file, where the manifest names it.
+    fn entry(&self, name: &str) -> Option<&Value> {
+        let places = ["/files", "/attached"].map(|place| format!("{place}/{name}"));
+        places.iter().find_map(|place| self.manifest.pointer(place))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
     fn read(&self, name: &str) -> Result<Vec<u8>> {
         let manifest = self.folder.join(MANIFEST);
-        let expected = self.manifest.pointer(&format!("/files/{name}")).cloned().unwrap_or_default();
+        let expected = self.entry(name).cloned().unwrap_or_default();
         let expected: FileEntry = serde_json::from_value(expected)
             .map_err(|error| corrupt(&manifest, format!("`files` does not name {name} ({error})")))?;
         Ok(read_checked(&self.folder.join(name), &expected, MOST_BYTES)?)

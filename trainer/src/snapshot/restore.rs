@@ -2,16 +2,22 @@
 
 use std::path::Path;
 
+use hmisr_features::FeatureSettings;
 use hmisr_model::hmisr::Stage;
+use hmisr_model::settings::{Change, changes};
 use hmisr_model::{ModelSettings, Table};
+use hmisr_recommend::Standard;
 use hmisr_recommend::artifact::{Artifact, Loaded, corrupt, latest_version};
 
-use super::seen;
 use super::warm::{Bound, bind};
-use super::write::{Kept, OPTIMIZER, SEEN, TRAINER};
+use super::write::{Kept, OPTIMIZER, SEEN, TRAINER, WAITING};
+use super::{seen, waiting};
 use crate::settings::Settings;
 use crate::state::{Lineage, State};
 use crate::{Error, ErrorKind, Result};
+
+/// How a setting of the features begins among what differs.
+const FEATURES: &str = "features.";
 
 /// What a version gave to go on with.
 #[derive(Debug)]
@@ -37,7 +43,13 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
     settings.validate()?;
     let model = &settings.model;
     let catalogue = artifact.catalogue()?;
-    let (mut parameters, items, bound) = bind(artifact, catalogue.len(), model)?;
+    let (mut parameters, items, mut bound) = bind(artifact, catalogue.len(), model)?;
+    let json = |features: &FeatureSettings| serde_json::to_value(features).unwrap_or_default();
+    let (before, now) = (json(&manifest.features), json(&settings.features));
+    let differs = |change: Change<'_>| {
+        format!("{FEATURES}{}: {} before, {} now", change.path, change.before, change.now)
+    };
+    bound.changed.extend(changes(&before, &now).into_iter().map(differs));
     let kept = kept(artifact)?;
     let is_whole = kept.is_some();
     let (rows, width) = (catalogue.len(), model.width);
@@ -64,12 +76,17 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
             );
             state.warm_from = kept.warm_from;
         }
+        state.weights = kept.weights;
         let path = artifact.folder().join(SEEN);
         let bytes =
             artifact.attached(SEEN)?.ok_or_else(|| corrupt(&path, "the manifest does not name it"))?;
         state.seen = seen::decode(&bytes).map_err(|problem| corrupt(&path, problem))?;
         state.seen.clock = kept.seen_clock;
         state.seen.dropped = kept.seen_dropped;
+        if let Some(bytes) = artifact.attached(WAITING)? {
+            let path = artifact.folder().join(WAITING);
+            state.waiting = waiting::decode(&bytes).map_err(|problem| corrupt(&path, problem))?;
+        }
         state.prequential = kept.prequential;
         state.lesson = kept.lesson;
     }
@@ -90,12 +107,20 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
         // A second level that begins now has nothing to say yet.
         stage: if is_new_level(&bound) { Stage::Coarse } else { manifest.stage },
         diversity_from: if is_fresh { manifest.step } else { manifest.diversity_from },
+        diversity_idle: if is_fresh { 0 } else { manifest.diversity_idle },
         lessons: manifest.lessons.clone(),
         from: manifest.from,
         fitted: manifest.fitted.clone(),
     };
     let (examples, batches) = (manifest.examples, manifest.batches);
-    let state = State { catalogue, table, parameters, lineage, examples, batches, ..state };
+    let actions = manifest.actions.clone();
+    // Of features that are computed otherwise mean and spread begin anew.
+    let standard = match bound.changed.iter().any(|change| change.starts_with(FEATURES)) {
+        true => Standard::default(),
+        false => manifest.habits,
+    };
+    let state =
+        State { catalogue, actions, standard, table, parameters, lineage, examples, batches, ..state };
     Ok(Restored { state, settings, bound, is_whole })
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hmisr_recommend::artifact::{self, Contents, Manifest, Metrics, Tensors, Topic, corrupt};
+use hmisr_model::Weights;
+use hmisr_recommend::artifact::{self, Contents, Manifest, Metrics, Tensors, Topic, Validation, corrupt};
 use serde::{Deserialize, Serialize};
 
-use super::seen;
+use super::{seen, waiting};
 use crate::Result;
 use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
@@ -15,6 +16,7 @@ use crate::state::State;
 pub(super) const TRAINER: &str = "trainer.json";
 pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
 pub(super) const SEEN: &str = "seen.bin";
+pub(super) const WAITING: &str = "waiting.bin";
 
 /// What a version says beside the state itself.
 pub(crate) struct Context<'a> {
@@ -25,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) offsets: BTreeMap<i32, i64>,
     /// Loss of the newest batch.
     pub(crate) loss: f64,
+    /// What a fit measured.
+    pub(crate) validation: Option<Validation>,
 }
 
 /// The file `trainer.json`. Unknown fields are passed over: a newer trainer may keep more.
@@ -38,6 +42,8 @@ pub(super) struct Kept {
     /// Optimizer steps when its moments began anew.
     #[serde(default)]
     pub(super) warm_from: u64,
+    #[serde(default)]
+    pub(super) weights: Weights,
     /// The first lesson, while it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) lesson: Option<FirstLesson>,
@@ -46,14 +52,28 @@ pub(super) struct Kept {
 
 /// Writes `state` as the next version below the settings' folder.
 pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
-    let Context { settings, shown, topic, offsets, loss } = context;
+    let attached = attached(state, &context)?;
+    publish_with(state, context, &attached)
+}
+
+/// The same with these files beside it.
+pub(super) fn publish_with(
+    state: &State,
+    context: Context<'_>,
+    attached: &[(&str, Vec<u8>)],
+) -> Result<Manifest> {
+    let Context { settings, topic, offsets, loss, validation, .. } = context;
     let contents = Contents {
         model: &settings.model,
         parameters: &state.parameters,
         table: &state.table,
         catalogue: &state.catalogue,
+        actions: state.actions.clone(),
+        habits: state.standard,
+        features: settings.features.clone(),
         stage: state.lineage.stage,
         diversity_from: state.lineage.diversity_from,
+        diversity_idle: state.lineage.diversity_idle,
         lessons: state.lineage.lessons.clone(),
         from: state.lineage.from,
         fitted: state.lineage.fitted.clone(),
@@ -66,12 +86,18 @@ pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
             overall: state.prequential.overall(),
             rolling: state.prequential.rolling(),
             last_tenth: state.prequential.last(0.1),
-            validation: None,
+            validation,
         },
     };
+    Ok(artifact::publish(&settings.folder, contents, settings.keep_snapshots, attached)?)
+}
+
+/// What only a trainer reads.
+fn attached(state: &State, context: &Context<'_>) -> Result<[(&'static str, Vec<u8>); 4]> {
+    let Context { settings, shown, .. } = context;
     let folder = settings.folder.as_path();
     let json = |value| serde_json::to_vec(value).map_err(|error| corrupt(&folder.join(TRAINER), error));
-    let mut shown = shown.unwrap_or_else(|| serde_json::to_value(settings).unwrap_or_default());
+    let mut shown = shown.clone().unwrap_or_else(|| serde_json::to_value(settings).unwrap_or_default());
     // Where it lies is no part of it: folders are copied and mounted elsewhere.
     if let Some(fields) = shown.as_object_mut() {
         fields.remove("folder");
@@ -81,15 +107,16 @@ pub(crate) fn publish(state: &State, context: Context<'_>) -> Result<Manifest> {
         seen_clock: state.seen.clock,
         seen_dropped: state.seen.dropped,
         warm_from: state.warm_from,
+        weights: state.weights,
         lesson: state.lesson.clone(),
         prequential: state.prequential.clone(),
     };
-    let attached = [
+    Ok([
         (OPTIMIZER, optimizer(state).encode(&folder.join(OPTIMIZER))?),
         (SEEN, seen::encode(&state.seen)),
+        (WAITING, waiting::encode(&state.waiting)),
         (TRAINER, json(&kept)?),
-    ];
-    Ok(artifact::publish(folder, contents, settings.keep_snapshots, &attached)?)
+    ])
 }
 
 fn optimizer(state: &State) -> Tensors {

@@ -7,11 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmisr_stream::contract::{FeatureVector, Id, TrainingExample};
+use hmisr_stream::contract::{Id, TrainingExample};
 use hmisr_stream::{Error, ErrorKind, Limits, Outgoing, Polled, Record, Result, Sink, Source, TopicInfo};
 use hmisr_testkit::messages;
 use hmisr_trainer::{Metrics, Progress, Settings, Summary, backend, run};
-use prost::Message;
 
 /// A small model, so that a test takes seconds.
 pub fn settings(folder: &Path) -> Settings {
@@ -55,8 +54,10 @@ pub fn examples(count: usize, users: u32, items: u32) -> Vec<TrainingExample> {
 pub fn example(user: u32, position: u64, history: &[(u32, i64)], item: u32, ts: i64) -> TrainingExample {
     let visit = |item: u32, ts: i64| (Id::from(item), Id::from(item % 5), ts);
     let history: Vec<_> = history.iter().map(|(item, ts)| visit(*item, *ts)).collect();
-    let features = FeatureVector { events: position, ..FeatureVector::default() };
-    TrainingExample { features, ..messages::example(user, &history, visit(item, ts)) }
+    let mut example = messages::example(user, &history, visit(item, ts));
+    example.position = position;
+    example.features.window.entropy = f64::from(user % 7) / 7.0;
+    example
 }
 
 /// The examples in `partitions` logs, by user, as records. Offsets have holes, as a transactional
@@ -64,7 +65,7 @@ pub fn example(user: u32, position: u64, history: &[(u32, i64)], item: u32, ts: 
 pub fn logs(examples: &[TrainingExample], partitions: usize) -> Vec<Vec<Record>> {
     let mut logs: Vec<Vec<Record>> = vec![Vec::new(); partitions];
     for example in examples {
-        let partition = example.user.int as usize % partitions;
+        let partition = example.user.as_int().unwrap() as usize % partitions;
         let offset = logs[partition].last().map_or(0, |last: &Record| last.offset + 1 + last.offset % 3 / 2);
         logs[partition].push(record(partition as i32, offset, Some(encode(example))));
     }
@@ -73,7 +74,7 @@ pub fn logs(examples: &[TrainingExample], partitions: usize) -> Vec<Vec<Record>>
 
 /// An example's bytes on the wire.
 pub fn encode(example: &TrainingExample) -> Vec<u8> {
-    example.encode_to_vec()
+    example.to_bytes()
 }
 
 /// A record of user 1.

@@ -106,8 +106,9 @@ fn batch(settings: &ModelSettings, args: &BenchTrainArgs, random: &mut SplitMix)
             Positions::All => 0,
             Positions::Last => len - 1,
         };
-        targets.positions.extend(nth * len + first..(nth + 1) * len);
-        targets.rows.extend_from_slice(&rows[first + 1..]);
+        for at in first..len {
+            targets.push(nth * len + at, rows[at + 1], 1.0);
+        }
         rows.truncate(len);
         histories.push((rows, times));
     }
@@ -136,7 +137,13 @@ fn samples(
             let at = nth * each + random.below(each as u32) as usize;
             samples.positions.push(targets.positions[at]);
             samples.targets.push(targets.rows[at]);
-            samples.habits.push(Habits { entropy: 0.5, tail: 0.3, switching: 0.6, recent: 0.4 });
+            samples.habits.push(Habits {
+                entropy: 0.5,
+                tail: 0.3,
+                switching: 0.6,
+                recent: 0.4,
+                ..Habits::default()
+            });
             samples.futures.push(Some(0.5));
         }
     }

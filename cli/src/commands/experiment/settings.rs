@@ -79,7 +79,8 @@ impl FitOptions {
     }
 }
 
-/// The `path=value` pairs that give a fit this network. Dropout, which is none of the network's, stays the fit's own.
+/// The `path=value` pairs that give a fit this network. Dropout, which is none of the network's, stays the
+/// fit's own.
 pub fn pairs(model: &ModelSettings) -> Vec<String> {
     let settings = FitSettings { model: model.clone(), ..FitSettings::default() };
     let mut paths = Vec::new();

@@ -28,8 +28,9 @@ pub struct RecommendArgs {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Histories of a file or folder of events, which are held in memory: of every user, or of those of --users, the
-    /// newest events, as many as a job keeps (200, or pipeline.history where that is more). An event takes 32 bytes,
-    /// and where its item has a text for an id 16 more and the text: 6 to 8 KB a user of 200 events of integer ids.
+    /// newest events, as many as a job keeps (200, or pipeline.history where that is more). An event takes 56 bytes,
+    /// some 32 for its action, and where its item has a text for an id 16 more and the text: 18 KB a user of 200 events
+    /// of integer ids.
     /// Older ones are counted.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
@@ -46,6 +47,10 @@ pub struct RecommendArgs {
     /// score.
     #[arg(long, value_name = "WEIGHT", value_parser = lambda)]
     pub lambda: Option<f32>,
+    /// The time for which it is asked, epoch milliseconds: how long ago a user's last event was is read. By default
+    /// the clock's, and with --events that of the newest event read.
+    #[arg(long, value_name = "MS")]
+    pub now: Option<i64>,
     /// Leave out the items of the user's history.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub exclude_seen: bool,

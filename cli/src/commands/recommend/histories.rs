@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hmisr_features::UserState;
+use hmisr_features::{FeatureSettings, Features, UserState, Visit};
 use hmisr_feed::EventLine;
 use hmisr_pipeline::plausible;
 use hmisr_state::{Resources, StoreReader};
@@ -17,13 +17,24 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::terminal;
 
-/// A user's events, item and time in epoch milliseconds, oldest first.
-pub type History = Vec<(Id, i64)>;
+/// What is known of a user.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The newest events, oldest first.
+    pub events: Vec<hmisr_recommend::Event>,
+    /// The features, as the job's state tells them; none where they follow from the events.
+    pub features: Option<Features>,
+}
 
 /// Users' histories.
 pub enum Histories {
     /// The stores of a stopped job, in the order of their partitions.
-    Kept(Vec<StoreReader>),
+    Kept {
+        /// The stores.
+        stores: Vec<StoreReader>,
+        /// How they compute features.
+        features: FeatureSettings,
+    },
     /// Events of files.
     Read {
         /// By user.
@@ -54,10 +65,20 @@ impl Histories {
         }
     }
 
+    /// The time of the newest event that was read; none of stores, whose job may go on.
+    pub fn newest_ts(&self) -> Option<i64> {
+        match self {
+            Self::Kept { .. } => None,
+            Self::Read { users, .. } => {
+                users.values().filter_map(|history| history.events.last()).map(|event| event.ts).max()
+            }
+        }
+    }
+
     /// How many users there are, about.
     pub fn users(&self) -> Result<usize, Failure> {
         match self {
-            Self::Kept(stores) => {
+            Self::Kept { stores, .. } => {
                 let mut users = 0;
                 for store in stores {
                     users += store.figures()?.users;
@@ -70,8 +91,8 @@ impl Histories {
 
     /// A user's history; none where there is no such user. Of one in several stores the newest, as look-ups tell it.
     pub fn of(&self, id: &Id) -> Result<Option<History>, Failure> {
-        let stores = match self {
-            Self::Kept(stores) => stores,
+        let (stores, features) = match self {
+            Self::Kept { stores, features } => (stores, features),
             Self::Read { users, .. } => return Ok(users.get(id).cloned()),
         };
         let mut newest: Option<UserState> = None;
@@ -81,13 +102,13 @@ impl Histories {
                 newest = Some(found.user);
             }
         }
-        Ok(newest.as_ref().map(visits))
+        Ok(newest.as_ref().map(|user| history(user, features)))
     }
 
     /// Calls `visit` with every user and history, in the order of partition and id.
     pub fn for_each(&self, mut visit: impl FnMut(Id, History) -> Result<(), Failure>) -> Result<(), Failure> {
-        let stores = match self {
-            Self::Kept(stores) => stores,
+        let (stores, features) = match self {
+            Self::Kept { stores, features } => (stores, features),
             Self::Read { users, .. } => {
                 let mut ids: Vec<&Id> = users.keys().collect();
                 ids.sort_unstable();
@@ -98,7 +119,7 @@ impl Histories {
         };
         for (at, store) in stores.iter().enumerate() {
             store.for_each_user::<Failure>(|id, user| match is_told_by(stores, at, &id, user)? {
-                true => visit(id, visits(user)),
+                true => visit(id, history(user, features)),
                 false => Ok(()),
             })?;
         }
@@ -118,8 +139,14 @@ fn is_told_by(stores: &[StoreReader], at: usize, id: &Id, user: &UserState) -> R
     Ok(true)
 }
 
-fn visits(user: &UserState) -> History {
-    user.visits().map(|visit| (visit.item, visit.ts)).collect()
+fn history(user: &UserState, features: &FeatureSettings) -> History {
+    let event = |visit: Visit<'_>| hmisr_recommend::Event {
+        item: visit.item,
+        ts: visit.ts,
+        action: visit.action.into(),
+        weight: visit.weight,
+    };
+    History { events: user.visits().map(event).collect(), features: Some(user.features(features)) }
 }
 
 fn kept(config: &Config, folder: &Path) -> Result<Histories, Failure> {
@@ -129,7 +156,7 @@ fn kept(config: &Config, folder: &Path) -> Result<Histories, Failure> {
         written_under(config, &path, &resources)?;
         readers.push(StoreReader::open(&path, &config.features, &resources)?);
     }
-    Ok(Histories::Kept(readers))
+    Ok(Histories::Kept { stores: readers, features: config.features.clone() })
 }
 
 /// Events between two looks at whether to stop.
@@ -163,9 +190,10 @@ fn read(
         match decoded(config, &payload) {
             Ok(event) => {
                 used += 1;
-                if only.is_none_or(|only| only.contains(&event.user_id)) {
-                    let history = users.entry(event.user_id).or_default();
-                    left_out += u64::from(enter(history, (event.item_id, event.ts), most));
+                let Event { user_id, item_id, ts, action, weight, .. } = event;
+                if only.is_none_or(|only| only.contains(&user_id)) {
+                    let event = hmisr_recommend::Event { item: item_id, ts, action: action.into(), weight };
+                    left_out += u64::from(enter(users.entry(user_id).or_default(), event, most));
                 }
             }
             Err((reason, message)) => {
@@ -177,7 +205,8 @@ fn read(
     }
     bar.finish_and_clear();
     let outcome = Outcome::new("events", "read", used, &rejections);
-    let users = users.into_iter().map(|(id, history): (Id, VecDeque<_>)| (id, history.into())).collect();
+    let history = |events: VecDeque<_>| History { events: events.into(), features: None };
+    let users = users.into_iter().map(|(id, events)| (id, history(events))).collect();
     Ok(Some(Histories::Read { users, left_out, outcome }))
 }
 
@@ -191,8 +220,8 @@ fn decoded(config: &Config, payload: &[u8]) -> Result<Event, (Reason, String)> {
 
 /// Enters an event where its time puts it, after those of the same time, and keeps the newest; whether one is left
 /// out for that, the oldest.
-fn enter(history: &mut VecDeque<(Id, i64)>, event: (Id, i64), most: usize) -> bool {
-    let at = history.iter().rposition(|(_, ts)| *ts <= event.1).map_or(0, |at| at + 1);
+fn enter(history: &mut VecDeque<hmisr_recommend::Event>, event: hmisr_recommend::Event, most: usize) -> bool {
+    let at = history.iter().rposition(|other| other.ts <= event.ts).map_or(0, |at| at + 1);
     if history.len() < most {
         history.insert(at, event);
         return false;
@@ -213,15 +242,17 @@ mod tests {
         let mut history = VecDeque::new();
         let mut left_out = 0;
         for (item, ts) in [(1, 50), (2, 10), (3, 50), (4, 70), (5, 5), (6, 60)] {
-            left_out += u32::from(enter(&mut history, (Id::from(item as u32), ts), 4));
+            let event = hmisr_recommend::Event::new(Id::from(item as u32), ts);
+            left_out += u32::from(enter(&mut history, event, 4));
         }
         assert_eq!(left_out, 2);
-        let kept: Vec<(u64, i64)> = history.iter().map(|(id, ts)| (id.as_int().unwrap(), *ts)).collect();
+        let kept: Vec<(u64, i64)> =
+            history.iter().map(|event| (event.item.as_int().unwrap(), event.ts)).collect();
         assert_eq!(kept, [(1, 50), (3, 50), (6, 60), (4, 70)]);
     }
 
     #[test]
     fn an_event_takes_as_much_as_the_help_says() {
-        assert_eq!(size_of::<(Id, i64)>(), 32);
+        assert_eq!(size_of::<hmisr_recommend::Event>(), 56);
     }
 }

@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hmisr_recommend::{Lambda, Origin, Recommendation, Recommender, Request, Scored};
+use hmisr_recommend::{Known, Lambda, Origin, Recommendation, Recommender, Request, Scored};
 use hmisr_stream::contract::{Example, Id, Rejections};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
             outcome.warn(args.least);
             (Some(outcome), *left_out)
         }
-        Histories::Kept(_) => (None, 0),
+        Histories::Kept { .. } => (None, 0),
     };
     let mut writer = Writer::new(unfinished, &args.output)?;
     let ends = match &users {
@@ -96,6 +96,7 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
         recommender: &recommender,
         args,
         lambda: args.lambda.map_or(Lambda::Personal { most: config.serving.lambda_max }, Lambda::Fixed),
+        now: args.now.or(histories.newest_ts()).unwrap_or_else(clock),
         writer: &mut writer,
         bar: terminal::bar(ends, "{wide_bar} {human_pos}/{human_len} users, {per_sec}, {eta} left"),
         stop: &stop,
@@ -121,6 +122,12 @@ pub fn run(config: &Config, args: &RecommendArgs) -> Result<(), Failure> {
     }
     tell(args, recommender.version(), &summary, (read, told), begun);
     Ok(())
+}
+
+/// The clock's time, epoch milliseconds.
+fn clock() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 fn tell(
@@ -213,6 +220,8 @@ struct Scoring<'a> {
     recommender: &'a Recommender,
     args: &'a RecommendArgs,
     lambda: Lambda,
+    /// The time of the request, epoch milliseconds.
+    now: i64,
     writer: &'a mut Writer,
     bar: ProgressBar,
     stop: &'a AtomicBool,
@@ -265,12 +274,14 @@ impl Scoring<'_> {
 
     fn ask(&self, history: &History) -> Result<Recommendation, Failure> {
         let seen: HashSet<&Id> = match self.args.exclude_seen {
-            true => history.iter().map(|(id, _)| id).collect(),
+            true => history.events.iter().map(|event| &event.item).collect(),
             false => HashSet::new(),
         };
         let exclude = |id: &Id| seen.contains(id);
+        let known =
+            Known { history: &history.events, features: history.features.as_ref(), now: Some(self.now) };
         let request =
-            Request { history, k: self.args.k, lambda: self.lambda, exclude: &exclude, ..Request::default() };
+            Request { known, k: self.args.k, lambda: self.lambda, exclude: &exclude, ..Request::default() };
         Ok(self.recommender.recommend(&request)?)
     }
 
