@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::common::{COLUMNS, run, shop, stdout};
+use hmisr_recommend::artifact::FolderLock;
 use serde_json::Value;
 
 /// The loop over the shop's events, of which the history is, too: the summary, and what was said beside it.
@@ -85,4 +86,26 @@ fn a_history_that_is_not_there_is_told_before_anything_is_learnt() {
     let output = run(&["train", "--snapshots", data, "--user-column", "shopper"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--history: options about the layout"));
+}
+
+#[test]
+fn a_folder_or_an_address_that_another_one_has_is_told_before_the_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = shop(folder.path());
+    let snapshots = folder.path().join("snapshots");
+    let refused = |listen: &str| {
+        let place = snapshots.to_str().unwrap();
+        let train = ["train", "--snapshots", place, "--listen", listen, "--history", &events];
+        let output = run(&[&train[..], &COLUMNS].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!snapshots.join("history").exists(), "nothing was fitted: {said}");
+        said
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = refused(&taken.local_addr().unwrap().to_string());
+    assert!(said.contains("cannot listen"), "{said}");
+    let _held = FolderLock::take(&snapshots).unwrap();
+    let said = refused("127.0.0.1:0");
+    assert!(said.contains("is written by another process"), "{said}");
 }

@@ -43,7 +43,7 @@ fn data(folder: &Path) -> Dataset {
             let item = left.remove(place);
             ts += 1_000 * u64::from(1 + random.below(100) * random.below(5_000));
             let (one, two) = (genres[(item / 30) as usize], genres[(item % 5) as usize]);
-            let two = if item % 3 == 0 && one != two { two } else { one };
+            let two = if item.is_multiple_of(3) && one != two { two } else { one };
             let action = if random.below(3) == 0 { "like" } else { "click" };
             let weight = ["null", "-1", "0.5", "5"][random.below(4) as usize];
             rows += &format!(

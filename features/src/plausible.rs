@@ -8,8 +8,11 @@ pub const MIN_TS: i64 = 631_152_000_000;
 /// The first event time that is implausible: 2200-01-01T00:00:00Z, epoch milliseconds.
 pub const MAX_TS: i64 = 7_258_118_400_000;
 
-/// Units that producers write times in, and the milliseconds of a number in them; what is less than one is cut off.
-const UNITS: [(&str, fn(i64) -> Option<i64>); 4] = [
+/// The milliseconds of a number in some unit; what is less than one is cut off.
+type InMilliseconds = fn(i64) -> Option<i64>;
+
+/// Units that producers write times in.
+const UNITS: [(&str, InMilliseconds); 4] = [
     ("seconds", |count| count.checked_mul(1_000)),
     ("milliseconds", Some),
     ("microseconds", |count| Some(count.div_euclid(1_000))),

@@ -14,7 +14,8 @@ import sys
 import datafusion
 import pyarrow as pa
 
-TYPES = {"TEXT": pa.string(), "JSON": pa.string(), "BIGINT": pa.int64(), "INT": pa.int32(), "BOOLEAN": pa.bool_()}
+TYPES = {"TEXT": pa.string(), "JSON": pa.string(), "BIGINT": pa.int64(), "INT": pa.int32(), "BOOLEAN": pa.bool_(),
+         "DOUBLE": pa.float64()}
 ARRAY_BYTES, SCHEMA_BYTES = 80, 72  # of the Arrow C data interface
 BYTES = ARRAY_BYTES + SCHEMA_BYTES
 

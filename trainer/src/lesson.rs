@@ -39,6 +39,12 @@ pub(crate) struct FirstLesson {
     /// Passes that are done.
     #[serde(default)]
     done: usize,
+    /// Batches learnt before the pass under way.
+    #[serde(default)]
+    pub(crate) began: u64,
+    /// Offsets of the pass under way that the log no longer held.
+    #[serde(default)]
+    missed: i64,
     /// Next offset per partition in the pass under way, when the version that holds this was written.
     #[serde(default)]
     pub(crate) positions: BTreeMap<i32, i64>,
@@ -66,7 +72,7 @@ impl FirstLesson {
         let range =
             |(partition, bounds): (&i32, &(i64, i64))| (*partition, (bounds.1 - taken(bounds), bounds.1));
         let ranges: BTreeMap<i32, (i64, i64)> = bounds.iter().map(range).collect();
-        Some(Self { schedule, positions: begins(&ranges), ranges, done: 0 })
+        Some(Self { schedule, positions: begins(&ranges), ranges, done: 0, began: 0, missed: 0 })
     }
 
     /// Of the pass under way; none once all are done.
@@ -134,6 +140,11 @@ impl FirstLesson {
         self.ranges.iter().map(read).sum::<i64>() as f64 / self.examples().max(1) as f64
     }
 
+    /// Notes that the pass under way goes on without so many offsets.
+    pub(crate) fn miss(&mut self, offsets: i64) {
+        self.missed += offsets.max(0);
+    }
+
     /// Ends each range where its last record is: the log's end may lie behind markers of transactions.
     fn narrow(&mut self, positions: &BTreeMap<i32, i64>) {
         for (partition, (begin, end)) in &mut self.ranges {
@@ -166,7 +177,7 @@ impl State {
 
     /// Begins a lesson, before anything was learnt.
     pub(crate) fn begin_lesson(&mut self, lesson: FirstLesson) {
-        self.lesson = Some(lesson);
+        self.lesson = Some(FirstLesson { began: self.batches, ..lesson });
         self.lineage.stage = self.phase().stage;
     }
 
@@ -177,24 +188,29 @@ impl State {
         if is_first {
             lesson.narrow(positions);
         }
+        let is_mostly_learnt = 2 * lesson.missed <= lesson.examples();
         lesson.done += 1;
+        (lesson.began, lesson.missed) = (self.batches, 0);
         lesson.positions = lesson.begins();
         let next = lesson.phase();
         match self.lineage.lessons.last_mut() {
             Some(last) if last.stage == stage => last.epochs += 1,
             _ => self.lineage.lessons.push(Lesson { stage, epochs: 1 }),
         }
-        self.lineage.stage = stage;
-        match next {
-            Some(next) => self.leave_coarse(stage, next.stage),
-            None => self.end_lesson(),
+        // What a few examples taught is not served; enough steps of the stage say so by themselves.
+        if is_mostly_learnt {
+            self.lineage.stage = stage;
+        }
+        self.leave_coarse(stage, next.map_or(Stage::All, |next| next.stage));
+        if next.is_none() {
+            self.lesson = None;
         }
     }
 
-    /// Ends the lesson, whichever passes are done: what comes is learnt as a stream.
+    /// Ends the lesson before its pass, whichever are done: what comes is learnt as a stream.
     pub(crate) fn end_lesson(&mut self) {
+        self.leave_coarse(self.phase().stage, Stage::All);
         self.lesson = None;
-        self.leave_coarse(self.lineage.stage, Stage::All);
         if self.lineage.lessons.is_empty() {
             self.lineage.stage = Stage::All;
         }
@@ -204,6 +220,7 @@ impl State {
     fn leave_coarse(&mut self, before: Stage, next: Stage) {
         if before == Stage::Coarse && next != Stage::Coarse {
             self.lineage.diversity_from = self.parameters.step;
+            self.lineage.diversity_idle = 0;
         }
     }
 }

@@ -15,9 +15,11 @@ use crate::report::StepReport;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pub(crate) steps: IntCounter,
-    pub(crate) examples: IntCounter,
+    examples: IntCounter,
+    repeated_examples: IntCounter,
     pub(crate) bad_examples: IntCounter,
     pub(crate) lost_examples: IntCounter,
+    pub(crate) left_out_examples: IntCounter,
     pub(crate) tombstones: IntCounter,
     pub(crate) truncated: IntCounter,
     pub(crate) not_ranked: IntCounter,
@@ -69,9 +71,11 @@ impl Metrics {
         let ndcg = by_ranker("hmisr_trainer_ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
         Ok(Self {
             steps: new.counter("hmisr_trainer_steps_total", "Micro-batches learnt from")?,
-            examples: new.counter(
-                "hmisr_trainer_examples_total",
-                "Examples learnt from, in each pass of a first lesson",
+            examples: new
+                .counter("hmisr_trainer_examples_total", "Examples learnt from for the first time")?,
+            repeated_examples: new.counter(
+                "hmisr_trainer_repeated_examples_total",
+                "Examples learnt from again, in a later pass of a first lesson",
             )?,
             bad_examples: new.counter(
                 "hmisr_trainer_bad_examples_total",
@@ -80,6 +84,10 @@ impl Metrics {
             lost_examples: new.counter(
                 "hmisr_trainer_lost_examples_total",
                 "Offsets that the log no longer held when they were to be learnt from",
+            )?,
+            left_out_examples: new.counter(
+                "hmisr_trainer_left_out_examples_total",
+                "Offsets older than the newest that a first lesson takes, never learnt from",
             )?,
             tombstones: new
                 .counter("hmisr_trainer_tombstones_total", "Users whose seen items were forgotten")?,
@@ -156,9 +164,11 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn step(&self, report: &StepReport, rolling: &Means) {
+    /// A batch was learnt; `is_first` where its examples came for the first time.
+    pub(crate) fn step(&self, report: &StepReport, rolling: &Means, is_first: bool) {
         self.steps.inc();
-        self.examples.inc_by(report.examples as u64);
+        let examples = if is_first { &self.examples } else { &self.repeated_examples };
+        examples.inc_by(report.examples as u64);
         self.truncated.inc_by(report.truncated as u64);
         self.not_ranked.inc_by(report.not_ranked as u64);
         self.tokens.inc_by(report.tokens as u64);

@@ -31,6 +31,10 @@ pub struct Settings {
     pub evaluation: EvaluationSettings,
     /// What it learns first, where it begins with nothing.
     pub lesson: LessonSettings,
+    /// Whether there is no lesson all the same: what the log held at the start was not enough for one, and what
+    /// came since is no history.
+    #[serde(skip)]
+    pub is_without_lesson: bool,
     /// Examples that form a micro-batch, at most.
     pub batch_examples: usize,
     /// How long the first example of a micro-batch waits for more, milliseconds.
@@ -115,6 +119,7 @@ impl Default for Settings {
             learning: LearningSettings::default(),
             evaluation: EvaluationSettings::default(),
             lesson: LessonSettings::default(),
+            is_without_lesson: false,
             batch_examples: 512,
             batch_ms: 200,
             snapshot_every_s: 10,

@@ -86,6 +86,28 @@ fn examples_that_come_together_are_evaluated_as_if_they_came_alone() {
     assert!(compared >= 3, "{compared}");
 }
 
+/// In a live stream a batch has an event or two of a user: what follows comes in other batches.
+#[test]
+fn how_various_the_next_choices_are_is_learnt_though_they_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.model.max_len = 40;
+    let mut trainer = trainer(settings);
+    let life = |user: u32, at: usize| ((user * 7 + at as u32) % 50, 1_000 * at as i64);
+    let batch = |at: usize| -> Vec<_> {
+        let of = |user: u32| {
+            let history: Vec<_> = (at.saturating_sub(30)..at).map(|at| life(user, at)).collect();
+            let (item, ts) = life(user, at);
+            example(user, at as u64, &history, item, ts)
+        };
+        (0..4).map(of).collect()
+    };
+    let labels: Vec<usize> = (1..45).map(|at| trainer.learn(&batch(at)).unwrap().labels).collect();
+    // The first example of each waits for twenty events; then the newest waits.
+    let expected: Vec<usize> = (1..45).map(|at| if [21, 41].contains(&at) { 4 } else { 0 }).collect();
+    assert_eq!(labels, expected);
+}
+
 #[test]
 fn a_catalogue_above_the_bound_learns_from_samples() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Command, FromArgMatches};
 use hmisr_model::{Architecture, backend};
-use hmisr_offline::fit::{Outcome, Progress, Run, publish};
+use hmisr_offline::fit::{Outcome, Progress, Run, publish, publish_under};
 use hmisr_offline::report::{Figures, Measures};
 use hmisr_offline::study::{Built, Questions, train};
 use hmisr_offline::{CaseSet, Split};
+use hmisr_recommend::artifact::FolderLock;
 use serde::Serialize;
 
 use super::experiment::{CaseOptions, DataArgs, FitOptions, Terminal};
@@ -94,7 +95,7 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
     // A GPU that is not there is found out before the data are read.
     backend::device()?;
     let stop = stop::on_signal()?;
-    let ended = fit(&args, set, &stop)?;
+    let ended = fit(&args, set, None, &stop)?;
     print(args.json, &ended)?;
     if !args.json {
         tell(&ended, &args);
@@ -103,8 +104,13 @@ pub fn run(args: FitArgs, set: &[String]) -> Result<(), Failure> {
 }
 
 /// Fits, asks and publishes as the arguments say, or stops in between where it is asked to. On standard
-/// output stand the epochs alone, where they are wanted as JSON.
-pub fn fit<'a>(args: &'a FitArgs, set: &[String], stop: &AtomicBool) -> Result<Ended<'a>, Failure> {
+/// output stand the epochs alone, where they are wanted as JSON. The folder to publish to may be held already.
+pub fn fit<'a>(
+    args: &'a FitArgs,
+    set: &[String],
+    held: Option<&FolderLock>,
+    stop: &AtomicBool,
+) -> Result<Ended<'a>, Failure> {
     let split = args.data.split()?;
     if !args.json {
         crate::reading::tell(&split.data.reading);
@@ -153,7 +159,12 @@ pub fn fit<'a>(args: &'a FitArgs, set: &[String], stop: &AtomicBool) -> Result<E
         }
     }
     if let (Some(root), "done") = (&args.publish, ended.outcome) {
-        ended.published = Some(publish(&run, &split, root, &backend::device()?)?.version);
+        let device = backend::device()?;
+        let published = match held {
+            Some(held) => publish_under(held, &run, &split, root, &device)?,
+            None => publish(&run, &split, root, &device)?,
+        };
+        ended.published = Some(published.version);
     }
     let progress = run.progress()?;
     (ended.epochs, ended.best_epoch, ended.fit_seconds) =

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
-use hmisr_recommend::artifact::latest_version;
+use hmisr_recommend::artifact::{FolderLock, latest_version};
 use hmisr_trainer::Settings;
 
 use super::experiment::pairs;
@@ -48,6 +48,8 @@ impl HistoryArgs {
     ) -> Result<Begun, Failure> {
         let Some(history) = &self.history else { return Ok(Begun::AsBefore) };
         let (shown, snapshots) = (history.display(), &trainer.folder);
+        // Before a fit that may take hours: nobody else is to publish here meanwhile.
+        let lock = FolderLock::take(snapshots)?;
         if let Some(version) = latest_version(snapshots)? {
             tracing::info!(
                 "--history {shown} is left alone: version {version} is in {} to go on from",
@@ -61,7 +63,7 @@ impl HistoryArgs {
         args.publish = Some(snapshots.clone());
         args.no_eval = true;
         let set = [network(&trainer.model), features(&trainer.features)].concat();
-        let ended = fit(&args, &set, stop)?;
+        let ended = fit(&args, &set, Some(&lock), stop)?;
         let Some(version) = ended.published else {
             tracing::info!("the fit to {shown} was stopped; the same command goes on from there");
             return Ok(Begun::Stopped);

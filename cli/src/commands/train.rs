@@ -66,6 +66,9 @@ pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
         let text = "--history: options about the layout are given, but no file or folder that has it";
         return Err(Failure::user(text));
     }
+    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
+    // An address that is taken is told before a fit that may take hours; nobody waits at it meanwhile.
+    drop(Listening::new(settings.clone())?);
     if args.history.begin(&args.reading, &config.trainer, &stop)? == Begun::Stopped {
         return Ok(());
     }
@@ -78,9 +81,8 @@ pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
         );
     }
     let registry = registry()?;
-    let settings = hmisr_serving::Settings { listen: args.listen, ..config.serving.clone() };
     let listening = Listening::new(settings.clone())?;
-    let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone())?;
+    let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone(), &stop)?;
     let metrics = Arc::new(Metrics::new(&registry)?);
     let router = Api::new(settings, registry, metrics.clone(), Arc::new(NoState("trainer")))?.router();
     let server = HttpServer::start_on(listening, router, metrics, stop)?;
@@ -130,13 +132,15 @@ impl Training {
     }
 }
 
-/// Starts the trainer over `transport`, with its snapshots in `folder`.
+/// Starts the trainer over `transport`, with its snapshots in `folder`. It ends once `stop` is set, and at once
+/// where `signal` is while it waits for a log that is out of reach.
 pub fn start<T: Transport>(
     config: &Config,
     transport: &T,
     folder: &Path,
     registry: &Registry,
     stop: Arc<AtomicBool>,
+    signal: &AtomicBool,
 ) -> Result<Training, Failure> {
     let mut settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
     let device = hmisr_trainer::backend::device()?;
@@ -145,8 +149,11 @@ pub fn start<T: Transport>(
     let metrics = hmisr_trainer::Metrics::new(registry)?;
     let mut source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     // What the other parts of this process write from now on makes no lesson.
-    if latest_version(folder)?.is_none() && !has_lesson(&settings, &mut source)? {
-        settings.lesson.passes = [0; 3];
+    if latest_version(folder)?.is_none() {
+        match has_lesson(&settings, &mut source, signal)? {
+            Some(has_lesson) => settings.is_without_lesson = !has_lesson,
+            None => stop.store(true, Ordering::Relaxed),
+        }
     }
     let session = match config.kafka.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),

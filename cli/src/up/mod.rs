@@ -78,17 +78,13 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
             topics::create(&kafka, &config.topics)?;
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
-            if begin(&mut config, &args, &signal)? == Begun::Stopped {
-                return Ok(());
-            }
+            let Some(listening) = begin(&mut config, &args, listening, &signal)? else { return Ok(()) };
             Up::start(&config, &args, &folder, signal, source, listening, kafka, None)?.run()
         }
         None => {
             make_folder()?;
             identity::claim(&folder.0, None)?;
-            if begin(&mut config, &args, &signal)? == Begun::Stopped {
-                return Ok(());
-            }
+            let Some(listening) = begin(&mut config, &args, listening, &signal)? else { return Ok(()) };
             let log = Log::open(&folder.log(), config.log.clone())?;
             log.create_topics(&config.topics)?;
             Up::start(&config, &args, &folder, signal, source, listening, log.clone(), Some(log))?.run()
@@ -113,13 +109,24 @@ fn apply(config: &mut Config, args: &UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fits what `--history` names, where there is nothing to go on from.
-fn begin(config: &mut Config, args: &UpArgs, stop: &AtomicBool) -> Result<Begun, Failure> {
-    let begun = args.history.begin(&args.feed.reading, &config.trainer, stop)?;
-    if begun == Begun::Fitted {
-        take_model(config)?;
+/// Fits what `--history` names, where there is nothing to go on from; none where it was asked to stop. Nobody
+/// listens meanwhile: whoever asked would wait for hours.
+fn begin(
+    config: &mut Config,
+    args: &UpArgs,
+    listening: Listening,
+    stop: &AtomicBool,
+) -> Result<Option<Listening>, Failure> {
+    if args.history.history.is_none() {
+        return Ok(Some(listening));
     }
-    Ok(begun)
+    drop(listening);
+    match args.history.begin(&args.feed.reading, &config.trainer, stop)? {
+        Begun::Stopped => return Ok(None),
+        Begun::Fitted => take_model(config)?,
+        Begun::AsBefore => {}
+    }
+    Ok(Some(Listening::new(config.serving.clone())?))
 }
 
 /// The model that training goes on with, and events of history in an example as it reads them.
@@ -236,15 +243,21 @@ impl<T: EventLog> Up<T> {
             stops.serving.clone(),
         )?;
         let job = pipeline::start(config, &transport, &folder.state(), &registry, state, stops.job.clone())?;
-        let training =
-            match train::start(config, &transport, &folder.snapshots(), &registry, stops.training.clone()) {
-                Ok(training) => training,
-                Err(failure) => {
-                    stops.job.store(true, Ordering::Relaxed);
-                    job.join()?;
-                    return Err(failure);
-                }
-            };
+        let training = match train::start(
+            config,
+            &transport,
+            &folder.snapshots(),
+            &registry,
+            stops.training.clone(),
+            &signal,
+        ) {
+            Ok(training) => training,
+            Err(failure) => {
+                stops.job.store(true, Ordering::Relaxed);
+                job.join()?;
+                return Err(failure);
+            }
+        };
         let progress = feeder.progress();
         let backlog = Backlog {
             most: config.up.max_backlog,

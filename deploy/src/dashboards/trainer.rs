@@ -72,8 +72,9 @@ fn pace() -> Row {
     Row {
         title: "Pace",
         panels: vec![
-            lines("Examples", "cps", "Learnt from; not evaluated for want of time; no examples; no longer in the log.")
+            lines("Examples", "cps", "Learnt from; learnt again in a first lesson; not evaluated for want of time; no examples; no longer in the log.")
                 .query("sum(rate(hmisr_trainer_examples_total{$s}[$i]))", "learnt")
+                .query("sum(rate(hmisr_trainer_repeated_examples_total{$s}[$i]))", "learnt again")
                 .query("sum(rate(hmisr_trainer_not_ranked_total{$s}[$i]))", "not evaluated")
                 .query("sum(rate(hmisr_trainer_bad_examples_total{$s}[$i]))", "bad")
                 .query("sum(rate(hmisr_trainer_lost_examples_total{$s}[$i]))", "lost"),

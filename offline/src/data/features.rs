@@ -79,19 +79,23 @@ impl UserFeatures {
         all
     }
 
+    /// How the features are computed.
+    pub fn settings(&self) -> &FeatureSettings {
+        &self.settings
+    }
+
     /// Calls `see` with the user's features before each of the first `count` events, and before the one after
-    /// them.
+    /// them where there is one.
     pub fn each(&self, data: &Dataset, user: u32, count: usize, mut see: impl FnMut(usize, &Features)) {
         let (events, marks) = (&data.events[user as usize], &self.marks[user as usize]);
         let mut state = UserState::default();
-        for at in 0..=count {
-            let mark = marks.get(at).copied().unwrap_or(0);
+        for (at, mark) in marks.iter().enumerate().take(count + 1) {
             if mark & ANEW != 0 {
                 state = UserState::default();
             }
             see(at, &Features { tail: false, ..state.features(&self.settings) });
             if at < count {
-                self.push(data, &mut state, &events[at], mark);
+                self.push(data, &mut state, &events[at], *mark);
             }
         }
     }

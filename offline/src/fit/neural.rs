@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hmisr_features::{FeatureSettings, Id};
+use hmisr_features::Id;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Kind, ModelSettings, Network, Parameters, Table};
@@ -53,8 +53,8 @@ impl<'a> Neural<'a> {
         device: Device,
         stage: Stage,
         learnt: &Learnt,
-        features: FeatureSettings,
     ) -> Self {
+        let features = learnt.features.settings().clone();
         let Learnt { catalogue, actions, standard, .. } = learnt.clone();
         let parts = Parts {
             network: Network::bind(&settings, parameters, &device),
@@ -82,8 +82,7 @@ impl<'a> Neural<'a> {
         let settings = run.settings().model.clone();
         let (parameters, table, stage) = run.best_weights(split.data.items.len(), &device)?;
         let learnt = Learnt::of(split, run.settings());
-        let features = run.settings().features.clone();
-        Ok(Self::new(settings, &parameters, table, split, device, stage, &learnt, features))
+        Ok(Self::new(settings, &parameters, table, split, device, stage, &learnt))
     }
 
     /// A published version. Items of the data set that it does not know are never recommended, and passed over in

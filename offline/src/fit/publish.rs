@@ -19,6 +19,21 @@ use crate::split::Split;
 /// [`Error::Input`] where the run has no weights, and [`Error::Model`] where another process publishes there or
 /// the file system refuses.
 pub fn publish(run: &Run, split: &Split, root: &Path, device: &Device) -> Result<Manifest> {
+    let lock = FolderLock::take(root).map_err(|error| failed(run, error))?;
+    publish_under(&lock, run, split, root, device)
+}
+
+/// The same under the right to write `root` that is held already.
+///
+/// # Errors
+/// Those of [`publish`].
+pub fn publish_under(
+    _held: &FolderLock,
+    run: &Run,
+    split: &Split,
+    root: &Path,
+    device: &Device,
+) -> Result<Manifest> {
     let settings = run.settings();
     let progress = run.progress()?;
     let (parameters, table, stage) = run.best_weights(split.data.items.len(), device)?;
@@ -57,10 +72,9 @@ pub fn publish(run: &Run, split: &Split, root: &Path, device: &Device) -> Result
         offsets: BTreeMap::new(),
         metrics: Metrics { validation, ..Metrics::default() },
     };
-    let failed = |error: hmisr_recommend::Error| Error::Model {
-        model: settings.model.architecture.to_string(),
-        source: error.into(),
-    };
-    let _lock = FolderLock::take(root).map_err(failed)?;
-    artifact::publish(root, contents, usize::MAX, &[]).map_err(failed)
+    artifact::publish(root, contents, usize::MAX, &[]).map_err(|error| failed(run, error))
+}
+
+fn failed(run: &Run, error: hmisr_recommend::Error) -> Error {
+    Error::Model { model: run.settings().model.architecture.to_string(), source: error.into() }
 }

@@ -307,9 +307,8 @@ impl<'a> Fit<'a> {
     fn validate(&self, stage: Stage) -> Result<(f64, f64)> {
         let model = self.settings.model.clone();
         let (parameters, table) = (self.parameters.clone(), self.table.clone());
-        let (device, features) = (Device::clone(self.device), self.settings.features.clone());
-        let neural =
-            Neural::new(model, &parameters, table, self.split, device, stage, &self.learnt, features);
+        let device = Device::clone(self.device);
+        let neural = Neural::new(model, &parameters, table, self.split, device, stage, &self.learnt);
         let mut neural = ScoresOnly(neural);
         let options = EvaluateOptions { depth: 10, ..EvaluateOptions::default() };
         let answers = evaluate(self.split, &self.validation, &mut neural, options, |_, _| {})?;

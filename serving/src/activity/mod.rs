@@ -103,7 +103,7 @@ impl Activity {
 
     /// The metrics that are sampled; each is one of the process's, whatever parts run in it.
     pub fn metrics() -> impl Iterator<Item = &'static str> {
-        SERIES.iter().map(|series| series.metric)
+        SERIES.iter().flat_map(|series| [Some(series.metric), series.and]).flatten()
     }
 
     /// Takes a sample of the metrics.

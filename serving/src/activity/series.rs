@@ -7,6 +7,8 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 pub(super) struct Series {
     pub(super) name: &'static str,
     pub(super) metric: &'static str,
+    /// A metric that is added to it.
+    pub(super) and: Option<&'static str>,
     /// All of these labels have one of these values.
     labels: &'static [(&'static str, &'static [&'static str])],
     /// Whether it says nothing before the trainer's first step in this process.
@@ -31,7 +33,10 @@ pub(super) const SERIES: [Series; 23] = [
     of("dead_letters", "hmisr_pipeline_dead_letters_total", &[]),
     of("lag", "hmisr_pipeline_lag_records", &[]),
     of("steps", STEPS, &[]),
-    of("learnt", "hmisr_trainer_examples_total", &[]),
+    Series {
+        and: Some("hmisr_trainer_repeated_examples_total"),
+        ..of("learnt", "hmisr_trainer_examples_total", &[])
+    },
     learnt("training_lag", "hmisr_trainer_lag_records", &[]),
     of("lesson_pass", "hmisr_trainer_lesson_pass", &[]),
     of("lesson_passes", "hmisr_trainer_lesson_passes", &[]),
@@ -56,7 +61,7 @@ const fn of(
     metric: &'static str,
     labels: &'static [(&'static str, &'static [&'static str])],
 ) -> Series {
-    Series { name, metric, labels, learnt: false }
+    Series { name, metric, and: None, labels, learnt: false }
 }
 
 const fn learnt(
@@ -64,7 +69,7 @@ const fn learnt(
     metric: &'static str,
     labels: &'static [(&'static str, &'static [&'static str])],
 ) -> Series {
-    Series { name, metric, labels, learnt: true }
+    Series { name, metric, and: None, labels, learnt: true }
 }
 
 /// Reads every series.
@@ -72,8 +77,9 @@ pub(super) fn read(families: &[MetricFamily]) -> Values {
     let family = |name: &str| families.iter().find(|family| family.name() == name);
     let has_learnt = family(STEPS).is_some_and(|steps| sum(steps, &[]) > 0.0);
     std::array::from_fn(|at| {
-        let Series { metric, labels, learnt, .. } = &SERIES[at];
-        let value = family(metric).map(|family| sum(family, labels))?;
+        let Series { metric, and, labels, learnt, .. } = &SERIES[at];
+        let more = and.and_then(family).map_or(0.0, |family| sum(family, labels));
+        let value = family(metric).map(|family| sum(family, labels))? + more;
         let rounded = (value * 1e6).round() / 1e6;
         Some(if *learnt && !has_learnt { f64::NAN } else { rounded })
     })

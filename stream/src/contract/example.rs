@@ -74,6 +74,8 @@ pub enum ExampleError {
 
 /// More than the entropy of as many categories as there are numbers, nats.
 const MOST_ENTROPY: f64 = 64.0;
+/// By how much running sums may be off.
+const ROUNDING: f64 = 1e-6;
 /// The most events of a history of version 1, as of `pipeline.history`.
 const MOST_EVENTS: usize = 10_000;
 
@@ -224,7 +226,7 @@ impl FeatureVector {
         // One number out of its range would spoil the mean of all that is learnt.
         for (habit, name) in features.habits().into_iter().zip(HABIT_NAMES) {
             let most = if name.ends_with("entropy") { MOST_ENTROPY } else { 1.0 };
-            if !(0.0..=most).contains(&habit) {
+            if !(0.0..=most + ROUNDING).contains(&habit) {
                 return Err(field("features", format!("{name}: {habit} is not 0 to {most}")));
             }
         }

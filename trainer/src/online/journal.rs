@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use hmisr_recommend::artifact::Manifest;
+use hmisr_recommend::artifact::{Manifest, Topic};
 use hmisr_recommend::plain;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,9 @@ impl From<&Manifest> for Base {
 #[serde(deny_unknown_fields)]
 struct Header {
     after: Base,
+    /// The topic that its offsets are of; none in journals of before this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topic: Option<Topic>,
     /// The first lesson that its batches are of. A version that was published in it says so itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lesson: Option<FirstLesson>,
@@ -57,14 +60,17 @@ struct Header {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// The topic that its offsets are of.
+    pub(crate) topic: Topic,
     /// The first lesson that began before any version was published.
     pub(crate) lesson: Option<FirstLesson>,
 }
 
 impl Journal {
     /// Opens the journal in `folder`; the entries after batch `learnt`, which the version `base` holds. A journal of
-    /// another version is emptied: its batches follow what is not gone on from.
-    pub(crate) fn open(folder: &Path, base: Base, learnt: u64) -> Result<(Self, Vec<Entry>)> {
+    /// another version is emptied: its batches follow what is not gone on from. Where it does not say of which
+    /// topic it is, or names no offset, it is of `topic`.
+    pub(crate) fn open(folder: &Path, base: Base, topic: Topic, learnt: u64) -> Result<(Self, Vec<Entry>)> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let path = folder.join("journal");
         let io = |error| Error::io("open", &path, error);
@@ -88,7 +94,7 @@ impl Journal {
             Some(header) => header.after == base,
             None => whole > 0,
         };
-        let mut journal = Self { path: path.clone(), file, lesson: None };
+        let mut journal = Self { path: path.clone(), file, topic: topic.clone(), lesson: None };
         if !is_own {
             if whole > 0 {
                 tracing::warn!(journal = %path.display(), ?header, ?base, "the journal follows another version: emptied");
@@ -98,6 +104,9 @@ impl Journal {
         }
         if let Some(header) = header {
             journal.lesson = header.lesson;
+            if let Some(written) = header.topic {
+                journal.topic = written;
+            }
             lines.next();
         }
         let mut entries: Vec<Entry> = Vec::new();
@@ -112,6 +121,10 @@ impl Journal {
             }
             entries.push(entry);
         }
+        if entries.is_empty() && journal.lesson.is_none() && journal.topic != topic {
+            journal.topic = topic;
+            journal.clear(base)?;
+        }
         Ok((journal, entries))
     }
 
@@ -121,17 +134,18 @@ impl Journal {
 
     /// Empties it: the version `base` holds all of it.
     pub(crate) fn clear(&mut self, base: Base) -> Result<()> {
-        self.empty(Header { after: base, lesson: None })
+        self.empty(base, None)
     }
 
     /// Empties it: a lesson begins, and nothing is published yet.
     pub(crate) fn begin(&mut self, lesson: FirstLesson) -> Result<()> {
-        self.empty(Header { after: Base::default(), lesson: Some(lesson) })
+        self.empty(Base::default(), Some(lesson))
     }
 
-    fn empty(&mut self, header: Header) -> Result<()> {
+    fn empty(&mut self, after: Base, lesson: Option<FirstLesson>) -> Result<()> {
         let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         cleared.map_err(|error| Error::io("truncate", &self.path, error))?;
+        let header = Header { after, topic: Some(self.topic.clone()), lesson };
         self.write(&header)?;
         self.lesson = header.lesson;
         Ok(())
@@ -158,6 +172,8 @@ fn bad(path: &Path, line: usize, problem: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
     fn entry(batch: u64) -> Entry {
@@ -169,10 +185,18 @@ mod tests {
         Base { version, created_ms: 7 }
     }
 
+    fn topic(id: &str) -> Topic {
+        Topic { name: "training-examples".to_owned(), id: id.to_owned(), partitions: 4 }
+    }
+
+    fn open(folder: &TempDir, base: Base, learnt: u64) -> Result<(Journal, Vec<Entry>)> {
+        Journal::open(folder.path(), base, topic("one"), learnt)
+    }
+
     #[test]
     fn what_the_snapshot_holds_is_skipped_and_a_cut_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), base(0), 0).unwrap();
+        let (mut journal, entries) = open(&folder, base(0), 0).unwrap();
         assert!(entries.is_empty());
         (1..=3).for_each(|batch| journal.append(&entry(batch)).unwrap());
         drop(journal);
@@ -180,25 +204,25 @@ mod tests {
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"batch\":4,\"ran");
         std::fs::write(&path, text).unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), base(0), 0).unwrap();
+        let (mut journal, entries) = open(&folder, base(0), 0).unwrap();
         assert_eq!(entries, [entry(1), entry(2), entry(3)]);
         journal.append(&entry(4)).unwrap();
         journal.clear(base(1)).unwrap();
         journal.append(&entry(5)).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), base(1), 4).unwrap().1, [entry(5)]);
+        assert_eq!(open(&folder, base(1), 4).unwrap().1, [entry(5)]);
     }
 
     #[test]
     fn a_journal_of_another_version_is_emptied() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(folder.path(), base(3), 2).unwrap();
+        let (mut journal, _) = open(&folder, base(3), 2).unwrap();
         (3..=5).for_each(|batch| journal.append(&entry(batch)).unwrap());
         drop(journal);
         // Of the same number, made anew.
         let again = Base { created_ms: 8, ..base(3) };
-        assert!(Journal::open(folder.path(), again, 2).unwrap().1.is_empty());
-        assert!(Journal::open(folder.path(), base(3), 2).unwrap().1.is_empty(), "what was emptied is gone");
+        assert!(open(&folder, again, 2).unwrap().1.is_empty());
+        assert!(open(&folder, base(3), 2).unwrap().1.is_empty(), "what was emptied is gone");
     }
 
     #[test]
@@ -207,23 +231,39 @@ mod tests {
         let lines: Vec<String> =
             (1..=3).map(|batch| serde_json::to_string(&entry(batch)).unwrap() + "\n").collect();
         std::fs::write(folder.path().join("journal"), lines.concat()).unwrap();
-        let (mut journal, entries) = Journal::open(folder.path(), base(9), 1).unwrap();
+        let (mut journal, entries) = open(&folder, base(9), 1).unwrap();
         assert_eq!(entries, [entry(2), entry(3)]);
         journal.append(&entry(4)).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), base(9), 3).unwrap().1, [entry(4)]);
+        assert_eq!(open(&folder, base(9), 3).unwrap().1, [entry(4)]);
+    }
+
+    #[test]
+    fn a_journal_says_which_topic_it_is_of() {
+        let folder = tempfile::tempdir().unwrap();
+        open(&folder, base(0), 0).unwrap().0.append(&entry(1)).unwrap();
+        let again = |id: &str, after: Base| {
+            Journal::open(folder.path(), after, topic(id), 0).map(|(journal, _)| journal.topic.id).unwrap()
+        };
+        assert_eq!(again("two", base(0)), "one");
+        assert_eq!(again("two", base(1)), "two", "it follows another version, so it was emptied");
+        assert_eq!(again("three", base(1)), "three", "it names no offset");
+        // Of a build that did not write this down.
+        let header = serde_json::to_string(&serde_json::json!({ "after": base(1) })).unwrap() + "\n";
+        std::fs::write(folder.path().join("journal"), header).unwrap();
+        assert_eq!(again("four", base(1)), "four");
     }
 
     #[test]
     fn a_gap_or_a_broken_line_is_an_error_with_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(folder.path(), base(1), 0).unwrap();
+        let (mut journal, _) = open(&folder, base(1), 0).unwrap();
         journal.append(&entry(3)).unwrap();
         drop(journal);
-        let error = Journal::open(folder.path(), base(1), 1).unwrap_err();
+        let error = open(&folder, base(1), 1).unwrap_err();
         assert!(error.to_string().contains("line 2: batch 3, expected 2"), "{error}");
         std::fs::write(folder.path().join("journal"), "nonsense\n").unwrap();
-        let error = Journal::open(folder.path(), base(1), 1).unwrap_err();
+        let error = open(&folder, base(1), 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains("remove the file"), "{error}");
     }

@@ -4,24 +4,38 @@
 //! Each pass ends with a version, so that no journal is of two passes; that version says which pass comes next.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use hmisr_stream::{Record, Source};
 use tracing::{info, warn};
 
 use super::journal::Base;
 use super::progress::Pass;
-use super::run::Loop;
+use super::run::{Loop, pause_if_unavailable};
 use crate::Result;
 use crate::lesson::FirstLesson;
 use crate::settings::Settings;
 
-/// Whether the log that `source` reads holds enough for a first lesson.
+/// How long a pass waits for a partition before that is said: a rebalance takes moments.
+const WAIT_UNTOLD: Duration = Duration::from_secs(10);
+
+/// Whether the log that `source` reads holds enough for a first lesson. Waits for a log that is out of reach; none
+/// where `stop` is set before it is there.
 ///
 /// # Errors
 /// Those of the source.
-pub fn has_lesson<S: Source>(settings: &Settings, source: &mut S) -> Result<bool> {
-    let bounds = bounds(source)?;
-    Ok(FirstLesson::over(&settings.lesson, settings.model.architecture, &bounds).is_some())
+pub fn has_lesson<S: Source>(settings: &Settings, source: &mut S, stop: &AtomicBool) -> Result<Option<bool>> {
+    while !stop.load(Ordering::Relaxed) {
+        match bounds(source) {
+            Ok(bounds) => {
+                let lesson = FirstLesson::over(&settings.lesson, settings.model.architecture, &bounds);
+                return Ok(Some(lesson.is_some()));
+            }
+            Err(failed) => pause_if_unavailable(failed)?,
+        }
+    }
+    Ok(None)
 }
 
 /// Of every partition the first offset and the one after the last.
@@ -44,9 +58,15 @@ impl<S: Source> Loop<'_, S> {
             return Ok(());
         };
         let held: i64 = bounds.values().map(|(begin, end)| end - begin).sum();
-        let (older, max_examples) = (held - lesson.examples(), settings.lesson.max_examples);
+        let older = u64::try_from(held - lesson.examples()).unwrap_or(0);
         if older > 0 {
-            info!(older, max_examples, "the log holds older examples than the first lesson takes: left out");
+            let max_examples = settings.lesson.max_examples;
+            warn!(
+                older,
+                max_examples,
+                "the log holds older examples than the first lesson takes: they are never learnt from"
+            );
+            self.metrics.left_out_examples.inc_by(older);
         }
         bounds.iter().for_each(|(partition, (begin, _))| self.lost(*partition, 0, *begin));
         self.journal.begin(lesson.clone())?;
@@ -69,15 +89,16 @@ impl<S: Source> Loop<'_, S> {
 
     /// The records that are of the pass, where a lesson is under way; all of them otherwise.
     pub(super) fn of_pass(&mut self, mut records: Vec<Record>) -> Vec<Record> {
+        // What waits to be sought is read from where the pass before ended, or from beyond: also when the last
+        // one has.
+        records.retain(|record| !self.gained.contains(&record.partition));
         let Some(lesson) = &self.trainer.state().lesson else { return records };
         records.retain(|Record { partition, offset, .. }| {
             let is_in = lesson.end(*partition).is_some_and(|end| *offset < end);
-            // What waits to be sought is read from where the pass before ended.
-            let is_sought = !self.gained.contains(partition);
-            if is_sought && !is_in {
+            if !is_in {
                 self.passed.insert(*partition);
             }
-            is_sought && is_in
+            is_in
         });
         records
     }
@@ -94,16 +115,39 @@ impl<S: Source> Loop<'_, S> {
         })
     }
 
+    /// Says once that a pass does not come to its end without partitions that are not this reader's.
+    fn tell_of_wait(&mut self) {
+        let Some(lesson) = &self.trainer.state().lesson else { return };
+        let away = |(partition, (begin, end)): (&i32, &(i64, i64))| {
+            let next = self.queue.next(*partition).unwrap_or(*begin);
+            (!self.owned.contains(partition) && next < *end).then_some(*partition)
+        };
+        let partitions: Vec<i32> = lesson.ranges().iter().filter_map(away).collect();
+        if partitions.is_empty() {
+            self.waits = None;
+            return;
+        }
+        let (since, is_told) = *self.waits.get_or_insert((Instant::now(), false));
+        if !is_told && since.elapsed() >= WAIT_UNTOLD {
+            warn!(
+                ?partitions,
+                "the first lesson waits for partitions that are not this trainer's: another one is in its consumer group"
+            );
+            self.waits = Some((since, true));
+        }
+    }
+
     /// Ends the pass, or with the last one the lesson, where all of it is learnt.
     pub(super) fn pass_on(&mut self) -> Result<()> {
         if !self.replay.is_empty() || self.queue.len() > 0 || !self.is_read_through() {
+            self.tell_of_wait();
             return Ok(());
         }
         let batches = self.trainer.state().batches;
         let state = self.trainer.state_mut();
         let Some(lesson) = &state.lesson else { return Ok(()) };
         let (pass, passes) = (lesson.pass(), lesson.passes());
-        if batches == self.pass_began {
+        if batches == lesson.began {
             warn!("first lesson, pass {pass} of {passes}: none of its examples are in the log, so it ends");
             state.end_lesson();
         } else {
@@ -113,7 +157,6 @@ impl<S: Source> Loop<'_, S> {
         if let Some(lesson) = &state.lesson {
             self.queue.positions = lesson.begins();
         }
-        self.pass_began = batches;
         self.passed.clear();
         match batches {
             // There is nothing to publish, and no lesson to go on with.

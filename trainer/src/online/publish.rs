@@ -41,8 +41,7 @@ impl<S: Source> Loop<'_, S> {
             lesson.positions.clone_from(&self.queue.positions);
         }
         let state = self.trainer.state();
-        let topic = self.source.topic();
-        let topic = Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions };
+        let topic = topic_of(&self.source);
         let name = topic.name.clone();
         let settings = self.trainer.settings();
         let manifest = publish(
@@ -71,6 +70,12 @@ impl<S: Source> Loop<'_, S> {
             Err(failed) => Err(failed.into()),
         }
     }
+}
+
+/// The topic that is read, as a version names it.
+pub(super) fn topic_of<S: Source>(source: &S) -> Topic {
+    let topic = source.topic();
+    Topic { name: topic.name.clone(), id: topic.id.clone(), partitions: topic.partitions }
 }
 
 /// Sends the announcement and the group's offsets in one transaction. The snapshot on disk is the

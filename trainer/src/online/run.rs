@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::journal::{Base, Entry, Journal};
 use super::progress::Progress;
+use super::publish::topic_of;
 use super::queue::Queue;
 use crate::backend::Device;
 use crate::metrics::Metrics;
@@ -108,8 +109,8 @@ pub(super) struct Loop<'a, S: Source> {
     pub(super) is_undecided: bool,
     /// Partitions that were read past the end of the lesson's pass.
     pub(super) passed: BTreeSet<i32>,
-    /// Batches learnt before the pass; 0 where it began before this run.
-    pub(super) pass_began: u64,
+    /// Since when a pass waits for partitions that are not this reader's, and whether that was said.
+    pub(super) waits: Option<(Instant, bool)>,
     /// Examples learnt from in this run.
     pub(super) taken: u64,
     /// When the oldest record of the queue came.
@@ -139,7 +140,7 @@ impl<'a, S: Source> Loop<'a, S> {
             None => Trainer::new(settings.clone(), device)?,
             Some(Start { artifact, is_newest }) => {
                 let manifest = artifact.manifest();
-                same_topic(&source, settings, manifest.topic.as_ref())?;
+                same_topic(&source, settings, "snapshot", manifest.topic.as_ref())?;
                 queue.positions = manifest.offsets.clone();
                 (version, loss) = (manifest.version, manifest.metrics.loss);
                 metrics.snapshot(manifest);
@@ -170,11 +171,14 @@ impl<'a, S: Source> Loop<'a, S> {
                 Trainer::with_state(settings, state, device)
             }
         };
-        let (journal, replay) = Journal::open(&settings.folder, base, trainer.state().batches)?;
+        let (journal, replay) =
+            Journal::open(&settings.folder, base, topic_of(&source), trainer.state().batches)?;
+        same_topic(&source, settings, "journal", Some(&journal.topic))?;
         let published = (trainer.state().batches, trainer.state().examples, Instant::now());
         let begun_before = journal.lesson.clone();
         // Batches that were learnt without a lesson stay without one.
-        let is_undecided = version == 0 && begun_before.is_none() && replay.is_empty();
+        let is_undecided =
+            version == 0 && !settings.is_without_lesson && begun_before.is_none() && replay.is_empty();
         let mut looped = Self {
             source,
             sink,
@@ -188,7 +192,7 @@ impl<'a, S: Source> Loop<'a, S> {
             owned: BTreeSet::new(),
             is_undecided,
             passed: BTreeSet::new(),
-            pass_began: 0,
+            waits: None,
             taken: 0,
             waiting_since: None,
             shown: Instant::now(),
@@ -310,15 +314,18 @@ impl<'a, S: Source> Loop<'a, S> {
             Some(position) if (begin..=end).contains(&position) => position,
             Some(position) if position < begin && may_skip && self.replay.is_empty() => begin,
             Some(position) => {
+                let (known, verb) =
+                    if self.version == 0 { ("journal", "begins") } else { ("snapshot", "ends") };
+                let removed = format!("remove the journal there {}", self.without_journal());
                 let remedy = match position < begin {
-                    true if may_skip => "remove the journal there to go on from the snapshot alone",
+                    true if may_skip => removed.as_str(),
                     true => "set skip_lost_examples to go on without them, or keep the log longer",
                     false => "give another `folder` where the topic was made anew, to learn from its start",
                 };
                 return Err(Error::new(
                     ErrorKind::Position,
                     format!(
-                        "training examples, partition {partition}: the snapshot in {} ends at offset {position}, the \
+                        "training examples, partition {partition}: the {known} in {} {verb} at offset {position}, the \
                          log holds {begin} to {end}; {remedy}",
                         settings.folder.display()
                     ),
@@ -328,6 +335,9 @@ impl<'a, S: Source> Loop<'a, S> {
         self.source.seek(partition, start)?;
         let next = pass_end.map_or(start, |end| start.min(end));
         self.queue.positions.insert(partition, next);
+        if let Some(lesson) = &mut self.trainer.state_mut().lesson {
+            lesson.miss(next - position.unwrap_or(next));
+        }
         // A partition that the snapshot does not know should have been read from offset 0.
         self.lost(partition, position.unwrap_or(0), next);
         self.show();
@@ -354,6 +364,15 @@ impl<'a, S: Source> Loop<'a, S> {
         self.metrics.lost_examples.inc_by(lost);
     }
 
+    /// What removing the journal is for.
+    fn without_journal(&self) -> &'static str {
+        match (self.version, &self.trainer.state().lesson) {
+            (0, Some(_)) => "to begin the lesson anew",
+            (0, None) => "to begin anew",
+            _ => "to go on from the snapshot alone",
+        }
+    }
+
     /// Learns again what the journal says and the queue holds.
     fn replay(&mut self) -> Result<()> {
         while let Some(entry) = self.replay.front() {
@@ -375,9 +394,10 @@ impl<'a, S: Source> Loop<'a, S> {
                     ErrorKind::Position,
                     format!(
                         "journal in {}: batch {} ends at offset {end} of partition {partition}, the log at {known}; \
-                         remove the journal to go on from the snapshot alone",
+                         remove the journal {}",
                         self.trainer.settings().folder.display(),
-                        entry.batch
+                        entry.batch,
+                        self.without_journal()
                     ),
                 ));
             }
@@ -405,15 +425,16 @@ impl<'a, S: Source> Loop<'a, S> {
         let begun = Instant::now();
         let report = self.trainer.learn_and_serve(&batch.examples, &batch.asked)?;
         self.taken += batch.examples.len() as u64;
+        let is_first = self.trainer.state().phase().is_first;
         // In a later pass the user may have begun anew since.
-        if self.trainer.state().phase().is_first {
+        if is_first {
             for user in &batch.forgotten {
                 self.trainer.forget(user);
             }
             self.metrics.tombstones.inc_by(batch.forgotten.len() as u64);
         }
         self.metrics.step_seconds.observe(begun.elapsed().as_secs_f64());
-        self.metrics.step(&report, &self.trainer.rolling());
+        self.metrics.step(&report, &self.trainer.rolling(), is_first);
         let seen = &self.trainer.state().seen;
         self.metrics.seen_entries.set(i64::try_from(seen.entries()).unwrap_or(i64::MAX));
         self.metrics.seen_dropped.set(i64::try_from(seen.dropped).unwrap_or(i64::MAX));
@@ -477,7 +498,7 @@ impl<'a, S: Source> Loop<'a, S> {
 }
 
 /// Waits a moment where the same call may work later; passes any other error on.
-fn pause_if_unavailable(failed: Error) -> Result<()> {
+pub(super) fn pause_if_unavailable(failed: Error) -> Result<()> {
     if failed.kind() != ErrorKind::Stream(hmisr_stream::ErrorKind::Unavailable) {
         return Err(failed);
     }
@@ -486,8 +507,8 @@ fn pause_if_unavailable(failed: Error) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a snapshot of another topic: its offsets mean nothing here.
-fn same_topic<S: Source>(source: &S, settings: &Settings, trained: Option<&Topic>) -> Result<()> {
+/// Refuses a snapshot or a journal of another topic: its offsets mean nothing here.
+fn same_topic<S: Source>(source: &S, settings: &Settings, what: &str, trained: Option<&Topic>) -> Result<()> {
     let (found, Some(trained)) = (source.topic(), trained) else { return Ok(()) };
     if (&found.name, &found.id, found.partitions) == (&trained.name, &trained.id, trained.partitions) {
         return Ok(());
@@ -495,7 +516,7 @@ fn same_topic<S: Source>(source: &S, settings: &Settings, trained: Option<&Topic
     Err(Error::new(
         ErrorKind::Position,
         format!(
-            "the snapshot in {} was trained on topic {:?} (id {:?}, {} partitions), the source reads {:?} (id {:?}, {} \
+            "the {what} in {} is of topic {:?} (id {:?}, {} partitions), the source reads {:?} (id {:?}, {} \
              partitions); give another `folder` to learn from this topic's start",
             settings.folder.display(),
             trained.name,

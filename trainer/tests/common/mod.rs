@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -88,6 +89,8 @@ pub enum Change {
     Come(Vec<Vec<Record>>),
     /// Retention takes the oldest records of each partition, so many.
     Go(usize),
+    /// The group takes these partitions away, and gives them back at once.
+    Revoke(Vec<i32>),
 }
 
 /// A source over logs in memory.
@@ -102,11 +105,17 @@ pub struct Memory {
     dies_after: Option<usize>,
     /// Calls that fail before the log can be reached.
     pub unreachable: usize,
+    /// Questions for a partition's bounds that fail, by their number, while polls bring records.
+    pub unbounded: Range<usize>,
+    /// Such questions so far.
+    asked: usize,
     /// Offsets of a transaction's marker behind each log's last record, known as part of the log
     /// until a poll has read over them.
     pub markers: i64,
     /// What happens once so many records were read.
     pub changes: VecDeque<(usize, Change)>,
+    /// What the group says in the next polls.
+    words: VecDeque<Polled>,
     /// Records that were read.
     read: usize,
     /// Raised when everything was read, so that the loop ends.
@@ -126,8 +135,11 @@ impl Memory {
             seed,
             dies_after,
             unreachable: 0,
+            unbounded: 0..0,
+            asked: 0,
             markers: 0,
             changes: VecDeque::new(),
+            words: VecDeque::new(),
             read: 0,
             at_end,
         }
@@ -162,6 +174,10 @@ impl Memory {
             match self.changes.pop_front() {
                 Some((_, Change::Come(records))) => {
                     self.logs.iter_mut().zip(records).for_each(|(log, records)| log.extend(records));
+                }
+                Some((_, Change::Revoke(partitions))) => {
+                    self.positions.retain(|partition, _| !partitions.contains(partition));
+                    self.words.extend([Polled::Revoked(partitions.clone()), Polled::Assigned(partitions)]);
                 }
                 Some((_, Change::Go(records))) => {
                     self.logs.iter_mut().for_each(|log| drop(log.drain(..records.min(log.len()))));
@@ -204,6 +220,9 @@ impl Source for Memory {
             return Err(Error::new(ErrorKind::Corrupt, "killed"));
         }
         self.change();
+        if let Some(word) = self.words.pop_front() {
+            return Ok(word);
+        }
         let begin = |partition: i32| self.logs[partition as usize].first().map_or(0, |first| first.offset);
         if self.positions.iter().any(|(partition, position)| *position < begin(*partition)) {
             return Err(Error::new(ErrorKind::OffsetOutOfRange, "the log begins later"));
@@ -234,6 +253,8 @@ impl Source for Memory {
 
     fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
         self.positions.insert(partition, offset);
+        // What lies behind it is to be read again.
+        self.at_end.store(false, std::sync::atomic::Ordering::Relaxed);
         Ok(())
     }
 
@@ -243,6 +264,10 @@ impl Source for Memory {
 
     fn bounds(&mut self, partition: i32) -> Result<(i64, i64)> {
         self.reach()?;
+        self.asked += 1;
+        if self.unbounded.contains(&(self.asked - 1)) {
+            return Err(Error::new(ErrorKind::Unavailable, "no word of the log's ends"));
+        }
         let first = self.logs[partition as usize].first().map_or(0, |first| first.offset);
         Ok((first, self.end(partition) + self.markers))
     }

@@ -112,7 +112,7 @@ pub fn half_marked(visits: &[Visit]) -> Vec<Visit> {
 }
 
 /// Rows of `events`, every other one without a mark, among them some that no engine counts: times
-/// that cannot be, actions that are not positive, and users that are no ids.
+/// that cannot be, actions that are not positive, weights that are negative, and users that are no ids.
 pub fn raw(visits: &[Visit]) -> Vec<Map<String, Value>> {
     let mut rows: Vec<_> = half_marked(visits).iter().map(row).collect();
     let with = |field: &str, value: Value| {
@@ -124,6 +124,9 @@ pub fn raw(visits: &[Visit]) -> Vec<Map<String, Value>> {
     for ts in [i64::MIN, -1, visits[0].ts / 1_000, visits[0].ts + 7_200_000, 7_258_118_400_000, i64::MAX] {
         rows.push(with("ts", json!(ts)));
     }
+    // What was given back, beside what was liked.
+    rows.push(with("weight", json!(-1.0)));
+    rows.iter_mut().step_by(3).take(9).for_each(|row| drop(row.insert("weight".to_owned(), json!(2.5))));
     let mut without_times = with("ts", json!(i64::MAX));
     without_times.insert("record_ts".to_owned(), json!(i64::MIN));
     rows.extend(["impression", "stare", "Click"].map(|action| with("action", json!(action))));
