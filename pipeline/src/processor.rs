@@ -214,7 +214,7 @@ impl Processor {
     }
 
     /// The example of a positive event, from the user's state before it.
-    fn example(&self, user: &UserState, event: &Event) -> TrainingExample {
+    fn example(&self, user: &mut UserState, event: &Event) -> TrainingExample {
         TrainingExample {
             user: event.user_id.clone(),
             item: event.item_id.clone(),

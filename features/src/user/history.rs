@@ -28,7 +28,7 @@ pub struct Opened {
 
 impl UserState {
     /// The newest `most` events of any action.
-    pub fn history(&self, most: usize) -> History {
+    pub fn history(&mut self, most: usize) -> History {
         let mut bytes = Vec::with_capacity(64 + 10 * most.min(self.visits.len()));
         bytes.push(FORMAT);
         self.actions.write_used(&mut bytes);
@@ -114,8 +114,8 @@ mod tests {
             most in 0..40usize,
         ) {
             let settings = FeatureSettings::default();
-            let mut user = UserState::default();
-            for (item, category, ts, action, weight) in &events {
+            let (mut user, mut asked) = (UserState::default(), UserState::default());
+            for (nth, (item, category, ts, action, weight)) in events.iter().enumerate() {
                 let (item, categories) = (Id::from(*item), [Id::from(*category), Id::from(category / 7)]);
                 let action = ["view", "click", "like", "skip"][usize::from(*action)];
                 let more_categories = &categories[1..];
@@ -123,12 +123,17 @@ mod tests {
                     more_categories, action, weight: *weight,
                     ..Interaction::new(&item, &categories[0], *ts)
                 };
-                match action {
-                    "click" => user.push(&settings, keep, &event, *ts % 2 == 0),
-                    _ => user.note(keep, &event),
+                for user in [&mut user, &mut asked] {
+                    match action {
+                        "click" => user.push(&settings, keep, &event, *ts % 2 == 0),
+                        _ => user.note(keep, &event),
+                    }
                 }
+                // Whatever was handed on before, the newest are the newest.
+                asked.history(nth % 7 * most / 3);
             }
             let history = user.history(most);
+            prop_assert_eq!(&asked.history(most), &history);
             let read = History::from_bytes(history.as_bytes().to_vec()).unwrap();
             prop_assert_eq!(&read, &history);
             let opened = read.open();

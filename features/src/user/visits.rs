@@ -132,6 +132,18 @@ pub(super) struct Visits {
     before: i64,
     /// The last visit's time.
     last: i64,
+    /// Where the newest begin that were handed on last: the next ones begin there or later.
+    mark: Mark,
+}
+
+/// A place among the bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    at: usize,
+    /// Visits from here on.
+    left: usize,
+    /// The time that the first one's is a difference from.
+    before: i64,
 }
 
 impl Visits {
@@ -173,6 +185,7 @@ impl Visits {
         }
         self.last = entry.ts;
         self.len += 1;
+        self.mark.left += 1;
     }
 
     /// Drops the oldest beyond `most`, and tells of each.
@@ -185,9 +198,13 @@ impl Visits {
             self.at = self.bytes.len() - reader.left();
             self.len -= 1;
         }
+        if self.mark.at < self.at {
+            self.mark = self.front();
+        }
         // Moving half of the bytes every so often costs each visit one move.
         if self.at > self.bytes.len() / 2 {
             self.bytes.drain(..self.at);
+            self.mark.at -= self.at;
             self.at = 0;
         }
     }
@@ -197,16 +214,24 @@ impl Visits {
         self.write_from(self.at, self.before, self.len, out);
     }
 
-    /// Appends the stored form of the newest `most`.
-    pub(super) fn write_newest(&self, most: usize, out: &mut Vec<u8>) {
-        let mut reader = Reader::new(&self.bytes[self.at..]);
-        let (mut before, mut len) = (self.before, self.len);
-        while len > most {
+    /// Appends the stored form of the newest `most`; where as many are wanted each time, each is passed over once.
+    pub(super) fn write_newest(&mut self, most: usize, out: &mut Vec<u8>) {
+        if self.mark.left < most {
+            self.mark = self.front();
+        }
+        let Mark { at, mut left, mut before } = self.mark;
+        let mut reader = Reader::new(&self.bytes[at..]);
+        while left > most {
             let Some(placed) = Placed::read(&mut reader) else { break };
             before = before.wrapping_add(placed.delta);
-            len -= 1;
+            left -= 1;
         }
-        self.write_from(self.bytes.len() - reader.left(), before, len, out);
+        self.mark = Mark { at: self.bytes.len() - reader.left(), left, before };
+        self.write_from(self.mark.at, before, left, out);
+    }
+
+    fn front(&self) -> Mark {
+        Mark { at: self.at, left: self.len, before: self.before }
     }
 
     fn write_from(&self, at: usize, before: i64, len: usize, out: &mut Vec<u8>) {
@@ -225,7 +250,7 @@ impl Visits {
         let len = reader.count()?;
         let length = reader.count()?;
         let bytes = reader.bytes(length)?.to_vec();
-        Some(Self { bytes, at: 0, len, before, last })
+        Some(Self { bytes, at: 0, len, before, last, mark: Mark { at: 0, left: len, before } })
     }
 
     /// The visits, oldest first.
