@@ -1,9 +1,10 @@
-//! Popularity and the decayed Markov chain reach the figures measured for them elsewhere.
+//! Popularity and the decayed Markov chain reach the figures measured for them elsewhere, and all counts together
+//! more.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use crate::common::{data, load};
 use hmisr_offline::measures::{UserTable, long_tail};
-use hmisr_offline::rank::{Markov, Popularity, Trinity};
+use hmisr_offline::rank::{Counts, Markov, Popularity, Trinity};
 use hmisr_offline::{EvaluateOptions, Protocol, Scorer, Split, evaluate};
 
 /// HR@10 and NDCG@10 on the test cases.
@@ -25,6 +26,7 @@ fn check(name: &str, protocol: Protocol, cases: usize, floors: [(f64, f64); 2]) 
     let popularity = figures(&split, &mut Popularity::fit(&split));
     let markov = figures(&split, &mut Markov::fit(&split));
     let trinity = figures(&split, &mut Trinity::fit(&split, Default::default()));
+    let counts = figures(&split, &mut Counts::fit(&split));
     for (found, floor) in [popularity, markov].into_iter().zip(floors) {
         assert!(
             (found.0 - floor.0).abs() < 0.004 && (found.1 - floor.1).abs() < 0.002,
@@ -32,6 +34,7 @@ fn check(name: &str, protocol: Protocol, cases: usize, floors: [(f64, f64); 2]) 
         );
     }
     assert!(trinity.0 > popularity.0, "the histogram says something of the user");
+    assert!(counts.1 > 1.05 * markov.1, "so do all counts together");
 }
 
 #[test]

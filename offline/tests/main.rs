@@ -7,6 +7,7 @@ mod common;
 mod confidence;
 mod core;
 mod correlation;
+mod counts;
 mod fit;
 mod floors;
 mod interests;

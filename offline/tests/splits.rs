@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use crate::common::dataset;
-use hmisr_offline::rank::{Markov, Popularity, Trinity};
+use hmisr_offline::rank::{Counts, Markov, Popularity, Trinity};
 use hmisr_offline::split::LEAST_FUTURE_EVENTS;
 use hmisr_offline::{Case, Dataset, Protocol, Query, Scorer, Split};
 use proptest::prelude::*;
@@ -106,6 +106,32 @@ proptest! {
                 prop_assert_eq!(split.query(case).history.len(), after.query(same).history.len());
                 prop_assert_eq!(split.query(case).now_ms, split.target(case).ts_ms);
             }
+        }
+    }
+
+    /// Counts are weighed by validation too; what comes after it changes no score.
+    #[test]
+    fn counts_know_nothing_of_what_is_tested(users in users(), other in 0_u32..12) {
+        for protocol in [Protocol::O1, Protocol::O2] {
+            let Ok(split) = Split::new(protocol, small(&users)) else { continue };
+            let mut changed = users.clone();
+            for (user, events) in changed.iter_mut().enumerate() {
+                let kept = match split.thresholds_ms {
+                    Some([_, test]) => events.partition_point(|event| event.1 < test),
+                    None => split.train(user as u32).len() + 1,
+                };
+                events.iter_mut().skip(kept).for_each(|event| event.0 = (event.0 + other) % 12);
+            }
+            let Ok(after) = Split::new(protocol, small(&changed)) else { continue };
+            let ask = |split: &Split| {
+                let training: Vec<Query<'_>> = split
+                    .training()
+                    .map(|(user, history)| Query { user, history, now_ms: 0 })
+                    .collect();
+                let scores = Counts::fit(split).score(&training).unwrap();
+                scores.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(ask(&split), ask(&after));
         }
     }
 }

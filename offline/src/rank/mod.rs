@@ -1,5 +1,6 @@
 //! Ranking the whole catalogue.
 
+mod counts;
 mod kmeans;
 mod markov;
 mod popularity;
@@ -9,6 +10,7 @@ mod trinity;
 use crate::data::Event;
 use crate::error::Result;
 
+pub use counts::Counts;
 pub use markov::Markov;
 pub use popularity::Popularity;
 pub use ranking::{Ranked, rank};
