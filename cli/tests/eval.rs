@@ -171,13 +171,16 @@ fn what_the_user_must_change_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let data = shop(folder.path());
     for (arguments, expected) in [
-        (&["--models", "sasrek"][..], "--models sasrek: expected popularity, markov, trinity, hmisr, sasrec"),
+        (
+            &["--models", "sasrek"][..],
+            "--models sasrek: expected popularity, markov, trinity, counts, hmisr, sasrec",
+        ),
         (&["--models", "sasrec"], "--models sasrec: a network is fitted; name a folder for that with --runs"),
         (&["--set", "rate=1"], "--set: no network is fitted here"),
         (&["--answers", folder.path().to_str().unwrap()], "no answers-*.safetensors in it"),
         (
             &["--reference", "sasrec"],
-            "--reference sasrec: no such model here; expected one of popularity, markov, trinity",
+            "--reference sasrec: no such model here; expected one of popularity, markov, trinity, counts",
         ),
         (&["--protocol", "o3"], "expected o1"),
         (&["--core", "100"], "use a lower core"),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::questions::Built;
-use crate::rank::{Markov, Popularity, Scorer, Trinity, TrinitySettings};
+use crate::rank::{Counts, Markov, Popularity, Scorer, Trinity, TrinitySettings};
 use crate::split::Split;
 
 /// A model that counts.
@@ -15,11 +15,13 @@ pub enum Counting {
     Markov,
     /// [`Trinity`].
     Trinity,
+    /// [`Counts`].
+    Counts,
 }
 
 impl Counting {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Popularity, Self::Markov, Self::Trinity];
+    pub const ALL: [Self; 4] = [Self::Popularity, Self::Markov, Self::Trinity, Self::Counts];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Counting {
             Self::Popularity => "popularity",
             Self::Markov => "markov",
             Self::Trinity => "trinity",
+            Self::Counts => "counts",
         }
     }
 
@@ -41,6 +44,7 @@ impl Counting {
             Self::Popularity => Box::new(Popularity::fit(split)),
             Self::Markov => Box::new(Markov::fit(split)),
             Self::Trinity => Box::new(Trinity::fit(split, TrinitySettings { seed, ..Default::default() })),
+            Self::Counts => Box::new(Counts::fit(split)),
         };
         Built { scorer, fit_seconds: begun.elapsed().as_secs_f64(), parameters: None }
     }

@@ -13,8 +13,8 @@ pub struct EvalArgs {
     /// The data.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Models: popularity, markov, trinity, and networks, which need --runs: hmisr, sasrec, gru4rec,
-    /// tisasrec, mind, comirec-dr, comirec-sa, remi; or all. By default the first three, none where
+    /// Models: popularity, markov, trinity, counts, and networks, which need --runs: hmisr, sasrec, gru4rec,
+    /// tisasrec, mind, comirec-dr, comirec-sa, remi; or all. By default the first four, none where
     /// there are --answers.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub models: Vec<String>,
