@@ -21,6 +21,11 @@ fn figures_tables_and_files() {
     assert_eq!(found["models"]["markov"]["HR@5"].as_f64(), Some(1.0), "every step was seen before");
     assert_eq!(found["models"]["markov"]["successive"]["HR@5"].as_f64(), Some(1.0));
     assert!(found["models"]["popularity"]["HR@5"].as_f64() < Some(0.9));
+    let sources = found["models"]["counts"]["sources"].as_object().unwrap();
+    assert!(
+        (7..=8).contains(&sources.len()) && found["models"]["markov"].get("sources").is_none(),
+        "{sources:?}"
+    );
     assert_eq!(found["models"]["trinity"]["pareto"][0]["points"].as_array().unwrap().len(), 11);
     let written: Value = serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
     assert_eq!(written, found);

@@ -1,6 +1,8 @@
 //! A report holds the figures where machines and people look for them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+use std::collections::BTreeMap;
+
 use crate::common::dataset;
 use hmisr_offline::measures::ParetoPoint;
 use hmisr_offline::rank::{Markov, Popularity};
@@ -36,6 +38,7 @@ fn answered(split: &Split, seed: u64, name: &str, model: &mut dyn Scorer) -> Vec
         split: split.fingerprint(),
         fit_seconds: 0.5,
         parameters: Some(7),
+        sources: BTreeMap::from([("popularity".to_owned(), 0.25)]),
         per_case: PerCase { model: name.to_owned(), ..ask(split, split.cases(set), model) },
     };
     CaseSet::ALL.map(one).to_vec()
@@ -75,6 +78,7 @@ fn json_has_a_models_figures_by_name() {
         assert!(chain[figure].is_number() && chain["successive"][figure].is_number(), "{figure}");
     }
     assert_eq!(chain["HR@10"], chain["Recall@10"]);
+    assert_eq!(chain["sources"]["popularity"].as_f64(), Some(0.25));
     assert!(chain["NDCG@10"].as_f64() > json["models"]["popularity"]["NDCG@10"].as_f64());
     let [low, high] = [0, 1].map(|at| chain["ci95"]["NDCG@10"][at].as_f64().unwrap());
     assert!(low < chain["NDCG@10"].as_f64().unwrap() && chain["NDCG@10"].as_f64().unwrap() < high);
@@ -91,6 +95,7 @@ fn tables_name_every_model_and_its_distance_from_a_reference() {
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    assert!(text.contains("## Sources\n") && text.contains("| chain | popularity: 0.250 |"), "{text}");
     for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {
         let columns: Vec<usize> = table.lines().map(|line| line.matches('|').count()).collect();
         assert!(columns.iter().all(|&count| count == columns[0]), "{table}");

@@ -1,6 +1,8 @@
 //! Answers read back as they were stored.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+use std::collections::BTreeMap;
+
 use hmisr_offline::measures::RelatedSums;
 use hmisr_offline::{Answers, Case, CaseResult, CaseSet, PerCase};
 use proptest::prelude::*;
@@ -36,6 +38,7 @@ fn answers(seconds: f64, results: Vec<CaseResult>) -> Answers {
         split: "a split".to_owned(),
         fit_seconds: 0.25,
         parameters: Some(9),
+        sources: BTreeMap::from([("own".to_owned(), 0.1)]),
         per_case: PerCase { model: "a model".to_owned(), likelihoods: true, seconds, results },
     }
 }

@@ -2,6 +2,7 @@
 
 mod stored;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use hmisr_recommend::rerank::POOL;
@@ -74,6 +75,9 @@ pub struct Answers {
     pub fit_seconds: f64,
     /// Its trainable parameters.
     pub parameters: Option<usize>,
+    /// What its sources weigh, where it is a sum of some.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, f32>,
     /// The answers.
     #[serde(flatten)]
     pub per_case: PerCase,

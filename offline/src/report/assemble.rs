@@ -99,6 +99,7 @@ impl Model<'_> {
             pareto: first.filter(|_| options.pareto).map(|one| self.curves(one)).unwrap_or_default(),
             lambda: None,
             parameters: self.answers.iter().find_map(|one| one.parameters),
+            sources: self.answers.first().map(|one| one.sources.clone()).unwrap_or_default(),
             fit_seconds: fits.sum::<f64>() / test.len() as f64,
         })
     }
@@ -153,6 +154,7 @@ impl Model<'_> {
             pareto: Vec::new(),
             lambda: Some(lambdas),
             parameters: None,
+            sources: BTreeMap::new(),
             fit_seconds: 0.0,
         })
     }

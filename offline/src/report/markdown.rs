@@ -35,6 +35,7 @@ impl Report {
         self.related(&mut text);
         self.trade(&mut text);
         self.per_seed(&mut text);
+        self.sources(&mut text);
         self.fits(&mut text);
         text
     }
@@ -181,6 +182,22 @@ impl Report {
             let seeds: Vec<_> =
                 seeds.map(|(seed, figures)| format!("{seed}: {:.4}", figures["NDCG@10"])).collect();
             let _ = writeln!(text, "| {} | {} |", model.name, seeds.join(", "));
+        }
+    }
+
+    fn sources(&self, text: &mut String) {
+        let rows: Vec<_> = self.models.iter().filter(|model| !model.sources.is_empty()).collect();
+        if rows.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\n## Sources\n\nWhat each source of a sum of counts weighs, fitted to the validation cases.\n\n\
+             | model | source: weight |\n|---|---|\n",
+        );
+        for model in rows {
+            let weights = model.sources.iter().map(|(source, weight)| format!("{source}: {weight:.3}"));
+            let weights: Vec<_> = weights.collect();
+            let _ = writeln!(text, "| {} | {} |", model.name, weights.join(", "));
         }
     }
 }

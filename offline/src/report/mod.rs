@@ -131,6 +131,9 @@ pub struct ModelReport {
     /// Trainable parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<usize>,
+    /// What its sources weigh, of the first seed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, f32>,
     /// Wall time of fitting, mean over seeds.
     pub fit_seconds: f64,
 }

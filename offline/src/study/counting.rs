@@ -1,5 +1,6 @@
 //! Models that count, which networks are held against.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::questions::Built;
@@ -40,12 +41,18 @@ impl Counting {
 
     pub(super) fn fit(self, seed: u64, split: &Split) -> Built<'_> {
         let begun = Instant::now();
+        let mut sources = BTreeMap::new();
         let scorer: Box<dyn Scorer> = match self {
             Self::Popularity => Box::new(Popularity::fit(split)),
             Self::Markov => Box::new(Markov::fit(split)),
             Self::Trinity => Box::new(Trinity::fit(split, TrinitySettings { seed, ..Default::default() })),
-            Self::Counts => Box::new(Counts::fit(split)),
+            Self::Counts => {
+                let counts = Counts::fit(split);
+                sources.extend(counts.weights());
+                Box::new(counts)
+            }
         };
-        Built { scorer, fit_seconds: begun.elapsed().as_secs_f64(), parameters: None }
+        let parameters = Some(sources.len()).filter(|&count| count > 0);
+        Built { scorer, fit_seconds: begun.elapsed().as_secs_f64(), parameters, sources }
     }
 }

@@ -1,5 +1,6 @@
 //! A model with a seed: fitted where it is not fitted, and asked what is not answered.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -139,6 +140,7 @@ impl<'a> Built<'a> {
         Ok(Self {
             parameters: Some(neural.parameters()),
             fit_seconds: run.progress()?.seconds,
+            sources: BTreeMap::new(),
             scorer: Box::new(neural),
         })
     }
@@ -152,5 +154,10 @@ fn published<'a>(artifact: &Artifact, split: &'a Split) -> Result<Built<'a>> {
         let name = neural.name();
         tracing::warn!("{name} knows {:.1} % of the items; it never recommends the others", 100.0 * known);
     }
-    Ok(Built { fit_seconds: 0.0, parameters: Some(neural.parameters()), scorer: Box::new(neural) })
+    Ok(Built {
+        fit_seconds: 0.0,
+        parameters: Some(neural.parameters()),
+        sources: BTreeMap::new(),
+        scorer: Box::new(neural),
+    })
 }

@@ -1,5 +1,6 @@
 //! A model's answers to every set of cases, stored beside its weights.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +28,8 @@ pub struct Built<'a> {
     pub fit_seconds: f64,
     /// Its trainable weights.
     pub parameters: Option<usize>,
+    /// What its sources weigh, where it is a sum of some.
+    pub sources: BTreeMap<String, f32>,
 }
 
 /// What one model with one seed is asked.
@@ -84,6 +87,7 @@ impl<'a> Questions<'a> {
                 split: fingerprint.clone(),
                 fit_seconds: model.fit_seconds,
                 parameters: model.parameters,
+                sources: model.sources.clone(),
                 per_case: self.ask(set, &cases, model.scorer.as_mut(), watcher)?,
             };
             if let Some(path) = path {
