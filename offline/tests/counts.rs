@@ -78,6 +78,6 @@ fn where_all_happens_at_once_the_same_comes_out_twice() {
         Counts::fit(&split).score(&queries).unwrap()
     };
     let scores = ask();
-    assert!(scores == ask() && scores.iter().all(|score| score.is_finite()));
+    assert!(scores == ask() && !scores.iter().any(|score| score.is_nan()));
     assert!(hits(&split, &mut Counts::fit(&split), 1.0) > 0.9);
 }

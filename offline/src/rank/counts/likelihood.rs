@@ -102,7 +102,7 @@ impl Point {
 
     /// The first of all the way, half of it, … to the target that is no worse than here; none where none is.
     fn towards(&self, examples: &[Example], weights: &[f64], target: &[f64]) -> Option<(Vec<f64>, Self)> {
-        let mut share = 1.0;
+        let mut share = 1.0_f64;
         for _ in 0..HALVINGS {
             let between = |(from, to): (&f64, &f64)| from + share * (to - from);
             let weights: Vec<f64> = weights.iter().zip(target).map(between).collect();

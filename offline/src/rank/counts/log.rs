@@ -32,12 +32,12 @@ impl Log {
                 ends.push(end);
             }
         }
-        let mut starts = vec![0; split.data.items.len() + 1];
+        let mut starts = vec![0_usize; split.data.items.len() + 1];
         items.iter().for_each(|&item| starts[item as usize + 1] += 1);
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        let (mut next, mut places) = (starts.clone(), vec![0; items.len()]);
+        let (mut next, mut places) = (starts.clone(), vec![0_usize; items.len()]);
         for (at, &item) in items.iter().enumerate() {
             places[next[item as usize]] = at;
             next[item as usize] += 1;

@@ -66,8 +66,10 @@ impl Counts {
         self.weights.iter().map(|(source, weight)| (source.name(), *weight))
     }
 
-    fn add_scores(&self, query: &Query<'_>, scores: &mut [f32]) {
+    /// Scores `[items]`, all minus infinity, get those of the candidates.
+    fn put_scores(&self, query: &Query<'_>, scores: &mut [f32]) {
         let candidates = self.sources.candidates(query);
+        candidates.iter().for_each(|&item| scores[item as usize] = 0.0);
         for &(source, weight) in self.weights.iter().filter(|(_, weight)| *weight > 0.0) {
             let values = self.sources.values(source, query, &candidates);
             candidates.iter().zip(values).for_each(|(&item, value)| scores[item as usize] += weight * value);
@@ -98,9 +100,9 @@ impl Scorer for Counts {
 
     fn score(&mut self, queries: &[Query<'_>]) -> Result<Vec<f32>> {
         let items = self.sources.items();
-        let mut scores = vec![0.0_f32; queries.len() * items];
+        let mut scores = vec![f32::NEG_INFINITY; queries.len() * items];
         let rows = scores.par_chunks_exact_mut(items).zip(queries);
-        rows.for_each(|(row, query)| self.add_scores(query, row));
+        rows.for_each(|(row, query)| self.put_scores(query, row));
         Ok(scores)
     }
 

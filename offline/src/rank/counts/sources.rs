@@ -139,7 +139,7 @@ impl Sources {
 
     /// What the source says of each item of the catalogue, 0 or more, in a measure of its own.
     fn said(&self, source: Source, query: &Query<'_>) -> Vec<f32> {
-        let mut all = vec![0.0; self.warm.len()];
+        let mut all = vec![0.0_f32; self.warm.len()];
         match source {
             Source::Popularity => all.copy_from_slice(&self.popularity),
             Source::Trend => all.copy_from_slice(&self.trend),
@@ -152,7 +152,7 @@ impl Sources {
     }
 
     fn add_categories(&self, query: &Query<'_>, all: &mut [f32]) {
-        let mut shares = vec![0.0; self.rarity.len()];
+        let mut shares = vec![0.0_f32; self.rarity.len()];
         for (item, weight) in recent(query.history) {
             for (category, share) in self.data.category_weights(item) {
                 shares[category as usize] += weight * share as f32;
@@ -168,6 +168,6 @@ impl Sources {
 
 /// The items of the newest events, each with what it weighs by its age in events.
 fn recent(history: &[Event]) -> impl Iterator<Item = (u32, f32)> {
-    let weights = std::iter::successors(Some(1.0), |weight| Some(weight * FADE));
+    let weights = std::iter::successors(Some(1.0_f32), |weight| Some(weight * FADE));
     history.iter().rev().take(HISTORY).map(|event| event.item).zip(weights)
 }
