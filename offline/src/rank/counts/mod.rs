@@ -81,7 +81,7 @@ impl Counts {
 fn may_hit(split: &Split, case: Case) -> bool {
     let (query, target) = (split.query(case), split.target(case).item);
     let seen = || query.history.iter().any(|event| event.item == target);
-    !split.is_cold(target) && !(split.filter_seen && seen())
+    !(split.is_cold(target) || split.filter_seen && seen())
 }
 
 /// What each source says of each candidate of a case; none where the target is no candidate.
