@@ -149,19 +149,25 @@ fn diversity_on_request(browser: &Browser) {
 
 fn any_control_has_a_name(browser: &Browser) {
     browser.script("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
-    let controls =
-        browser.named("main a, main button, main input, main summary, main [tabindex='0'], footer a");
-    assert!(controls.len() > 20, "{}", controls.len());
+    // Lists are drawn anew now and then, even while they are counted.
+    let mut controls = Vec::new();
+    until("twenty controls at least", || {
+        controls =
+            browser.named("main a, main button, main input, main summary, main [tabindex='0'], footer a");
+        controls.len() > 20
+    });
     for (role, name, markup) in controls {
         assert!(
             !role.is_empty() && role != "generic" && !name.trim().is_empty(),
             "{role:?} {name:?}: {markup}"
         );
     }
-    // Lists are drawn anew now and then.
-    browser.until("document.querySelectorAll('main [role=img]').length >= 3");
-    let described = browser.named("main [role=img]");
-    assert!(described.len() >= 3 && described.iter().all(|(_, name, _)| !name.is_empty()), "{described:?}");
+    let mut described = Vec::new();
+    until("three pictures at least", || {
+        described = browser.named("main [role=img]");
+        described.len() >= 3
+    });
+    assert!(described.iter().all(|(_, name, _)| !name.is_empty()), "{described:?}");
 }
 
 /// A phone of 360 pixels, darkness, and no motion.
