@@ -60,7 +60,7 @@ impl<'a> Job<'a> {
                 self.running = Self::start(self.brokers, self.folder);
             }
             let features = read_committed(&KafkaSettings::new(self.brokers), topic::USER_FEATURES, SOON);
-            if let Ok(features) = features
+            if let Ok(features) = &features
                 && features.len() >= records
             {
                 let parse = |record: &hmisr_stream::Record| {
@@ -68,7 +68,9 @@ impl<'a> Job<'a> {
                 };
                 return features.iter().map(parse).collect();
             }
-            assert!(Instant::now() < deadline, "{records} records did not come");
+            // Whether the job or the reading of it stands still is what one wants to know.
+            let stand = features.map(|features| features.len());
+            assert!(Instant::now() < deadline, "{records} records did not come, but {stand:?}");
             std::thread::sleep(Duration::from_millis(200));
         }
     }
