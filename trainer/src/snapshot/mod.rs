@@ -16,6 +16,7 @@
 mod migrate;
 mod restore;
 mod seen;
+mod users;
 mod waiting;
 mod warm;
 mod write;

@@ -3,16 +3,15 @@
 
 use hmisr_stream::contract::Id;
 
+use super::users::{self, take};
 use crate::seen::{Seen, SeenUser};
 
 pub(super) fn encode(seen: &Seen) -> Vec<u8> {
-    let mut users: Vec<(&Id, &SeenUser)> = seen.users.iter().collect();
-    users.sort_unstable_by_key(|(_, user)| user.touched);
-    let mut bytes = Vec::with_capacity(seen.entries * 4 + users.len() * 32);
-    for (id, user) in users {
-        let key = id.key();
-        bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&key);
+    let mut by_touch: Vec<(&Id, &SeenUser)> = seen.users.iter().collect();
+    by_touch.sort_unstable_by_key(|(_, user)| user.touched);
+    let mut bytes = Vec::with_capacity(seen.entries * 4 + by_touch.len() * 32);
+    for (id, user) in by_touch {
+        users::put(&mut bytes, id);
         bytes.extend_from_slice(&user.next.to_le_bytes());
         bytes.extend_from_slice(&user.touched.to_le_bytes());
         bytes.extend_from_slice(&(user.rows.len() as u32).to_le_bytes());
@@ -24,34 +23,21 @@ pub(super) fn encode(seen: &Seen) -> Vec<u8> {
 /// The users; an error names the byte where the file stops making sense.
 pub(super) fn decode(bytes: &[u8]) -> Result<Seen, String> {
     let mut seen = Seen::default();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let at = bytes.len() - rest.len();
-        let (id, user) = read(&mut rest).ok_or_else(|| format!("no user at byte {at} of {}", bytes.len()))?;
+    users::each(bytes, read, |id, user| {
         seen.entries += user.rows.len();
         seen.users.insert(id, user);
-    }
+    })?;
     Ok(seen)
 }
 
-fn read(rest: &mut &[u8]) -> Option<(Id, SeenUser)> {
-    let len = u16::from_le_bytes(*take::<2>(rest)?);
-    let (key, after) = rest.split_at_checked(len as usize)?;
-    *rest = after;
-    let id = Id::from_key(key)?;
+fn read(rest: &mut &[u8]) -> Option<SeenUser> {
     let next = u64::from_le_bytes(*take::<8>(rest)?);
     let touched = u64::from_le_bytes(*take::<8>(rest)?);
     let count = u32::from_le_bytes(*take::<4>(rest)?) as usize;
     let (rows, after) = rest.split_at_checked(count.checked_mul(4)?)?;
     *rest = after;
     let rows = rows.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    Some((id, SeenUser::restored(next, touched, rows)))
-}
-
-fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (taken, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(taken)
+    Some(SeenUser::restored(next, touched, rows))
 }
 
 #[cfg(test)]

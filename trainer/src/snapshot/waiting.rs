@@ -2,16 +2,14 @@
 //! positive events of lifetime and window (u64 each), and nine habits (f64 each); all little-endian.
 
 use hmisr_features::{Diversity, Features, HABITS};
-use hmisr_stream::contract::Id;
 
+use super::users::{self, take};
 use crate::waiting::{Waiting, Waits};
 
 pub(super) fn encode(waiting: &Waiting) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(waiting.0.len() * 128);
     for ((_, id), Waits { position, target, features }) in &waiting.0 {
-        let key = id.key();
-        bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&key);
+        users::put(&mut bytes, id);
         bytes.extend_from_slice(&position.to_le_bytes());
         bytes.extend_from_slice(&target.to_le_bytes());
         for events in [features.lifetime.events, features.window.events] {
@@ -25,21 +23,11 @@ pub(super) fn encode(waiting: &Waiting) -> Vec<u8> {
 /// The users; an error names the byte where the file stops making sense.
 pub(super) fn decode(bytes: &[u8]) -> Result<Waiting, String> {
     let mut waiting = Waiting::default();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let at = bytes.len() - rest.len();
-        let (id, waits) =
-            read(&mut rest).ok_or_else(|| format!("no user at byte {at} of {}", bytes.len()))?;
-        waiting.keep(&id, waits);
-    }
+    users::each(bytes, read, |id, waits| waiting.keep(&id, waits))?;
     Ok(waiting)
 }
 
-fn read(rest: &mut &[u8]) -> Option<(Id, Waits)> {
-    let len = u16::from_le_bytes(*take::<2>(rest)?);
-    let (key, after) = rest.split_at_checked(len as usize)?;
-    *rest = after;
-    let id = Id::from_key(key)?;
+fn read(rest: &mut &[u8]) -> Option<Waits> {
     let position = u64::from_le_bytes(*take::<8>(rest)?);
     let target = u32::from_le_bytes(*take::<4>(rest)?);
     let (lifetime, window) = (u64::from_le_bytes(*take::<8>(rest)?), u64::from_le_bytes(*take::<8>(rest)?));
@@ -60,17 +48,13 @@ fn read(rest: &mut &[u8]) -> Option<(Id, Waits)> {
         window: run(window, &habits[4..8]),
         recent_diversity: habits[8],
     };
-    Some((id, Waits { position, target, features }))
-}
-
-fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (taken, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(taken)
+    Some(Waits { position, target, features })
 }
 
 #[cfg(test)]
 mod tests {
+    use hmisr_stream::contract::Id;
+
     use super::*;
 
     #[test]
