@@ -5,6 +5,7 @@
 
 use hmisr_features::{Diversity, Features, HABIT_NAMES, History, Id, Interaction, MAX_CATEGORIES};
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// One positive event with the user's history before it (Protobuf, topic `training-examples`).
 ///
@@ -134,15 +135,21 @@ impl TrainingExample {
             weight: self.weight,
             ts: self.ts,
             features: FeatureVector::new(self.position, &self.features),
-            history: self.history.as_bytes().to_vec(),
             action: self.action.clone(),
             more_categories: self.categories.iter().skip(1).map(WireId::from).collect(),
             request_id: self.request_id.clone().unwrap_or_default(),
             ..WireExample::default()
         };
-        out.reserve(wire.encoded_len());
+        let history = self.history.as_bytes();
+        out.reserve(wire.encoded_len() + 16 + history.len());
         // A vector grows as it must.
         wire.encode_raw(out);
+        // The largest field as it lies, without a copy of its own; fields may come in any order.
+        if !history.is_empty() {
+            encode_key(HISTORY, WireType::LengthDelimited, out);
+            encode_varint(history.len() as u64, out);
+            out.extend_from_slice(history);
+        }
     }
 }
 
@@ -233,6 +240,9 @@ impl FeatureVector {
         Ok(features)
     }
 }
+
+/// The number of the field `history`.
+const HISTORY: u32 = 11;
 
 /// The message; see [`TrainingExample`].
 #[derive(Clone, PartialEq, Message)]

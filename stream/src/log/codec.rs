@@ -28,12 +28,35 @@ pub(super) fn offset_key(group: &str, topic: u32, partition: i32) -> Vec<u8> {
 const HAS_KEY: u8 = 1;
 const HAS_PAYLOAD: u8 = 2;
 
-/// Timestamp, flags, key, headers, then the payload to the value's end.
-pub(super) fn encode(record: &Outgoing, timestamp_ms: i64) -> Vec<u8> {
+/// A record to be written, as it will lie in the log but for its timestamp.
+pub(super) struct Encoded {
+    pub(super) topic: &'static str,
+    pub(super) partition: i32,
+    value: Vec<u8>,
+}
+
+impl Encoded {
+    pub(super) fn new(record: &Outgoing) -> Self {
+        Self { topic: record.topic, partition: record.partition, value: encode(record) }
+    }
+
+    /// The value, at this time.
+    pub(super) fn at(&mut self, timestamp_ms: i64) -> &[u8] {
+        self.value[..TIMESTAMP].copy_from_slice(&timestamp_ms.to_le_bytes());
+        &self.value
+    }
+}
+
+/// Bytes of a timestamp.
+const TIMESTAMP: usize = size_of::<i64>();
+
+/// Room for the timestamp, flags, key, headers, then the payload to the value's end.
+fn encode(record: &Outgoing) -> Vec<u8> {
     let payload = record.payload.as_deref().unwrap_or_default();
     let key = record.key.as_deref().unwrap_or_default();
-    let mut out = Vec::with_capacity(payload.len() + key.len() + 32);
-    out.extend_from_slice(&timestamp_ms.to_le_bytes());
+    let headers: usize = record.headers.iter().map(|header| 8 + header.name.len() + header.value.len()).sum();
+    let mut out = Vec::with_capacity(TIMESTAMP + 9 + key.len() + headers + payload.len());
+    out.extend_from_slice(&[0; TIMESTAMP]);
     let has_key = if record.key.is_some() { HAS_KEY } else { 0 };
     let has_payload = if record.payload.is_some() { HAS_PAYLOAD } else { 0 };
     out.push(has_key | has_payload);
@@ -52,7 +75,7 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads what [`encode`] wrote.
+/// Reads what [`Encoded::at`] wrote.
 pub(super) fn decode(partition: i32, key: &[u8], value: &[u8]) -> Result<Record> {
     read(partition, key, value).ok_or_else(|| {
         Error::new(
@@ -65,7 +88,7 @@ pub(super) fn decode(partition: i32, key: &[u8], value: &[u8]) -> Result<Record>
 fn read(partition: i32, key: &[u8], value: &[u8]) -> Option<Record> {
     let offset = offset_of(key)?;
     let mut rest = value;
-    let timestamp_ms = i64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?);
+    let timestamp_ms = i64::from_le_bytes(take(&mut rest, TIMESTAMP)?.try_into().ok()?);
     let flags = *take(&mut rest, 1)?.first()?;
     let key = get(&mut rest)?.to_vec();
     let headers = (0..length(&mut rest)?)
@@ -115,7 +138,7 @@ mod tests {
         ) {
             let headers = headers.iter().map(|(name, value)| Header::new(name, value)).collect();
             let sent = Outgoing { topic: "t", partition: 3, key, payload, headers };
-            let read = decode(3, &record_key(7, 3, offset), &encode(&sent, timestamp_ms)).unwrap();
+            let read = decode(3, &record_key(7, 3, offset), Encoded::new(&sent).at(timestamp_ms)).unwrap();
             prop_assert_eq!((read.offset, read.timestamp_ms), (offset, timestamp_ms));
             prop_assert_eq!((read.key, read.payload, read.headers), (sent.key, sent.payload, sent.headers));
         }
@@ -128,7 +151,7 @@ mod tests {
         ) {
             let headers = vec![Header::new("a", "b"), Header::new("", [0; 300])];
             let sent = Outgoing { topic: "t", partition: 3, key: Some(vec![1; 9]), payload: Some(vec![2; 9]), headers };
-            let mut value = encode(&sent, 7);
+            let mut value = Encoded::new(&sent).at(7).to_vec();
             let place = at.index(value.len());
             value[place] = byte;
             value.truncate(keep.index(value.len() * 2).max(1));

@@ -1,5 +1,6 @@
 //! Transactions on the embedded log.
 
+use super::codec::Encoded;
 use super::store::{GroupOffsets, Log};
 use crate::{Error, ErrorKind, Outgoing, Result, Sink};
 
@@ -9,7 +10,7 @@ pub struct LogSink {
     transactional_id: String,
     epoch: u64,
     open: bool,
-    records: Vec<Outgoing>,
+    records: Vec<Encoded>,
     offsets: Vec<GroupOffsets>,
 }
 
@@ -43,7 +44,7 @@ impl Sink for LogSink {
 
     fn produce(&mut self, record: &Outgoing) -> Result<()> {
         self.require_open()?;
-        self.records.push(record.clone());
+        self.records.push(Encoded::new(record));
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl Sink for LogSink {
                 ),
             ));
         }
-        let written = self.log.inner.commit_locked(&mut index, &self.records, &self.offsets);
+        let written = self.log.inner.commit_locked(&mut index, &mut self.records, &self.offsets);
         drop(index);
         match &written {
             Ok(()) => self.clear(),

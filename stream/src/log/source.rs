@@ -139,7 +139,7 @@ impl Source for LogSource {
 
     fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
         let (group, topic) = (self.group.clone(), self.topic.name.clone());
-        self.log.inner.commit(&[], &[GroupOffsets { group, topic, offsets: offsets.to_vec() }])
+        self.log.inner.commit(Vec::new(), &[GroupOffsets { group, topic, offsets: offsets.to_vec() }])
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

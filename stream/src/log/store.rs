@@ -10,7 +10,7 @@ use rocksdb::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::codec::{encode, offset_key, offset_of, record_key};
+use super::codec::{Encoded, offset_key, offset_of, record_key};
 use super::{LogSink, LogSource};
 use crate::{Error, ErrorKind, Outgoing, Result, TopicInfo};
 
@@ -227,7 +227,7 @@ impl Log {
     /// # Errors
     /// Kinds `MissingTopic`, `TooLarge`, or `Unavailable` where the disk fails.
     pub fn append(&self, records: &[Outgoing]) -> Result<()> {
-        self.inner.commit(records, &[])
+        self.inner.commit(records.iter().map(Encoded::new).collect(), &[])
     }
 
     /// Reads `topic` for `group`.
@@ -329,15 +329,15 @@ impl Inner {
     }
 
     /// One write of everything. Offsets are given under the lock, so that they are dense.
-    pub(super) fn commit(&self, records: &[Outgoing], groups: &[GroupOffsets]) -> Result<()> {
+    pub(super) fn commit(&self, mut records: Vec<Encoded>, groups: &[GroupOffsets]) -> Result<()> {
         let mut index = self.index();
-        self.commit_locked(&mut index, records, groups)
+        self.commit_locked(&mut index, &mut records, groups)
     }
 
     pub(super) fn commit_locked(
         &self,
         index: &mut Index,
-        records: &[Outgoing],
+        records: &mut [Encoded],
         groups: &[GroupOffsets],
     ) -> Result<()> {
         let mut batch = WriteBatch::default();
@@ -345,22 +345,23 @@ impl Inner {
         let family = self.family(RECORDS)?;
         let timestamp_ms = now_ms();
         for record in records {
-            let topic = index.topic(record.topic)?;
-            let span = topic.span(record.topic, record.partition)?;
-            let end = ends.entry((record.topic, record.partition)).or_insert(span.end);
-            let value = encode(record, timestamp_ms);
+            let (name, partition) = (record.topic, record.partition);
+            let topic = index.topic(name)?;
+            let span = topic.span(name, partition)?;
+            let end = ends.entry((name, partition)).or_insert(span.end);
+            let value = record.at(timestamp_ms);
             if value.len() > self.settings.max_record_bytes {
                 return Err(Error::new(
                     ErrorKind::TooLarge,
                     format!(
                         "topic `{}`: a record of {} bytes; log.max_record_bytes allows {}: raise it, or leave the record out",
-                        record.topic,
+                        name,
                         value.len(),
                         self.settings.max_record_bytes
                     ),
                 ));
             }
-            batch.put_cf(family, record_key(topic.number, record.partition, *end), value);
+            batch.put_cf(family, record_key(topic.number, partition, *end), value);
             *end += 1;
         }
         for GroupOffsets { group, topic, offsets } in groups {
