@@ -42,8 +42,14 @@ fn split() -> Split {
 }
 
 fn jobs(split: &Split, subjects: &[Subject], runs: Option<&Path>) -> Result<Vec<Job>, Error> {
-    let plan =
-        Plan { subjects: subjects.to_vec(), published: Vec::new(), seeds: &[1, 2], runs, ablate: false };
+    let plan = Plan {
+        subjects: subjects.to_vec(),
+        published: Vec::new(),
+        seeds: &[1, 2],
+        runs,
+        with_counts: false,
+        ablate: false,
+    };
     plan.jobs(split, |_, _| Ok(FitSettings::default()))
 }
 

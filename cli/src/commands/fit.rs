@@ -9,7 +9,7 @@ use clap::{Args, Command, FromArgMatches};
 use hmisr_model::{Architecture, backend};
 use hmisr_offline::fit::{Outcome, Progress, Run, publish, publish_under};
 use hmisr_offline::report::{Figures, Measures};
-use hmisr_offline::study::{Built, Questions, train};
+use hmisr_offline::study::{Built, Questions, Ranked, train};
 use hmisr_offline::{CaseSet, Split};
 use hmisr_recommend::artifact::FolderLock;
 use serde::Serialize;
@@ -24,7 +24,8 @@ pub struct FitArgs {
     /// The data.
     #[command(flatten)]
     pub data: DataArgs,
-    /// The network: hmisr, sasrec, gru4rec, tisasrec, mind, comirec-dr, comirec-sa or remi.
+    /// The network: hmisr, sasrec, gru4rec, tisasrec, mind, comirec-dr, comirec-sa, remi or
+    /// recurrence.
     #[arg(long, value_name = "NAME", default_value = "hmisr")]
     pub model: Architecture,
     /// What is fitted.
@@ -149,7 +150,7 @@ pub fn fit<'a>(
             options: args.cases.options(),
             stop,
         };
-        match questions.answers(&mut terminal, || Built::of_run(&run, &split, true))? {
+        match questions.answers(&mut terminal, || Built::of_run(&run, &split, Ranked::AsServed))? {
             Some(answers) => {
                 let test = answers.iter().find(|one| one.set == CaseSet::Test);
                 ended.parameters = test.and_then(|test| test.parameters);

@@ -14,7 +14,7 @@ use super::watcher::Watcher;
 use crate::error::{Error, Result};
 use crate::evaluate::Answers;
 use crate::fit::{FitSettings, Neural, Outcome, Run, fit};
-use crate::rank::Scorer;
+use crate::rank::{Counts, Scorer};
 use crate::split::Split;
 
 /// A model with a seed.
@@ -35,9 +35,19 @@ pub(super) enum Kind {
     Network {
         settings: Box<FitSettings>,
         run: PathBuf,
-        /// Whether HMISR's aggregation ranks.
-        aggregates: bool,
+        ranked: Ranked,
     },
+}
+
+/// How a network's run ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranked {
+    /// As a server does.
+    AsServed,
+    /// By the joint score of its vectors, without HMISR's aggregation.
+    ByScore,
+    /// By that score and counts, weighed together.
+    BesideCounts,
 }
 
 impl Job {
@@ -79,7 +89,7 @@ impl Job {
     /// The folder of its fit, where it was fitted.
     pub(super) fn run(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::Network { run, aggregates: true, .. } => Some(run),
+            Kind::Network { run, ranked: Ranked::AsServed, .. } => Some(run),
             _ => None,
         }
     }
@@ -96,11 +106,11 @@ impl Job {
         match kind {
             Kind::Counting(counting) => questions.answers(watcher, || Ok(counting.fit(*seed, split))),
             Kind::Published(artifact) => questions.answers(watcher, || published(artifact, split)),
-            Kind::Network { settings, run, aggregates } => {
+            Kind::Network { settings, run, ranked } => {
                 let run = Run::open(run, settings, split)?;
                 match train(&run, split, name, stop, watcher)? {
                     Outcome::Stopped => Ok(None),
-                    Outcome::Done => questions.answers(watcher, || Built::of_run(&run, split, *aggregates)),
+                    Outcome::Done => questions.answers(watcher, || Built::of_run(&run, split, *ranked)),
                 }
             }
         }
@@ -130,19 +140,25 @@ pub fn train(
 }
 
 impl<'a> Built<'a> {
-    /// The best weights of a run, which answer with HMISR's aggregation or without.
+    /// The best weights of a run.
     ///
     /// # Errors
     /// [`Error::Input`] where the run has none or they are not whole, and [`Error::Backend`].
-    pub fn of_run(run: &Run, split: &'a Split, aggregates: bool) -> Result<Self> {
+    pub fn of_run(run: &Run, split: &'a Split, ranked: Ranked) -> Result<Self> {
         let neural = Neural::load(run, split, backend::device().map_err(Error::Backend)?)?;
-        let neural = if aggregates { neural } else { neural.without_aggregation() };
-        Ok(Self {
-            parameters: Some(neural.parameters()),
-            fit_seconds: run.progress()?.seconds,
-            sources: BTreeMap::new(),
-            scorer: Box::new(neural),
-        })
+        let parameters = neural.parameters();
+        let mut sources = BTreeMap::new();
+        let scorer: Box<dyn Scorer + 'a> = match ranked {
+            Ranked::AsServed => Box::new(neural),
+            Ranked::ByScore => Box::new(neural.without_aggregation()),
+            Ranked::BesideCounts => {
+                let counts = Counts::beside(split, Box::new(neural.without_aggregation()))?;
+                sources.extend(counts.weights());
+                Box::new(counts)
+            }
+        };
+        let parameters = Some(parameters + sources.len());
+        Ok(Self { parameters, fit_seconds: run.progress()?.seconds, sources, scorer })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::split::Split;
 
 pub use counting::Counting;
 pub use findings::Findings;
-pub use job::{Job, train};
+pub use job::{Job, Ranked, train};
 pub use plan::{Plan, Subject};
 pub use questions::{AskOptions, Built, Questions};
 pub use sections::{ablation_section, reference_section, write};

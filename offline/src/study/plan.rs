@@ -7,7 +7,7 @@ use hmisr_recommend::artifact::Artifact;
 
 use super::ablation::ablations;
 use super::counting::Counting;
-use super::job::{Job, Kind};
+use super::job::{Job, Kind, Ranked};
 use crate::error::Error;
 use crate::fit::FitSettings;
 use crate::split::Split;
@@ -43,6 +43,8 @@ pub struct Plan<'a> {
     /// Where fits and answers lie, `runs/DATA-PROTOCOL/MODEL/seed-N`. None: answers are not stored, and no network
     /// can be fitted.
     pub runs: Option<&'a Path>,
+    /// Whether each network is also asked with counts weighed beside its scores, as NAME+counts.
+    pub with_counts: bool,
     /// Whether HMISR is fitted with each part and each loss switched off in turn, and whole.
     pub ablate: bool,
 }
@@ -80,11 +82,20 @@ impl Plan<'_> {
                     (Subject::Network(architecture), Some(run)) => Kind::Network {
                         settings: settings(architecture, seed)?.into(),
                         run: run.clone(),
-                        aggregates: true,
+                        ranked: Ranked::AsServed,
                     },
                     (Subject::Network(_), None) => return Err(without_folder(name).into()),
                 };
                 jobs.push(Job::new(name, seed, folder, kind));
+            }
+            if let (Subject::Network(architecture), true) = (subject, self.with_counts) {
+                let name = format!("{name}+counts");
+                for &seed in self.seeds {
+                    let run = place(architecture.name(), seed).ok_or_else(|| without_folder(&name))?;
+                    let (settings, ranked) = (settings(architecture, seed)?.into(), Ranked::BesideCounts);
+                    let kind = Kind::Network { settings, run, ranked };
+                    jobs.push(Job::new(&name, seed, place(&name, seed), kind));
+                }
             }
         }
         jobs.extend(self.published.into_iter().map(|artifact| Job::published(artifact, split)));
@@ -99,14 +110,9 @@ impl Plan<'_> {
                     None => place(Architecture::Hmisr.name(), seed),
                 };
                 let Some(run) = run else { return Err(without_folder(&ablation.name).into()) };
-                let aggregates = ablation.settings.is_some();
+                let ranked = if ablation.settings.is_some() { Ranked::AsServed } else { Ranked::ByScore };
                 let settings = ablation.settings.unwrap_or_else(|| whole.clone()).into();
-                jobs.push(Job::new(
-                    &ablation.name,
-                    seed,
-                    folder,
-                    Kind::Network { settings, run, aggregates },
-                ));
+                jobs.push(Job::new(&ablation.name, seed, folder, Kind::Network { settings, run, ranked }));
             }
         }
         Ok(jobs)

@@ -14,7 +14,7 @@ pub struct EvalArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// Models: popularity, markov, trinity, counts, and networks, which need --runs: hmisr, sasrec, gru4rec,
-    /// tisasrec, mind, comirec-dr, comirec-sa, remi; or all. By default the first four, none where
+    /// tisasrec, mind, comirec-dr, comirec-sa, remi, recurrence; or all. By default the first four, none where
     /// there are --answers.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub models: Vec<String>,
@@ -28,6 +28,10 @@ pub struct EvalArgs {
     /// How networks are fitted.
     #[command(flatten)]
     pub fit: FitOptions,
+    /// Also ask each network with what `counts` counts beside its scores, weighed together on the validation cases,
+    /// as NAME+counts.
+    #[arg(long, requires = "runs")]
+    pub with_counts: bool,
     /// Also fit HMISR with each part and each loss switched off in turn, and compare with the whole.
     #[arg(long, requires = "runs")]
     pub ablate: bool,

@@ -31,6 +31,7 @@ pub fn jobs(args: &EvalArgs, split: &Split, set: &[String]) -> Result<Vec<Job>, 
         published: args.snapshots.iter().map(Place::open).collect::<Result<_, _>>()?,
         seeds: &args.seeds,
         runs: args.runs.as_deref(),
+        with_counts: args.with_counts,
         ablate: args.ablate,
     };
     plan.jobs(split, |architecture, seed| args.fit.settings(architecture, seed, split.data.len(), set))
