@@ -29,11 +29,13 @@ pub enum Architecture {
     ComirecSa,
     /// The same with hard negatives and regularised routing (Xie et al. 2023).
     Remi,
+    /// Averages of the whole history at several half-lives, and a gated network where something is asked.
+    Recurrence,
 }
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Hmisr,
         Self::Sasrec,
         Self::Gru4rec,
@@ -42,6 +44,7 @@ impl Architecture {
         Self::ComirecDr,
         Self::ComirecSa,
         Self::Remi,
+        Self::Recurrence,
     ];
 
     /// Its name in settings and reports.
@@ -55,6 +58,7 @@ impl Architecture {
             Self::ComirecDr => "comirec-dr",
             Self::ComirecSa => "comirec-sa",
             Self::Remi => "remi",
+            Self::Recurrence => "recurrence",
         }
     }
 
@@ -68,6 +72,12 @@ impl Architecture {
     /// "Long sequences", after LONGER: Chai et al., RecSys 2025).
     pub fn has_memory(self) -> bool {
         matches!(self, Self::Hmisr | Self::Sasrec)
+    }
+
+    /// Whether every position sees the newest `max_len` events up to it, wherever a run of events begins: what it
+    /// costs is where it is asked, not what it reads.
+    pub fn recalls(self) -> bool {
+        self == Self::Recurrence
     }
 
     /// Whether it is trained in stages, by coarse and fine losses beside that of the next item (design, section

@@ -222,6 +222,7 @@ impl<B: Fused> Learner<'_, B> {
         let output = network.forward(Input {
             embeddings: input.clone(),
             histories,
+            asked: Some(&targets.positions),
             dropout: &dropout,
             training: training.as_ref().map(|(_, training)| training),
         });
@@ -234,11 +235,16 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
+        // Where each target's vectors are.
+        let rows = match self.settings.architecture.recalls() {
+            true => (0..positions).collect(),
+            false => targets.positions.clone(),
+        };
         if let Some(observer) = observer {
-            self.show(&vectors, priors.as_ref(), interests, targets, observer)?;
+            self.show(&vectors, priors.as_ref(), interests, &rows, observer)?;
         }
-        let asked = Places::new(targets.positions.clone(), positions);
-        let answering = self.answering(&vectors, interests, targets);
+        let answering = self.answering(&vectors, interests, &rows, targets);
+        let asked = Places::new(rows, positions);
         let scores = self.loss(
             answering.gather(vectors),
             priors.map(|priors| asked.gather(priors)),
@@ -290,10 +296,10 @@ impl<B: Fused> Learner<'_, B> {
         vectors: &Tensor<B, 2>,
         priors: Option<&Tensor<B, 2>>,
         interests: usize,
-        targets: &Targets,
+        at: &[usize],
         observer: Observer<'_>,
     ) -> Result<()> {
-        let wanted: Vec<usize> = (0..targets.positions.len()).filter(|nth| (observer.wants)(*nth)).collect();
+        let wanted: Vec<usize> = (0..at.len()).filter(|nth| (observer.wants)(*nth)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -302,14 +308,14 @@ impl<B: Fused> Learner<'_, B> {
         let transposed = catalogue.transpose();
         let block = (self.logits_bytes / 4 / (items * interests).max(1)).max(1);
         for wanted in wanted.chunks(block) {
-            let first = wanted.iter().map(|nth| targets.positions[*nth] * interests);
+            let first = wanted.iter().map(|nth| at[*nth] * interests);
             let rows = first.flat_map(|first| first..first + interests).collect();
             let gathered = Places::new(rows, vectors.dims()[0]).gather(vectors.clone());
             let mut logits = gathered.matmul(transposed.clone()).into_data();
             let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
             for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
-                let at = targets.positions[*nth] * interests;
-                let priors = priors.as_ref().map_or(&[][..], |priors| &priors[at..at + interests]);
+                let first = at[*nth] * interests;
+                let priors = priors.as_ref().map_or(&[][..], |priors| &priors[first..first + interests]);
                 (observer.show)(*nth, self.settings.architecture.logsumexp_or_max(rows, priors, items));
             }
         }
@@ -323,9 +329,9 @@ impl<B: Fused> Learner<'_, B> {
 
     /// The vectors that answer for the targets, of `vectors` `[positions · interests, d]`: all
     /// where they are joint, and else the best.
-    fn answering(&self, vectors: &Tensor<B, 2>, interests: usize, targets: &Targets) -> Places {
+    fn answering(&self, vectors: &Tensor<B, 2>, interests: usize, at: &[usize], targets: &Targets) -> Places {
         let [rows, d] = vectors.dims();
-        let first = targets.positions.iter().map(|position| position * interests);
+        let first = at.iter().map(|row| row * interests);
         let places = match self.settings.architecture.is_joint() {
             true => first.flat_map(|first| first..first + interests).collect(),
             false if interests == 1 => first.collect(),

@@ -10,6 +10,7 @@ pub mod adam;
 mod architecture;
 pub mod backend;
 pub mod baselines;
+mod decay;
 pub mod dot;
 pub mod dropout;
 mod encoder;
@@ -41,6 +42,7 @@ mod time;
 mod weights;
 
 pub use architecture::Architecture;
+pub use decay::Decay;
 pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use histories::{Histories, Reading};

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use crate::architecture::Architecture;
-use crate::baselines::{ComirecDr, ComirecSa, Gru4rec, Mind, Remi, Sasrec, Tisasrec};
+use crate::baselines::{ComirecDr, ComirecSa, Gru4rec, Mind, Recurrence, Remi, Sasrec, Tisasrec};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
@@ -19,6 +19,8 @@ pub struct Input<'a, B: Backend> {
     pub embeddings: Tensor<B, 3>,
     /// The histories.
     pub histories: &'a Histories,
+    /// Flat positions whose vectors are wanted, ascending; none: all.
+    pub asked: Option<&'a [usize]>,
     /// Dropout; none in inference.
     pub dropout: &'a Dropout,
     /// What only training gives, for losses beside that of the next item.
@@ -28,8 +30,8 @@ pub struct Input<'a, B: Backend> {
 /// What a network says.
 #[derive(Debug)]
 pub struct Output<B: Backend> {
-    /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one
-    /// interest. An item's score comes from its K inner products by [`Architecture::logsumexp_or_max`].
+    /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one interest; at the asked
+    /// positions alone, `[asked, K, d]`, of a network that [recalls](Architecture::recalls). An item's score comes from its K inner products by [`Architecture::logsumexp_or_max`].
     pub vectors: Tensor<B, 3>,
     /// What each vector's scores begin with, `[histories · len, K]`; none: 0.
     pub priors: Option<Tensor<B, 2>>,
@@ -67,6 +69,8 @@ pub enum Network<B: Backend> {
     ComirecSa(ComirecSa<B>),
     /// See [`Architecture::Remi`].
     Remi(Remi<B>),
+    /// See [`Architecture::Recurrence`].
+    Recurrence(Recurrence<B>),
 }
 
 impl<B: Fused> Network<B> {
@@ -81,6 +85,7 @@ impl<B: Fused> Network<B> {
             Architecture::ComirecDr => Self::ComirecDr(ComirecDr::build(builder, settings)),
             Architecture::ComirecSa => Self::ComirecSa(ComirecSa::build(builder, settings)),
             Architecture::Remi => Self::Remi(Remi::build(builder, settings)),
+            Architecture::Recurrence => Self::Recurrence(Recurrence::build(builder, settings)),
         }
     }
 
@@ -105,6 +110,7 @@ impl<B: Fused> Network<B> {
             Self::ComirecDr(network) => network.forward(input),
             Self::ComirecSa(network) => network.forward(input),
             Self::Remi(network) => network.forward(input),
+            Self::Recurrence(network) => network.forward(input),
         }
     }
 }

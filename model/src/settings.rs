@@ -71,6 +71,18 @@ impl ModelSettings {
         }
     }
 
+    /// Events of a run that is learnt from at once, each of which foretells the next. Where the network reads more
+    /// than that, a run's costs are those of its targets, and short runs of many users mix better.
+    pub fn run(&self) -> usize {
+        const MIXED: usize = 50;
+        if self.architecture.recalls() { self.max_len.min(MIXED) } else { self.max_len }
+    }
+
+    /// How many events a run reads one by one that foretells from `first` to before `end` of a history.
+    pub fn recent(&self, first: usize, end: usize) -> usize {
+        if self.architecture.recalls() { end - (first + 1).saturating_sub(self.max_len) } else { end - first }
+    }
+
     /// Newest events of a history that the network reads, one by one or merged.
     pub fn reach(&self) -> usize {
         self.max_len + MERGED * self.memory
@@ -174,5 +186,21 @@ mod tests {
         remembering.validate().unwrap();
         let error = ModelSettings { architecture: Architecture::Mind, ..remembering }.validate().unwrap_err();
         assert!(error.to_string().contains("`model.memory`: 10 is not 0, for mind reads"), "{error}");
+    }
+    #[test]
+    fn what_recalls_reads_all_that_each_target_needs() {
+        let plain = ModelSettings::default();
+        assert_eq!((plain.run(), plain.recent(30, 80)), (50, 50));
+        let recalling = ModelSettings {
+            architecture: Architecture::Recurrence,
+            max_len: 200,
+            ..ModelSettings::default()
+        };
+        assert_eq!(recalling.run(), 50);
+        // The first target of each run is foretold by 1, 101 and 200 events.
+        assert_eq!(
+            [(0, 50), (100, 150), (300, 350)].map(|(first, end)| recalling.recent(first, end)),
+            [50, 150, 249]
+        );
     }
 }

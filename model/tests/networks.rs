@@ -73,6 +73,7 @@ fn forward_at(
     let output = network.forward(Input {
         embeddings: Tensor::from_data(data, &device),
         histories: &histories,
+        asked: None,
         dropout: &Dropout::none(),
         training: None,
     });
@@ -92,7 +93,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 /// One vector, or one an interest.
 fn vectors(settings: &ModelSettings) -> usize {
     match settings.architecture {
-        Architecture::Sasrec | Architecture::Gru4rec | Architecture::Tisasrec => 1,
+        Architecture::Sasrec | Architecture::Gru4rec | Architecture::Tisasrec | Architecture::Recurrence => 1,
         _ => settings.interests,
     }
 }
@@ -224,6 +225,7 @@ fn remembering(settings: &ModelSettings, rows: &[u32], times: &[i64], recent: us
     let output = network.forward(Input {
         embeddings: Tensor::from_data(data, &device),
         histories: &histories,
+        asked: None,
         dropout: &Dropout::none(),
         training: None,
     });

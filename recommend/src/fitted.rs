@@ -208,6 +208,8 @@ impl<'a> Fitted<'a> {
         let embeddings = TensorData::new(padded.embeddings(d, weights), shape);
         let embeddings = Tensor::from_data(embeddings, self.device);
         let dropout = Dropout::none();
+        let last = |(nth, length): (usize, &usize)| nth * padded.len() + length.saturating_sub(1);
+        let last: Vec<usize> = padded.lengths().iter().enumerate().map(last).collect();
         let output = match self.network {
             Network::Hmisr(network) if self.stage != Stage::Coarse => {
                 let habits: Vec<Habits> = {
@@ -220,14 +222,19 @@ impl<'a> Fitted<'a> {
             // In its first stage HMISR says what its encoder says.
             Network::Hmisr(network) => network.states(embeddings, &padded, &dropout),
             network => {
-                let input = Input { embeddings, histories: &padded, dropout: &dropout, training: None };
+                let (histories, asked) = (&padded, Some(&last[..]));
+                let input = Input { embeddings, histories, asked, dropout: &dropout, training: None };
                 network.forward(input).vectors
             }
         };
-        let last = |(nth, length): (usize, &usize)| (nth * padded.len() + length.saturating_sub(1)) as i64;
-        let places: Vec<i64> = padded.lengths().iter().enumerate().map(last).collect();
-        let places = Tensor::from_data(TensorData::new(places, [histories.len()]), self.device);
-        let vectors = output.select(0, places);
+        let vectors = match self.settings.architecture.recalls() {
+            true => output,
+            false => {
+                let places: Vec<i64> = last.iter().map(|place| *place as i64).collect();
+                let places = Tensor::from_data(TensorData::new(places, [histories.len()]), self.device);
+                output.select(0, places)
+            }
+        };
         let k = vectors.dims()[1];
         let vectors = floats(vectors.into_data())?;
         let user = |vectors: &[f32]| User {

@@ -7,7 +7,7 @@
 //! A pass reads at most `max_len` tokens, so a long run is cut: a chunk spans less than half of
 //! `max_len` from its first target to its last. Every target is therefore predicted from at least
 //! `max_len`/2 events where its history has them, and the last one of a chunk from all `max_len`; what is
-//! older is merged, as far as the model's memory reaches.
+//! older is merged, as far as the model's memory reaches. A network that recalls reads `max_len` before each target.
 
 use std::collections::HashMap;
 
@@ -163,9 +163,12 @@ fn cut(run: &Run, examples: &[TrainingExample], settings: &ModelSettings) -> Vec
         let Some((last, example)) = taken.last() else { break };
         // The token before the last target is the last one read.
         let end = (last - run.start) as usize;
-        let recent = end.min(settings.max_len);
+        let recent = match settings.architecture.recalls() {
+            true => settings.recent((first - run.start) as usize - 1, end),
+            false => end.min(settings.max_len),
+        };
         let token = |position: u64| (position - run.start) as usize - (end - recent) - 1;
-        let read = end.saturating_sub(settings.reach())..end;
+        let read = end.saturating_sub(settings.reach()).min(end - recent)..end;
         chunks.push(Chunk {
             rows: run.events.rows[read.clone()].to_vec(),
             times: run.events.times[read.clone()].to_vec(),
@@ -208,6 +211,7 @@ pub(crate) fn passes(mut chunks: Vec<Chunk>, memory: usize, most: usize) -> Vec<
 #[cfg(test)]
 mod tests {
     use hmisr_features::{History, Interaction};
+    use hmisr_model::Architecture;
     use hmisr_model::settings::MERGED;
     use hmisr_testkit::messages;
     use proptest::prelude::*;
@@ -238,6 +242,10 @@ mod tests {
     }
 
     fn cut_up(examples: &[TrainingExample], max_len: usize) -> Vec<Chunk> {
+        cut_by(examples, &ModelSettings { max_len, memory: MEMORY, ..ModelSettings::default() })
+    }
+
+    fn cut_by(examples: &[TrainingExample], settings: &ModelSettings) -> Vec<Chunk> {
         let events = |example: &TrainingExample| {
             let mut events = Events::default();
             for visit in example.history.open().visits() {
@@ -247,8 +255,7 @@ mod tests {
             events
         };
         let histories: Vec<Events> = examples.iter().map(events).collect();
-        let settings = ModelSettings { max_len, memory: MEMORY, ..ModelSettings::default() };
-        chunks(examples, &histories, &settings)
+        chunks(examples, &histories, settings)
     }
 
     #[test]
@@ -292,6 +299,24 @@ mod tests {
         let mut skipped = [example(1, 5, 3), example(1, 6, 4)];
         skipped[1].history = history(1, 2..6, Some(3), 0);
         assert_eq!(cut_up(&skipped, 20).len(), 2);
+    }
+
+    #[test]
+    fn what_recalls_sees_all_that_it_reads_before_each_target() {
+        let all = [example(1, 10, 10), example(1, 11, 10), example(1, 12, 10), example(1, 13, 10)];
+        let settings = ModelSettings {
+            architecture: Architecture::Recurrence,
+            max_len: 6,
+            memory: 0,
+            ..ModelSettings::default()
+        };
+        let chunks = cut_by(&all, &settings);
+        let found: Vec<_> =
+            chunks.iter().map(|chunk| (chunk.rows[0], chunk.recent, &chunk.targets[..])).collect();
+        // Less than half of `max_len` from the first target to the last.
+        assert_eq!(found[0], (100_004, 8, &[(5, 0), (6, 1), (7, 2)][..]));
+        assert_eq!(found[1..], [(100_007, 6, &[(5, 3)][..])]);
+        assert!(chunks.iter().all(|chunk| chunk.rows.len() == chunk.recent));
     }
 
     proptest! {

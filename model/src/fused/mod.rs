@@ -1,5 +1,5 @@
 //! Compound operations with derivatives by hand: layer norm, affine layers, attention, dropout, the
-//! recurrent unit, and the softmax over the catalogue, over a sample of it, or against hard negatives.
+//! recurrent unit, averages that decay, and the softmax over the catalogue, over a sample of it, or against hard negatives.
 //!
 //! Left to automatic differentiation, each falls apart into a dozen small operations whose
 //! gradients walk broadcast and transposed tensors element by element: that was more than half of
@@ -9,6 +9,7 @@
 
 mod affine;
 mod attention;
+mod averages;
 #[cfg(test)]
 mod checks;
 mod dropout;
@@ -22,9 +23,12 @@ mod softmax;
 mod surrogate;
 mod tracked;
 
+use std::sync::Arc;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+pub(crate) use self::averages::columns;
 pub use self::dropout::Mask;
 pub(crate) use self::hard::hard_softmax;
 pub(crate) use self::norm::NORM_EPSILON;
@@ -32,6 +36,7 @@ pub(crate) use self::sampled::sampled_softmax;
 pub(crate) use self::surrogate::surrogate;
 use self::tracked::register;
 pub(crate) use self::tracked::{primitive, tensor};
+use crate::decay::Decay;
 use crate::softmax::{Asked, Scores};
 use crate::time::Pairs;
 
@@ -143,6 +148,22 @@ pub trait Fused: Backend {
         initial: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
         gru::forward(inputs, taken, recurrent, bias, initial)
+    }
+
+    /// What `decay` recalls of `x` `[count · len, d]`: the newest event, the one before (or zeros) and an average
+    /// a half-life, side by side, `[asked, RECALLED · d]`; `powers` `[1, HALF_LIVES]` are the p of each.
+    fn averages(x: Tensor<Self, 2>, powers: Tensor<Self, 2>, decay: &Arc<Decay>) -> Tensor<Self, 2> {
+        averages::forward(x, powers, decay)
+    }
+
+    /// Gradients of [`Fused::averages`] by `x` and by the powers.
+    fn averages_backward(
+        by_output: Tensor<Self, 2>,
+        x: Tensor<Self, 2>,
+        powers: Tensor<Self, 2>,
+        decay: &Decay,
+    ) -> [Tensor<Self, 2>; 2] {
+        averages::backward(by_output, x, powers, decay)
     }
 
     /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`

@@ -1,12 +1,15 @@
 //! The operations where gradients are wanted: each is one node of the graph of automatic differentiation.
 
+use std::sync::Arc;
+
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use super::{Fused, Mask, affine, attention, dropout, gru, norm};
+use super::{Fused, Mask, affine, attention, averages, dropout, gru, norm};
+use crate::decay::Decay;
 use crate::time::Pairs;
 
 impl<B: Fused> Fused for Autodiff<B> {
@@ -47,6 +50,10 @@ impl<B: Fused> Fused for Autodiff<B> {
         initial: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
         gru::tracked(inputs, taken, recurrent, bias, initial)
+    }
+
+    fn averages(x: Tensor<Self, 2>, powers: Tensor<Self, 2>, decay: &Arc<Decay>) -> Tensor<Self, 2> {
+        averages::tracked(x, powers, decay)
     }
 }
 

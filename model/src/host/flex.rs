@@ -1,11 +1,14 @@
 //! The CPU backend's compound operations.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
 use super::attention::{self, Sizes};
-use super::{affine, norm, softmax};
-use crate::fused::{Fused, Mask, primitive, tensor};
+use super::{affine, averages, norm, softmax};
+use crate::decay::Decay;
+use crate::fused::{Fused, Mask, columns, primitive, tensor};
 use crate::softmax::{Asked, Scores};
 use crate::time::{BUCKETS, Pairs};
 
@@ -110,6 +113,24 @@ impl Fused for Flex {
         let [by_mixed, by_bias] =
             attention::backward(by_output.slice(), mixed.slice(), weights.slice(), &pairs.buckets, sizes);
         [made(by_mixed, [rows, three]), made(by_bias, [heads, BUCKETS])]
+    }
+
+    fn averages(x: Tensor<Self, 2>, powers: Tensor<Self, 2>, decay: &Arc<Decay>) -> Tensor<Self, 2> {
+        let d = x.dims()[1];
+        let [x, powers] = [x, powers].map(Values::of);
+        made(averages::forward(x.slice(), powers.slice(), decay, d), [decay.len(), columns(d)])
+    }
+
+    fn averages_backward(
+        by_output: Tensor<Self, 2>,
+        x: Tensor<Self, 2>,
+        powers: Tensor<Self, 2>,
+        decay: &Decay,
+    ) -> [Tensor<Self, 2>; 2] {
+        let ([rows, d], shape) = (x.dims(), powers.dims());
+        let [by_output, x, powers] = [by_output, x, powers].map(Values::of);
+        let [by_x, by_powers] = averages::backward(by_output.slice(), x.slice(), powers.slice(), decay, d);
+        [made(by_x, [rows, d]), made(by_powers, shape)]
     }
 
     fn full_softmax(

@@ -8,6 +8,7 @@
 
 mod affine;
 mod attention;
+mod averages;
 mod flex;
 mod norm;
 mod softmax;

@@ -164,7 +164,7 @@ impl<'a> Fit<'a> {
     ) -> Result<Option<(f64, Vec<(String, f64)>)>> {
         let (settings, model) = (self.settings, &self.settings.model);
         let seed = SplitMix::keyed(model.seed, &(self.progress.epoch as u64).to_be_bytes()).next();
-        let batches = batches(self.split, model.max_len, settings.batch_events, seed);
+        let batches = batches(self.split, model.run(), settings.batch_events, seed);
         let (count, mut targets) = (batches.len(), 0);
         let (mut loss, mut auxiliary): (f64, Vec<(String, f64, usize)>) = (0.0, Vec::new());
         let total = (count * settings.epochs()) as u64;
@@ -201,18 +201,20 @@ impl<'a> Fit<'a> {
         let reading = |(events, window)| {
             let (Events { rows, times, kinds }, window): (&Events, &Window) = (events, window);
             let now = self.split.train(window.user)[window.end].ts_ms;
-            Reading { rows, times, kinds, now, recent: window.end - window.start }
+            let recent = model.recent(window.start, window.end);
+            Reading { rows, times, kinds, now, recent }
         };
         let readings: Vec<Reading<'_>> = read.iter().zip(batch).map(reading).collect();
         let histories = Histories::remembering(&readings, model.memory, |row| self.table.weights(row));
         let mut targets = Targets::default();
         for (nth, window) in batch.iter().enumerate() {
             let train = self.split.train(window.user);
+            let first = window.end - model.recent(window.start, window.end);
             for at in window.start..window.end {
                 let target = train[at + 1];
                 if self.learnt.is_target(&target) {
                     let weight = self.learnt.weights.relative(target.weight.unwrap_or(1.0));
-                    targets.push(histories.position(nth, at - window.start), target.item, weight);
+                    targets.push(histories.position(nth, at - first), target.item, weight);
                 }
             }
         }
@@ -261,7 +263,9 @@ impl<'a> Fit<'a> {
 
     /// What a window reads.
     fn read(&self, window: &Window) -> Events {
-        let first = window.end.saturating_sub(self.settings.model.reach()).min(window.start);
+        let model = &self.settings.model;
+        let recent = window.end - model.recent(window.start, window.end);
+        let first = window.end.saturating_sub(model.reach()).min(recent);
         let mut read = Events::default();
         for event in &self.split.train(window.user)[first..window.end] {
             let action = &self.split.data.actions[usize::from(event.action)];

@@ -48,6 +48,11 @@ pub struct FitOptions {
     pub stages: Vec<usize>,
 }
 
+/// Events that networks read at least whose costs do not grow with them.
+const RECALLED: usize = 200;
+/// What these drop, of their input alone; others drop in every layer.
+const INPUT_DROPOUT: f32 = 0.2;
+
 /// Paths that have an option of their own.
 const OPTIONS: [(&str, &str); 2] = [("model.architecture", "--model"), ("model.seed", "--seed or --seeds")];
 
@@ -62,6 +67,10 @@ impl FitOptions {
     ) -> Result<FitSettings, Failure> {
         let mut settings = FitSettings::for_events(events);
         settings.model = ModelSettings { architecture, seed, ..self.size.model() };
+        if architecture.recalls() {
+            settings.model.max_len = settings.model.max_len.max(RECALLED);
+            settings.model.dropout = INPUT_DROPOUT;
+        }
         // A part of HMISR's design. SASRec has one where it is set.
         if architecture == Architecture::Hmisr {
             settings.model.memory = self.size.memory();
@@ -170,6 +179,8 @@ mod tests {
         assert!(small(100_000) < small(1_000_000));
         let of = |options: FitOptions| options.settings(Architecture::Sasrec, 1, 10, &[]).unwrap().stages;
         assert_eq!((of(options(Some(8), &[])), of(options(None, &[3, 2, 1]))), ([2, 2, 4], [3, 2, 1]));
+        let recalling = options(None, &[]).settings(Architecture::Recurrence, 1, 10, &[]).unwrap().model;
+        assert_eq!((recalling.max_len, recalling.dropout), (200, 0.2));
         let full = FitOptions { size: Size::Full, ..options(None, &[]) };
         assert_eq!(full.settings(Architecture::Sasrec, 1, 10, &[]).unwrap().model.max_len, 200);
     }
