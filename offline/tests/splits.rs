@@ -144,3 +144,31 @@ fn cold_items_are_those_outside_of_the_training_part() {
     assert_eq!(split.cold_share(&split.test), 1.0);
     assert_eq!(split.train_counts(), [1, 0, 0, 0]);
 }
+
+/// What was shown, skipped or given back stands in histories, and nobody is asked for it.
+#[test]
+fn what_was_not_chosen_is_not_asked_for() {
+    let times: Vec<(u32, i64)> = (0..12).map(|item| (item, i64::from(item) * 10)).collect();
+    let mut data = small(&[times.clone(), times]);
+    data.actions = ["click", "impression", "dislike"].map(str::to_owned).to_vec();
+    for (at, action, weight) in [(11, 1, None), (9, 0, Some(-2.0)), (8, 0, Some(0.0)), (6, 2, None)] {
+        (data.events[0][at].action, data.events[0][at].weight) = (action, weight);
+    }
+    let of = |cases: &[Case], user: u32| -> Vec<u32> {
+        cases.iter().filter(|case| case.user == user).map(|case| case.at).collect()
+    };
+    let split = Split::new(Protocol::O1, data.clone()).unwrap();
+    assert_eq!((of(&split.validation, 0), of(&split.test, 0)), (vec![7], vec![10]));
+    assert_eq!((of(&split.validation, 1), of(&split.test, 1)), (vec![10], vec![11]));
+    assert_eq!(split.query(split.test[0]).history.len(), 10);
+    // Held out are items 10 and 11 of both, before them 9 of both for validation.
+    let split = Split::new(Protocol::O2, data).unwrap();
+    assert_eq!(
+        (of(&split.validation, 0), of(&split.test, 0), of(&split.successive, 0)),
+        (vec![], vec![10], vec![10])
+    );
+    assert_eq!(
+        (of(&split.validation, 1), of(&split.test, 1), of(&split.successive, 1)),
+        (vec![9], vec![11], vec![10, 11])
+    );
+}

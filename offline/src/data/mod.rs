@@ -14,6 +14,9 @@ pub use features::UserFeatures;
 /// The category of an item that has none.
 pub const UNKNOWN_CATEGORY: &str = "unknown";
 
+/// Actions that choose nothing, as `pipeline.neutral_actions` of a job has them by default.
+pub const NEUTRAL_ACTIONS: [&str; 3] = ["impression", "skip", "dislike"];
+
 /// One interaction of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -92,6 +95,12 @@ impl Dataset {
     /// Whether there is no event.
     pub fn is_empty(&self) -> bool {
         self.events.iter().all(Vec::is_empty)
+    }
+
+    /// Whether somebody chose the event's item: of a neutral action, or of no weight, it is nobody's wish.
+    pub fn is_choice(&self, event: &Event) -> bool {
+        let action = &self.actions[usize::from(event.action)];
+        !NEUTRAL_ACTIONS.contains(&action.as_str()) && event.weight.is_none_or(|weight| weight > 0.0)
     }
 
     /// The item's categories and the weight of each: 1 / their number.

@@ -7,6 +7,7 @@ use hmisr_model::hmisr::Stage;
 use hmisr_model::settings::within;
 use serde::{Deserialize, Serialize};
 
+use crate::data::NEUTRAL_ACTIONS;
 use crate::error::{Error, Result};
 
 /// Settings of a fit. A run folder belongs to one of them.
@@ -54,7 +55,7 @@ impl Default for FitSettings {
         Self {
             model: ModelSettings::default(),
             features: FeatureSettings::default(),
-            neutral_actions: ["impression", "skip", "dislike"].map(str::to_owned).to_vec(),
+            neutral_actions: NEUTRAL_ACTIONS.map(str::to_owned).to_vec(),
             precision: Precision::F32,
             batch_events: 6_400,
             rate: 1e-3,

@@ -116,11 +116,11 @@ pub struct Split {
     pub filter_seen: bool,
     /// What models and settings are selected by.
     pub validation: Vec<Case>,
-    /// One case a user: the user's last event.
+    /// One case a user: the last item that was chosen.
     pub test: Vec<Case>,
-    /// Every event after the test threshold, each with all before it; empty in O1.
+    /// Every choice after the test threshold, each with all before it; empty in O1.
     pub successive: Vec<Case>,
-    /// The first event after the test threshold of each user with enough events from there on to
+    /// The first choice after the test threshold of each user with enough of them from there on to
     /// tell the diversity of what follows; empty in O1, where one event follows.
     pub adaptation: Vec<Case>,
     /// Times at which validation and test begin, in epoch milliseconds; none in O1.

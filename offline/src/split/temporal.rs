@@ -4,6 +4,8 @@
 //! or later is held out. Within the events before it the validation begins in the same way. What is
 //! before that is the training part, of all users.
 
+use std::sync::Arc;
+
 use super::future::LEAST_FUTURE_EVENTS;
 use super::{Case, Split};
 use crate::data::Event;
@@ -26,26 +28,22 @@ pub(super) fn cut(split: &mut Split) -> Result<()> {
     }
     let validation_from = threshold(&times);
     split.thresholds_ms = Some([validation_from, test_from]);
-    for (user, events) in split.data.events.iter().enumerate() {
+    let data = Arc::clone(&split.data);
+    for (user, events) in data.events.iter().enumerate() {
         let before = |from| events.partition_point(|event: &Event| event.ts_ms < from);
         let (validation_at, test_at, count) = (before(validation_from), before(test_from), events.len());
         let case = |at: usize| Case { user: user as u32, at: at as u32 };
+        // What was chosen in a span, but for a first event: there is no history before it.
+        let choices = |from: usize, to: usize| (from.max(1)..to).filter(|at| data.is_choice(&events[*at]));
         split.train_len[user] = validation_at as u32;
-        if test_at > validation_at.max(1) {
-            split.validation.push(case(test_at - 1));
-        }
-        if count == test_at {
-            continue;
-        }
-        if count < 2 {
+        split.validation.extend(choices(validation_at, test_at).next_back().map(case));
+        if count > test_at && count < 2 {
             split.without_history += 1;
-            continue;
         }
-        split.test.push(case(count - 1));
-        let first = test_at.max(1);
-        split.successive.extend((first..count).map(case));
-        if count - first >= LEAST_FUTURE_EVENTS {
-            split.adaptation.push(case(first));
+        split.test.extend(choices(test_at, count).next_back().map(case));
+        split.successive.extend(choices(test_at, count).map(case));
+        if choices(test_at, count).count() >= LEAST_FUTURE_EVENTS {
+            split.adaptation.extend(choices(test_at, count).next().map(case));
         }
     }
     Ok(())
