@@ -192,24 +192,12 @@ impl Processor {
         let has_example = self.settings.training_examples && slots.user.visits().len() > 0;
         let example = has_example.then(|| self.example(slots.user, &event));
         let user = (&event.user_id, slots.user);
-        let Features { tail, lifetime, window, recent_diversity } =
-            slots.partition.update(&self.features, keep, user, slots.item, &interaction);
+        let features = slots.partition.update(&self.features, keep, user, slots.item, &interaction);
         if let Some(id) = event_id {
             store.slots(place).user.remember_event(&self.features, id);
         }
         store.changed(place);
-        let features = FeatureRecord {
-            user_id: event.user_id,
-            item_id: event.item_id,
-            category: event.category,
-            tail,
-            ts: event.ts,
-            partition,
-            offset,
-            lifetime,
-            window,
-            recent_diversity,
-        };
+        let features = FeatureRecord::new(event, features, partition, offset);
         visit(Outcome::Applied { features: &features, example: example.as_ref() })
     }
 

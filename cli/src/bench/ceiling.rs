@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hmisr_features::{FeatureSettings, Features, Id, ItemCount, PartitionState, UserState};
+use hmisr_features::{FeatureSettings, Id, ItemCount, PartitionState, UserState};
 use hmisr_stream::contract::{Event, FeatureRecord, topic};
 use hmisr_stream::{Limits, Outgoing, Polled, Record, Sink, Source, partition_for_key};
 
@@ -66,20 +66,8 @@ impl Memory {
         let user = self.users.entry(event.user_id.clone()).or_default();
         let item = self.items.entry(event.item_id.clone()).or_default();
         self.partition.admit(settings, user, event.ts).ok()?;
-        let Features { tail, lifetime, window, recent_diversity } =
-            self.partition.update(settings, 0, (&event.user_id, user), item, &event.interaction());
-        Some(FeatureRecord {
-            user_id: event.user_id,
-            item_id: event.item_id,
-            category: event.category,
-            tail,
-            ts: event.ts,
-            partition: record.partition,
-            offset: record.offset,
-            lifetime,
-            window,
-            recent_diversity,
-        })
+        let features = self.partition.update(settings, 0, (&event.user_id, user), item, &event.interaction());
+        Some(FeatureRecord::new(event, features, record.partition, record.offset))
     }
 }
 

@@ -1,7 +1,9 @@
 //! A user's features after one event.
 
-use hmisr_features::{Diversity, Id};
+use hmisr_features::{Diversity, Features, Id};
 use serde::{Deserialize, Serialize};
+
+use super::Event;
 
 /// The record of the topic `user-features`, and a line of a backfill: one per applied event.
 /// Partition and offset are the event's own, so a reader can drop what it has already seen.
@@ -27,4 +29,13 @@ pub struct FeatureRecord {
     pub window: Diversity,
     /// Distinct categories among the last N events, divided by min(N, n).
     pub recent_diversity: f64,
+}
+
+impl FeatureRecord {
+    /// The features after `event`, which stood in `partition` at `offset`.
+    pub fn new(event: Event, features: Features, partition: i32, offset: i64) -> Self {
+        let Features { tail, lifetime, window, recent_diversity } = features;
+        let Event { user_id, item_id, category, ts, .. } = event;
+        Self { user_id, item_id, category, tail, ts, partition, offset, lifetime, window, recent_diversity }
+    }
 }

@@ -163,8 +163,8 @@ impl Journal {
 fn bad(path: &Path, line: usize, problem: impl std::fmt::Display) -> Error {
     let line = if line == 0 { String::new() } else { format!(", line {line}") };
     let text = format!(
-        "{}{line}: {problem}; remove the file to go on from the snapshot alone (its examples are learnt again, in \
-         other batches)",
+        "{}{line}: {problem}; remove the file to go on from the newest version, or to begin anew where there is none \
+         (its examples are learnt again, in other batches)",
         path.display()
     );
     Error::new(ErrorKind::Corrupt, text)
