@@ -8,7 +8,15 @@ use serde_json::Value;
 fn every_network_is_timed() {
     let setting =
         ["--batch", "3", "--len", "6", "--items", "40", "--width", "8", "--steps", "2", "--rounds", "1"];
-    for (model, positions) in [("sasrec", "all"), ("sasrec", "last"), ("hmisr", "all"), ("gru4rec", "all")] {
+    let timed = [
+        ("sasrec", "all"),
+        ("sasrec", "last"),
+        ("hmisr", "all"),
+        ("gru4rec", "all"),
+        ("recurrence", "all"),
+        ("recurrence", "last"),
+    ];
+    for (model, positions) in timed {
         let output = run(&[
             &["bench", "train", "--json", "--model", model, "--positions", positions],
             setting.as_slice(),

@@ -3,6 +3,7 @@
 mod arroyo;
 mod backfill;
 mod bad_input;
+mod bench_learn;
 mod bench_train;
 mod bind;
 mod bridge_kafka;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::learn::BenchLearnArgs;
 use super::lookup::BenchLookupArgs;
 use super::phase::Phase;
 use super::soak::BenchSoakArgs;
@@ -36,6 +37,13 @@ pub enum BenchCommand {
     /// (python3 -m venv twin && twin/bin/pip install torch numpy), every round is followed by one of
     /// scripts/sasrec_twin.py in a process of its own. Nothing else should run on the machine.
     Train(BenchTrainArgs),
+    /// Learn from the examples that the job makes of events, as the loop does and nothing else: examples per second,
+    /// the parts of a step, memory, and what the matrix products alone would allow.
+    ///
+    /// The events run through the job over an embedded log in a temporary folder first; then the trainer takes their
+    /// examples from memory, in micro-batches of one size, ranks each before it learns from it, and one in 64 as
+    /// served. Nothing is published. Nothing else should run on the machine.
+    Learn(BenchLearnArgs),
 }
 
 /// Arguments of `hmisr bench pipeline`.

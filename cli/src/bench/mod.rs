@@ -8,8 +8,10 @@ pub mod args;
 mod ceiling;
 mod cold;
 mod input;
+mod learn;
 mod lookup;
 mod phase;
+mod products;
 mod report;
 mod soak;
 mod timed;
@@ -35,6 +37,7 @@ pub fn run(config: Config, command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::Lookup(args) => lookup::run(config, &args),
         BenchCommand::Soak(args) => soak::run(config, &args),
         BenchCommand::Train(args) => train::run(&args),
+        BenchCommand::Learn(args) => learn::run(config, &args),
     }
 }
 

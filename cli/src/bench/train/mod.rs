@@ -10,8 +10,7 @@ mod twin;
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-use hmisr_model::backend::{self, Device, Inner};
+use hmisr_model::backend;
 use hmisr_model::{Architecture, ModelSettings, PassTimes};
 use serde::Serialize;
 use serde_json::json;
@@ -19,6 +18,7 @@ use serde_json::json;
 use self::args::BenchTrainArgs;
 use self::trainee::Trainee;
 use self::twin::Twin;
+use super::products::{SIZE, gflops, median, milliseconds, tenth};
 use super::usage;
 use crate::failure::Failure;
 
@@ -111,7 +111,7 @@ fn measure(
             steps.push(begun.elapsed());
         }
         let own = median(steps[from..].iter().map(milliseconds));
-        products.push(product(&device));
+        products.push(gflops(&device));
         let mut line = format!("round {round}: {own:.1} ms a step");
         if let Some(twin) = &mut twin {
             let other = twin.round()?;
@@ -169,34 +169,4 @@ fn print(report: &Report) {
             twin.ratio
         );
     }
-}
-
-/// Rows and columns of the products that show the ceiling: enough to fill the device.
-const SIZE: usize = if cfg!(feature = "cuda") { 4_096 } else { 1_024 };
-
-/// Speed of a product of two square matrices, GFLOP/s.
-fn product(device: &Device) -> f64 {
-    let matrix = |value: f32| Tensor::<Inner, 2>::full([SIZE, SIZE], value, device);
-    let (a, b) = (matrix(0.5), matrix(0.25));
-    let times = (0..5).map(|_| {
-        let begun = Instant::now();
-        // Reading the result waits for a device that computes on its own.
-        let _ = a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data();
-        begun.elapsed().as_secs_f64()
-    });
-    2.0 * (SIZE as f64).powi(3) / median(times) / 1e9
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn milliseconds(time: &Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }
