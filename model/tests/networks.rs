@@ -169,7 +169,8 @@ fn what_was_done_how_strongly_and_when_the_user_is_asked_matter_to_hmisr() {
         let data = TensorData::new(values(4 * settings.width, 1), [1, 4, settings.width]);
         let embeddings = Tensor::from_data(data, &device);
         let dropout = Dropout::none();
-        let input = Input { embeddings, histories: &histories, dropout: &dropout, training: None };
+        let input =
+            Input { embeddings, histories: &histories, asked: None, dropout: &dropout, training: None };
         network.forward(input).vectors.into_data().to_vec::<f32>().unwrap()
     };
     let (click, soon) = (Kind::new(1, Some(1.0)), times[3] + 1_000);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::common::dataset;
 use hmisr_offline::rank::{Counts, Popularity};
-use hmisr_offline::{EvaluateOptions, Protocol, Scorer, Split, evaluate};
+use hmisr_offline::{EvaluateOptions, Protocol, Query, Result, Scorer, Split, evaluate};
 
 /// The share of the test cases whose target is among the first `places`.
 fn hits(split: &Split, model: &mut dyn Scorer, places: f64) -> f64 {
@@ -14,7 +14,7 @@ fn hits(split: &Split, model: &mut dyn Scorer, places: f64) -> f64 {
     hits as f64 / answers.results.len() as f64
 }
 
-fn weights(counts: &Counts) -> BTreeMap<String, f32> {
+fn weights(counts: &Counts<'_>) -> BTreeMap<String, f32> {
     counts.weights().collect()
 }
 
@@ -80,4 +80,49 @@ fn where_all_happens_at_once_the_same_comes_out_twice() {
     let scores = ask();
     assert!(scores == ask() && !scores.iter().any(|score| score.is_nan()));
     assert!(hits(&split, &mut Counts::fit(&split), 1.0) > 0.9);
+}
+
+/// A network that is sure of the sum of the newest two items, or of nothing.
+struct Adds {
+    sure: f32,
+}
+
+impl Scorer for Adds {
+    fn name(&self) -> &str {
+        "adds"
+    }
+
+    fn score(&mut self, queries: &[Query<'_>]) -> Result<Vec<f32>> {
+        let mut scores = vec![0.0; queries.len() * 29];
+        for (row, query) in scores.chunks_exact_mut(29).zip(queries) {
+            if let [.., before, newest] = query.history {
+                row[((before.item + newest.item) % 29) as usize] = self.sure;
+            }
+        }
+        Ok(scores)
+    }
+}
+
+#[test]
+fn what_a_network_knows_beside_counts_gets_its_weight() {
+    // Each item is the sum of the two before, which no pair of items tells; seen items may come again.
+    let users: Vec<Vec<(u32, i64)>> = (0..80_u32)
+        .map(|user| {
+            let mut items = vec![user % 29, (user * user + 3) % 29];
+            (0..12).for_each(|_| items.push((items[items.len() - 1] + items[items.len() - 2]) % 29));
+            items.into_iter().zip(0..).map(|(item, at)| (item, i64::from(user) + 100 * at)).collect()
+        })
+        .collect();
+    let split = Split::new(Protocol::O1, dataset(&users, &[&[0][..]; 29])).unwrap();
+    let alone = hits(&split, &mut Counts::fit(&split), 1.0);
+    let mut beside = Counts::beside(&split, Box::new(Adds { sure: 5.0 })).unwrap();
+    assert_eq!(beside.name(), "adds+counts");
+    let found = weights(&beside);
+    assert!(found["network"] > 0.5, "{found:?}");
+    let together = hits(&split, &mut beside, 1.0);
+    assert!(together > 0.95 && alone < 0.6, "{together} {alone}");
+    let beside = Counts::beside(&split, Box::new(Adds { sure: 0.0 })).unwrap();
+    let mut found = weights(&beside);
+    assert_eq!(found.remove("network"), Some(0.0), "it says nothing");
+    assert_eq!(found, weights(&Counts::fit(&split)));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::common::dataset;
-use hmisr_model::Architecture;
+use hmisr_model::{Architecture, ModelSettings};
 use hmisr_offline::fit::{FitSettings, Watch};
 use hmisr_offline::report::AssembleOptions;
 use hmisr_offline::study::{AskOptions, Counting, Findings, Job, Plan, Study, Subject, Watcher};
@@ -105,4 +105,47 @@ fn a_network_needs_a_folder() {
     let all = jobs(&split, &network, Some(folder.path())).unwrap();
     let named: Vec<(&str, u64)> = all.iter().map(|job| (job.name(), job.seed())).collect();
     assert_eq!(named, [("sasrec", 1), ("sasrec", 2)]);
+}
+
+#[test]
+fn a_network_is_asked_beside_counts_where_that_is_wanted() {
+    let (folder, split) = (tempfile::tempdir().unwrap(), split());
+    let plan = Plan {
+        subjects: vec![Subject::Network(Architecture::Recurrence), COUNTING[0]],
+        published: Vec::new(),
+        seeds: &[1, 2],
+        runs: Some(folder.path()),
+        with_counts: true,
+        ablate: false,
+    };
+    let model =
+        ModelSettings { architecture: Architecture::Recurrence, width: 8, ..ModelSettings::default() };
+    let settings = FitSettings { model, stages: [0, 0, 1], batch_events: 64, ..FitSettings::default() };
+    let all = plan.jobs(&split, |_, seed| {
+        Ok::<_, Error>(FitSettings {
+            model: ModelSettings { seed, ..settings.model.clone() },
+            ..settings.clone()
+        })
+    });
+    let all = all.unwrap();
+    let named: Vec<(&str, u64)> = all.iter().map(|job| (job.name(), job.seed())).collect();
+    let expected = [
+        ("recurrence", 1),
+        ("recurrence", 2),
+        ("recurrence+counts", 1),
+        ("recurrence+counts", 2),
+        ("markov", 1),
+    ];
+    assert_eq!(named, expected);
+    let (stop, options) = (AtomicBool::new(false), AskOptions { successive_cases: 0, ask_again: false });
+    let study = Study { split: &split, options, stop: &stop };
+    let mut seen = Seen::default();
+    let findings = study.run(&all, &mut seen).unwrap().unwrap();
+    let report = findings.report(String::new(), &split, AssembleOptions::default()).unwrap();
+    let beside = report.models.iter().find(|model| model.name == "recurrence+counts").unwrap();
+    assert!(beside.sources.contains_key("network") && beside.sources.contains_key("popularity"));
+    // The run is one: what is asked otherwise is fitted once.
+    let runs =
+        |name: &str| folder.path().join("small-o1").join(name).join("seed-1/best.safetensors").exists();
+    assert!(!runs("recurrence+counts"));
 }
