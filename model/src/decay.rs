@@ -26,8 +26,8 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// Averages over at most `span` events at `asked` positions of histories, which ascend; at all of them where
-    /// none are told.
+    /// Averages over at most `span` events at `asked` positions of histories, which ascend, each once; at all of
+    /// them where none are told.
     pub fn new(histories: &Histories, span: usize, asked: Option<&[usize]>) -> Self {
         let (count, len) = (histories.count(), histories.len());
         let mut elapsed = Vec::with_capacity(count * len);
@@ -42,7 +42,7 @@ impl Decay {
             }
         }
         let asked = asked.map_or_else(|| (0..count * len).collect(), <[usize]>::to_vec);
-        debug_assert!(asked.is_sorted());
+        debug_assert!(asked.is_sorted_by(|one, next| one < next));
         Self { count, len, span: span.max(1), elapsed, asked }
     }
 

@@ -21,7 +21,7 @@ use crate::{Error, ErrorKind, Result};
 /// What is to be foretold in a pass: the item row after a flat position of the histories.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Targets {
-    /// Flat positions (see [`Histories`]), each once.
+    /// Flat positions (see [`Histories`]), ascending, each once.
     pub positions: Vec<usize>,
     /// Item rows.
     pub rows: Vec<u32>,

@@ -187,6 +187,7 @@ mod tests {
         let error = ModelSettings { architecture: Architecture::Mind, ..remembering }.validate().unwrap_err();
         assert!(error.to_string().contains("`model.memory`: 10 is not 0, for mind reads"), "{error}");
     }
+
     #[test]
     fn what_recalls_reads_all_that_each_target_needs() {
         let plain = ModelSettings::default();

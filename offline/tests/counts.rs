@@ -105,7 +105,7 @@ impl Scorer for Adds {
 
 #[test]
 fn what_a_network_knows_beside_counts_gets_its_weight() {
-    // Each item is the sum of the two before, which no pair of items tells; seen items may come again.
+    // Each item is the sum of the two before, which no pair of items tells.
     let users: Vec<Vec<(u32, i64)>> = (0..80_u32)
         .map(|user| {
             let mut items = vec![user % 29, (user * user + 3) % 29];
@@ -120,7 +120,8 @@ fn what_a_network_knows_beside_counts_gets_its_weight() {
     let found = weights(&beside);
     assert!(found["network"] > 0.5, "{found:?}");
     let together = hits(&split, &mut beside, 1.0);
-    assert!(together > 0.95 && alone < 0.6, "{together} {alone}");
+    // A quarter of the targets was seen before, and is no candidate.
+    assert!(together > 0.7 && alone < 0.1, "{together} {alone}");
     let beside = Counts::beside(&split, Box::new(Adds { sure: 0.0 })).unwrap();
     let mut found = weights(&beside);
     assert_eq!(found.remove("network"), Some(0.0), "it says nothing");

@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn the_future_is_its_first_twenty_events(data in catalogue(), items in prop::collection::vec(0_u32..12, 0..30)) {
         let events: Vec<Event> = items.iter().map(|&item| Event::new(item, 0)).collect();
-        let found = FutureDiversity::new(&data).of(&events);
+        let found = FutureDiversity::new(&data).of(events.iter());
         if items.len() < 5 {
             prop_assert_eq!(found, None);
         } else {

@@ -1,6 +1,7 @@
 //! `hmisr bench learn`: how many examples a second the loop's own step learns from.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use crate::input::FedFrom;
 const SERVED: usize = 64;
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+const STOPPED: &str = "stopped before all was measured";
 /// No example is dropped before it is read.
 const KEPT_BYTES: u64 = 1 << 40;
 
@@ -49,7 +51,7 @@ pub struct BenchLearnArgs {
     /// Examples that count; fewer where there are no more.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub examples: usize,
-    /// Folder for log and state; without it a temporary one.
+    /// Folder for log and state while it runs; without it a temporary one.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Print one JSON object.
@@ -92,14 +94,21 @@ pub fn run(mut config: Config, args: &BenchLearnArgs) -> Result<(), Failure> {
     config.pipeline.training_examples = true;
     config.pipeline.history = config.trainer.model.reach();
     config.log.retention_bytes = KEPT_BYTES;
-    let scratch = tempfile::tempdir()?;
-    let folder = args.data.as_deref().unwrap_or(scratch.path());
-    std::fs::create_dir_all(folder)?;
-    let log = Log::open(&log_of(folder), config.log.clone())?;
+    let scratch = match &args.data {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            tempfile::tempdir_in(folder)?
+        }
+        None => tempfile::tempdir()?,
+    };
+    let stop = crate::stop::on_signal()?;
+    let log = Log::open(&log_of(scratch.path()), config.log.clone())?;
     log.create_topics(&config.topics)?;
-    record(&mut config, args, &log, folder)?;
-    let batches = batches(&config, &log, args.warm_up.saturating_add(args.examples))?;
-    let report = measure(&config, args, &batches)?;
+    record(&mut config, args, &log, scratch.path(), &stop)?;
+    let examples = examples(&log)?;
+    let Some(report) = measure(&config, args, &examples, &stop)? else {
+        return Err(Failure::user(STOPPED));
+    };
     match args.json {
         true => println!("{}", json!(report)),
         false => print(&report),
@@ -112,7 +121,8 @@ fn record(
     config: &mut Config,
     args: &BenchLearnArgs,
     log: &Log,
-    folder: &std::path::Path,
+    folder: &Path,
+    stop: &AtomicBool,
 ) -> Result<(), Failure> {
     args.feed.apply(&mut config.feed, true, false)?;
     if config.feed.events.is_none() && config.feed.generator.events.is_none() {
@@ -122,10 +132,10 @@ fn record(
     }
     let mut source = config.feed.open_source()?;
     crate::reading::tell_of_actions(source.summary().as_ref(), &config.pipeline.positive_actions);
-    let (stop, registry) = (crate::stop::on_signal()?, Registry::new());
+    let registry = Registry::new();
     let mut writer = log.writer()?;
     let mut feeder = Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?;
-    feeder.run(source.as_mut(), writer.as_mut(), &mut || u64::MAX, &stop)?;
+    feeder.run(source.as_mut(), writer.as_mut(), &mut || u64::MAX, stop)?;
     let events: u64 = writer.ends()?.iter().map(|end| end.unsigned_abs()).sum();
     eprintln!("{events} events run through the job");
     let state = State::new(config);
@@ -138,17 +148,18 @@ fn record(
     ended.store(true, Ordering::Relaxed);
     job.join()?;
     if stop.load(Ordering::Relaxed) {
-        return Err(Failure::user("stopped before anything was measured"));
+        return Err(Failure::user(STOPPED));
     }
     Ok(())
 }
 
-/// The log's first examples in micro-batches, as they were read.
-fn batches(config: &Config, log: &Log, most: usize) -> Result<Vec<Vec<TrainingExample>>, Failure> {
+/// The log's examples in the order in which a stream would have brought them: by time over the partitions, as they
+/// lie in each.
+fn examples(log: &Log) -> Result<Vec<TrainingExample>, Failure> {
     let mut source = log.source(topic::TRAINING_EXAMPLES, "bench-learn")?;
-    let limits = Limits { records: config.trainer.batch_examples, bytes: usize::MAX };
-    let mut examples = Vec::new();
-    while examples.len() < most {
+    let limits = Limits { records: 10_000, bytes: usize::MAX };
+    let (mut examples, mut newest) = (Vec::new(), BTreeMap::new());
+    loop {
         match source.poll(limits, LOOK)? {
             Polled::Assigned(partitions) => {
                 partitions.into_iter().try_for_each(|partition| source.seek(partition, 0))?;
@@ -156,31 +167,49 @@ fn batches(config: &Config, log: &Log, most: usize) -> Result<Vec<Vec<TrainingEx
             Polled::Revoked(_) => {}
             Polled::Records(records) if records.is_empty() => break,
             Polled::Records(records) => {
-                for payload in records.iter().filter_map(|record| record.payload.as_deref()) {
-                    examples.push(TrainingExample::read(payload).map_err(|error| Failure::fault(&error))?);
+                for record in records {
+                    let Some(payload) = &record.payload else { continue };
+                    let example = TrainingExample::read(payload).map_err(|error| Failure::fault(&error))?;
+                    // What is late stands where it came.
+                    let at = newest.entry(record.partition).or_insert(example.ts);
+                    *at = example.ts.max(*at);
+                    examples.push((*at, example));
                 }
             }
         }
     }
-    examples.truncate(most);
-    Ok(examples.chunks(config.trainer.batch_examples).map(<[_]>::to_vec).collect())
+    // Stable: a partition's examples, which ascend, keep their order.
+    examples.sort_by_key(|(at, _)| *at);
+    Ok(examples.into_iter().map(|(_, example)| example).collect())
 }
 
+/// None where it was asked to stop.
 fn measure(
     config: &Config,
     args: &BenchLearnArgs,
-    batches: &[Vec<TrainingExample>],
-) -> Result<Report, Failure> {
+    examples: &[TrainingExample],
+    stop: &AtomicBool,
+) -> Result<Option<Report>, Failure> {
+    let batch = config.trainer.batch_examples;
+    let warm_up = args.warm_up.next_multiple_of(batch);
+    let counted = examples.len().saturating_sub(warm_up).min(args.examples);
+    if counted == 0 {
+        return Err(Failure::user(format!(
+            "the events made {} examples, and --warm-up takes {warm_up}: give more events, or a smaller --warm-up",
+            examples.len()
+        )));
+    }
     let device = backend::device()?;
     let mut trainer = Trainer::new(config.trainer.clone(), backend::device()?)?;
     let (mut times, mut seen) = (StepTimes::default(), Seen::default());
-    let mut warm = args.warm_up;
     let mut begun = (Instant::now(), usage::cpu_seconds()?);
-    for batch in batches {
+    for (nth, batch) in examples[..warm_up + counted].chunks(batch).enumerate() {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let asked: Vec<usize> = (0..batch.len()).step_by(SERVED).collect();
         let step = trainer.learn_and_serve(batch, &asked)?;
-        if warm > 0 {
-            warm = warm.saturating_sub(batch.len());
+        if nth * config.trainer.batch_examples < warm_up {
             begun = (Instant::now(), usage::cpu_seconds()?);
             continue;
         }
@@ -194,26 +223,22 @@ fn measure(
         seen.gain += step.ranked.iter().map(|ranked| ranked.model.map_or(0.0, gain)).sum::<f64>();
     }
     let (seconds, cpu) = (begun.0.elapsed().as_secs_f64(), usage::cpu_seconds()? - begun.1);
-    if seen.examples == 0 {
-        let made: usize = batches.iter().map(Vec::len).sum();
-        return Err(Failure::user(format!(
-            "the events made {made} examples, and --warm-up takes {}: give more events, or a smaller --warm-up",
-            args.warm_up
-        )));
-    }
     let product_gflops = median((0..3).map(|_| gflops(&device)));
     let model = &config.trainer.model;
     let items = seen.items;
     let parameters = Network::<Inner>::fresh(model, &device);
-    let terms = terms(model, &parameters, seen.read as f64 / seen.examples as f64, items);
+    // Above this the loss is over a sample of the catalogue.
+    let learning = &config.trainer.learning;
+    let scored = if items <= learning.full_softmax_items { items } else { 1 + learning.negatives };
+    let terms = terms(model, &parameters, seen.read as f64 / seen.examples as f64, scored);
     let part = |time: Duration| tenth(milliseconds(&time) / seen.steps as f64);
-    Ok(Report {
+    Ok(Some(Report {
         model: model.architecture,
         backend: backend::NAME,
         threads: std::thread::available_parallelism()?.get(),
         setting: json!({
             "len": model.reach(), "width": model.width, "items": items, "batch": config.trainer.batch_examples,
-            "warm_up": args.warm_up,
+            "warm_up": warm_up,
         }),
         examples: seen.examples,
         examples_per_s: (seen.examples as f64 / seconds).round(),
@@ -227,7 +252,7 @@ fn measure(
         product_gflops: product_gflops.round(),
         ceiling_examples_per_s: (product_gflops * 1e9 / (2.0 * terms)).round(),
         ndcg: seen.gain / seen.ranked.max(1) as f64,
-    })
+    }))
 }
 
 #[derive(Default)]
@@ -248,7 +273,8 @@ fn gain(rank: f64) -> f64 {
 }
 
 /// Multiply-adds of an example's products, forward and twice back: of the network's matrices, at each token that it
-/// computes, and of each of its vectors with all items.
+/// computes, and of each of its vectors with the items that
+/// the loss is over.
 fn terms(model: &ModelSettings, parameters: &Parameters, tokens: f64, items: usize) -> f64 {
     let matrices = parameters.list.iter().filter(|one| one.shape.iter().all(|side| *side > 1));
     let weights: usize = matrices.map(|one| one.weights.len()).sum();

@@ -24,7 +24,7 @@ const NEVER: f32 = -1e30;
 pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: &Decay) -> Tensor<B, 2> {
     let (count, len, device) = (decay.count, decay.len, x.device());
     let d = x.dims()[1];
-    let cells = |cell: &dyn Fn(usize, usize, usize) -> f32| -> Tensor<B, 3> {
+    let cells = |count: usize, cell: &dyn Fn(usize, usize, usize) -> f32| -> Tensor<B, 3> {
         let mut values = Vec::with_capacity(count * len * len);
         for nth in 0..count {
             for at in 0..len * len {
@@ -34,13 +34,13 @@ pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: 
         Tensor::from_data(TensorData::new(values, [count, len, len]), &device)
     };
     let is_seen = |at: usize, event: usize| event <= at && at - event < decay.span;
-    let elapsed = cells(&|first, at, event| match is_seen(at, event) {
+    let elapsed = cells(count, &|first, at, event| match is_seen(at, event) {
         true => decay.elapsed[first + at] - decay.elapsed[first + event],
         false => 0.0,
     });
     let events: Tensor<B, 3> = x.clone().reshape([count, len, d]);
     let averages = HALF_LIVES.iter().enumerate().map(|(nth, half_life)| {
-        let by_events = cells(&|_, at, event| match is_seen(at, event) {
+        let by_events = cells(1, &|_, at, event| match is_seen(at, event) {
             true => -((at - event) as f32) * std::f32::consts::LN_2 / half_life,
             false => NEVER,
         });
@@ -49,8 +49,10 @@ pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: 
         let total = weights.clone().sum_dim(2);
         (weights.matmul(events.clone()) / total).reshape([count * len, d])
     });
-    let none = Tensor::zeros([count, 1, d], &device);
-    let before = Tensor::cat(vec![none, events.clone().narrow(1, 0, len - 1)], 1).reshape([count * len, d]);
+    // The event before, or zeros: row 0 is what comes before a history.
+    let before: Vec<i64> = (0..count * len).map(|at| if at % len > 0 { at as i64 } else { 0 }).collect();
+    let before = Tensor::<B, 1, Int>::from_data(TensorData::new(before, [count * len]), &device);
+    let before = Tensor::cat(vec![Tensor::zeros([1, d], &device), x.clone()], 0).select(0, before);
     let all = Tensor::cat([x.clone(), before].into_iter().chain(averages).collect(), 1);
     let asked: Vec<i64> = decay.asked.iter().map(|position| *position as i64).collect();
     let asked = Tensor::<B, 1, Int>::from_data(TensorData::new(asked, [decay.len()]), &device);
@@ -130,6 +132,21 @@ mod tests {
             .flat_map(|span| [Decay::new(&histories, span, Some(&asked)), Decay::new(&histories, span, None)])
             .map(Arc::new)
             .collect()
+    }
+
+    #[test]
+    fn a_history_of_one_event_recalls_that() {
+        let histories = Histories::new([(&[0u32][..], &[7i64][..]), (&[0], &[9])].into_iter());
+        let decay = Arc::new(Decay::new(&histories, 200, None));
+        let (x, powers) = (plain([2, D], 1), plain([1, HALF_LIVES.len()], 2).abs());
+        let found = Inner::averages(x.clone(), powers.clone(), &decay);
+        same(found.clone(), forward(x.clone(), powers, &decay));
+        let (found, x) = (values(found), values(x));
+        for (row, x) in found.chunks_exact(columns(D)).zip(x.chunks_exact(D)) {
+            let parts: Vec<&[f32]> = row.chunks_exact(D).collect();
+            assert_eq!(parts[1], [0.0; D], "nothing came before");
+            assert!(parts.iter().enumerate().all(|(nth, part)| nth == 1 || *part == x), "{parts:?}");
+        }
     }
 
     #[test]

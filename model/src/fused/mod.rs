@@ -1,5 +1,6 @@
 //! Compound operations with derivatives by hand: layer norm, affine layers, attention, dropout, the
-//! recurrent unit, averages that decay, and the softmax over the catalogue, over a sample of it, or against hard negatives.
+//! recurrent unit, averages that decay, and the softmax over the catalogue, over a sample of it, or against
+//! hard negatives.
 //!
 //! Left to automatic differentiation, each falls apart into a dozen small operations whose
 //! gradients walk broadcast and transposed tensors element by element: that was more than half of

@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::settings::FitSettings;
 use super::weights::{Parts, decode, encode};
 use crate::error::{Error, Result};
-use crate::split::{Protocol, Split};
+use crate::split::{NOT_ASKED, Protocol, Split};
 
 /// What a run folder belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -226,6 +226,9 @@ fn fingerprint(split: &Split) -> String {
             hash.update(event.ts_ms.to_le_bytes());
             hash.update(event.action.to_le_bytes());
             hash.update(event.weight.map_or([0xff; 4], f32::to_le_bytes));
+            if !split.data.is_choice(event) {
+                hash.update(NOT_ASKED);
+            }
         }
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -19,7 +19,8 @@ pub struct FitSettings {
     /// How users' features are computed, of which the model reads their habits.
     pub features: FeatureSettings,
     /// Actions that choose nothing, as `pipeline.neutral_actions` of a job: they are read in histories, and are no
-    /// targets and no events of the features. All others choose, but for events of a negative weight.
+    /// targets and no events of the features. All others choose, but for events of a negative weight. What is asked
+    /// of a fit stays as the data set's cases are: of no [`NEUTRAL_ACTIONS`].
     pub neutral_actions: Vec<String>,
     /// What products of matrices take their operands in.
     pub precision: Precision,

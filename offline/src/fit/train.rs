@@ -301,7 +301,7 @@ impl<'a> Fit<'a> {
                 samples.targets.push(train[at + 1].item);
                 let features = features.before(&self.split.data, window.user, at + 1);
                 samples.habits.push(standard.habits(&features, self.learnt.catalogue.categories()));
-                samples.futures.push(future.of(&train[at + 1..]).map(|value| value as f32));
+                samples.futures.push(future.of(train[at + 1..].iter()).map(|value| value as f32));
             }
         }
         samples

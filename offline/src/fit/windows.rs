@@ -1,6 +1,6 @@
 //! How an epoch cuts histories into what a step reads.
 //!
-//! Each user's events are cut into runs of at most `max_len` from a random phase, so that every
+//! Each user's events are cut into runs of one length at most from a random phase, so that every
 //! event but the first is foretold once an epoch, from another stretch of its past each time.
 //! Batches hold runs of similar length, so that little is padded, in a random order.
 
@@ -21,24 +21,25 @@ pub(super) struct Window {
 /// Batches that are sorted by length together.
 const POOL: usize = 32;
 
-/// The batches of an epoch, of at most `events` events each, padding included; what a memory holds comes on top.
-pub(super) fn batches(split: &Split, max_len: usize, events: usize, seed: u64) -> Vec<Vec<Window>> {
+/// The batches of an epoch, of at most `events` events each, padding included; what a memory holds, or
+/// what is recalled before a run, comes on top.
+pub(super) fn batches(split: &Split, run: usize, events: usize, seed: u64) -> Vec<Vec<Window>> {
     let mut random = SplitMix::new(seed);
     let mut windows = Vec::new();
     for (user, train) in split.training() {
         let last = train.len() - 1;
         let mut start = 0;
-        let mut end = 1 + random.below(max_len as u32) as usize;
+        let mut end = 1 + random.below(run as u32) as usize;
         while start < last {
             end = end.min(last);
             windows.push(Window { user, start, end });
             start = end;
-            end += max_len;
+            end += run;
         }
     }
     shuffle(&mut windows, &mut random);
     let mut batches = Vec::new();
-    for pool in windows.chunks_mut((events / max_len).max(1) * POOL) {
+    for pool in windows.chunks_mut((events / run).max(1) * POOL) {
         pool.sort_by_key(|window| std::cmp::Reverse(window.end - window.start));
         let mut rest = &pool[..];
         while let Some(first) = rest.first() {

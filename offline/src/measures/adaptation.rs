@@ -50,18 +50,14 @@ pub fn adaptation(split: &Split, answers: &PerCase) -> Adaptation {
     let cases: Vec<_> = answers
         .results
         .iter()
-        .filter_map(|result| Some((future.of(split.future(result.case))?, result)))
+        .filter_map(|result| Some((future.of(split.future(result.case).iter())?, result)))
         .collect();
     let x: Vec<f64> = cases.iter().map(|(x, _)| *x).collect();
     let column = |y: Vec<f64>| Fit::new(&x, &y);
     let scores: Option<Vec<f64>> = cases.iter().map(|(_, result)| result.diversity.map(f64::from)).collect();
     let history: Vec<(f64, f64)> = cases
         .iter()
-        .filter_map(|(x, result)| {
-            let events = split.query(result.case).history;
-            let recent = &events[events.len().saturating_sub(crate::split::FUTURE_EVENTS)..];
-            Some((*x, future.of(recent)?))
-        })
+        .filter_map(|(x, result)| Some((*x, future.of(split.query(result.case).history.iter().rev())?)))
         .collect();
     let (history_x, history_y): (Vec<_>, Vec<_>) = history.into_iter().unzip();
     Adaptation {

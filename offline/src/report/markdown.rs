@@ -22,13 +22,13 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut text = self.head();
         let last = match self.protocol {
-            Protocol::O1 => "Test: each user's last event",
-            Protocol::O2 => "Test, target `last`: each user's last event after the threshold",
+            Protocol::O1 => "Test: the last item that each user chose",
+            Protocol::O2 => "Test, target `last`: the last item that each user chose after the threshold",
         };
         section(&mut text, last, &self.set(|model| Some(&model.test)));
         section(
             &mut text,
-            "Test, target `successive`: events after the threshold",
+            "Test, target `successive`: what was chosen after the threshold",
             &self.set(|model| model.successive.as_ref()),
         );
         self.adaptation(&mut text);

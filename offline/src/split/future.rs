@@ -25,12 +25,13 @@ impl<'a> FutureDiversity<'a> {
         Self { data, greatest: (categories as f64).ln() }
     }
 
-    /// The diversity of the first [`FUTURE_EVENTS`] events; none of fewer than
+    /// The diversity of the first [`FUTURE_EVENTS`] choices among the events; none of fewer than
     /// [`LEAST_FUTURE_EVENTS`].
-    pub fn of(&self, events: &[Event]) -> Option<f64> {
-        let events = &events[..events.len().min(FUTURE_EVENTS)];
-        (events.len() >= LEAST_FUTURE_EVENTS)
-            .then(|| (entropy(self.data, events.iter().map(|event| event.item)) / self.greatest).min(1.0))
+    pub fn of<'e>(&self, events: impl Iterator<Item = &'e Event>) -> Option<f64> {
+        let chosen = events.filter(|event| self.data.is_choice(event)).take(FUTURE_EVENTS);
+        let items: Vec<u32> = chosen.map(|event| event.item).collect();
+        let enough = items.len() >= LEAST_FUTURE_EVENTS;
+        enough.then(|| (entropy(self.data, items.into_iter()) / self.greatest).min(1.0))
     }
 }
 

@@ -19,11 +19,14 @@ pub(crate) use future::entropy;
 pub use future::{FUTURE_EVENTS, FutureDiversity, LEAST_FUTURE_EVENTS};
 pub use temporal::QUANTILE;
 
+/// What a fingerprint has of an event that nobody is asked for.
+pub(crate) const NOT_ASKED: [u8; 1] = [0xfe];
+
 /// A protocol by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// Leave one out: a user's last event is the test, the second last the validation.
+    /// Leave one out: a user's last choice is the test, the second last the validation.
     O1,
     /// A global temporal split at the 0.9 quantile of all times.
     O2,
@@ -180,7 +183,7 @@ impl Split {
         Err(Error::Data {
             name: self.data.name.clone(),
             problem: format!("{part} of protocol {} is empty", self.protocol),
-            remedy: "give more events: users with three or more, over a longer time".to_owned(),
+            remedy: "give more events: users who chose three items or more, over a longer time".to_owned(),
         })
     }
 
@@ -195,7 +198,7 @@ impl Split {
     }
 
     /// A text that differs between splits whose questions or candidates differ: SHA-256 of protocol,
-    /// filter, ids, events and training parts, in hexadecimal.
+    /// filter, ids, events, which of them are choices, and training parts, in hexadecimal.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("{} {} ", self.protocol, self.filter_seen));
@@ -211,6 +214,9 @@ impl Split {
                 hash.update(event.ts_ms.to_le_bytes());
                 hash.update(event.action.to_le_bytes());
                 hash.update(event.weight.map_or([0xff; 4], f32::to_le_bytes));
+                if !self.data.is_choice(event) {
+                    hash.update(NOT_ASKED);
+                }
             }
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -93,8 +93,9 @@ impl Plan<'_> {
                 for &seed in self.seeds {
                     let run = place(architecture.name(), seed).ok_or_else(|| without_folder(&name))?;
                     let (settings, ranked) = (settings(architecture, seed)?.into(), Ranked::BesideCounts);
-                    let kind = Kind::Network { settings, run, ranked };
-                    jobs.push(Job::new(&name, seed, place(&name, seed), kind));
+                    // In the run, so that answers go with the weights that gave them.
+                    let folder = run.join("with-counts");
+                    jobs.push(Job::new(&name, seed, Some(folder), Kind::Network { settings, run, ranked }));
                 }
             }
         }

@@ -28,7 +28,7 @@ pub struct EvalArgs {
     /// How networks are fitted.
     #[command(flatten)]
     pub fit: FitOptions,
-    /// Also ask each network with what `counts` counts beside its scores, weighed together on the validation cases,
+    /// Also ask each network of --models with what `counts` counts beside its scores, weighed together on the validation cases,
     /// as NAME+counts.
     #[arg(long, requires = "runs")]
     pub with_counts: bool,

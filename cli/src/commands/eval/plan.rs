@@ -57,6 +57,10 @@ fn subjects(args: &EvalArgs) -> Result<Vec<Subject>, Failure> {
             }
         }
     }
+    if args.with_counts && !named.iter().any(|subject| matches!(subject, Subject::Network(_))) {
+        let text = "--with-counts: none of --models is a network that counts could be weighed with; name one";
+        return Err(Failure::user(text));
+    }
     let mut once = Vec::new();
     for subject in named {
         if !once.contains(&subject) {

@@ -21,7 +21,7 @@ pub struct DataArgs {
     /// The least share of its rows that must be events.
     #[arg(long, value_name = "SHARE", default_value_t = Dataset::MIN_EVENTS)]
     pub min_applied: f64,
-    /// o1: each user's last event is the test, the second last the validation. o2: the last tenth of
+    /// o1: the last item that each user chose is the test, the second last the validation. o2: the last tenth of
     /// all time is the test, the tenth before it the validation.
     #[arg(long, default_value = "o2")]
     pub protocol: Protocol,

@@ -173,8 +173,8 @@ impl Scorer for Counts<'_> {
         let Self { sources, weights, network, .. } = self;
         let items = sources.items();
         let told = match network {
-            Some(Network { scorer, weight }) => Some((scorer.score(queries)?, *weight)),
-            None => None,
+            Some(Network { scorer, weight }) if *weight > 0.0 => Some((scorer.score(queries)?, *weight)),
+            _ => None,
         };
         let told = |nth: usize| {
             let row = nth * items..(nth + 1) * items;
