@@ -112,7 +112,7 @@ pub fn evaluate(
         }
         let diversity = model.diversity(&queries)?;
         let interests = model.interests(&queries)?;
-        let found: Result<Vec<CaseResult>> = (0..queries.len())
+        let found: Vec<Result<CaseResult>> = (0..queries.len())
             .into_par_iter()
             .map(|at| {
                 let case = cases_now[at];
@@ -137,7 +137,10 @@ pub fn evaluate(
                 })
             })
             .collect();
-        results.extend(found?);
+        // Of several errors the first case's, whichever thread came first.
+        for result in found {
+            results.push(result?);
+        }
         progress(results.len(), cases.len());
     }
     Ok(PerCase {
