@@ -62,7 +62,8 @@ pub(super) struct Owned<T>(pub(super) *mut T, unsafe extern "C" fn(*mut T));
 
 impl<T> Owned<T> {
     pub(super) fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
-        (!pointer.is_null()).then_some(Self(pointer, free))
+        // Made only where there is something: a value that goes at once would free nothing's pointer.
+        (!pointer.is_null()).then(|| Self(pointer, free))
     }
 }
 
@@ -206,5 +207,28 @@ unsafe fn described_id(event: *mut c::rd_kafka_event_t) -> Result<Option<String>
             return Err(RDKafkaErrorCode::Fail);
         }
         Ok(Some(CStr::from_ptr(text).to_string_lossy().into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe extern "C" fn free(_: *mut u8) {
+        FREED.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A consumer that is closed has no metadata any more; librdkafka does not free a null pointer.
+    #[test]
+    fn what_is_not_there_is_not_freed() {
+        assert!(Owned::new(ptr::null_mut(), free).is_none());
+        assert_eq!(FREED.load(Ordering::Relaxed), 0);
+        let mut value = 7u8;
+        drop(Owned::new(&raw mut value, free));
+        assert_eq!(FREED.load(Ordering::Relaxed), 1);
     }
 }
