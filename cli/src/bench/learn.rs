@@ -10,6 +10,7 @@ use clap::Args;
 use hmisr_feed::{EventLog, FeedMetrics, Feeder};
 use hmisr_model::backend::{self, Inner};
 use hmisr_model::{Architecture, ModelSettings, Network, Parameters};
+use hmisr_offline::measures::ndcg;
 use hmisr_stream::contract::{TrainingExample, topic};
 use hmisr_stream::log::Log;
 use hmisr_stream::{Limits, Polled, Source};
@@ -220,7 +221,7 @@ fn measure(
         seen.tokens += step.tokens;
         seen.read += step.tokens + step.padding;
         seen.ranked += step.ranked.len();
-        seen.gain += step.ranked.iter().map(|ranked| ranked.model.map_or(0.0, gain)).sum::<f64>();
+        seen.gain += step.ranked.iter().map(|ranked| ndcg(ranked.model, 10)).sum::<f64>();
     }
     let (seconds, cpu) = (begun.0.elapsed().as_secs_f64(), usage::cpu_seconds()? - begun.1);
     let product_gflops = median((0..3).map(|_| gflops(&device)));
@@ -268,13 +269,8 @@ struct Seen {
     gain: f64,
 }
 
-fn gain(rank: f64) -> f64 {
-    if rank <= 10.0 { 1.0 / (rank + 1.0).log2() } else { 0.0 }
-}
-
 /// Multiply-adds of an example's products, forward and twice back: of the network's matrices, at each token that it
-/// computes, and of each of its vectors with the items that
-/// the loss is over.
+/// computes, and of each of its vectors with the items that the loss is over.
 fn terms(model: &ModelSettings, parameters: &Parameters, tokens: f64, items: usize) -> f64 {
     let matrices = parameters.list.iter().filter(|one| one.shape.iter().all(|side| *side > 1));
     let weights: usize = matrices.map(|one| one.weights.len()).sum();

@@ -62,7 +62,7 @@ pub(super) struct Owned<T>(pub(super) *mut T, unsafe extern "C" fn(*mut T));
 
 impl<T> Owned<T> {
     pub(super) fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
-        // Made only where there is something: a value that goes at once would free nothing's pointer.
+        // `then_some` would make the guard of a null pointer too, and free it.
         (!pointer.is_null()).then(|| Self(pointer, free))
     }
 }
