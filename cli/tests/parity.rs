@@ -181,6 +181,9 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
     for architecture in [Architecture::Hmisr, Architecture::Sasrec] {
         let place = folder.path().join(architecture.name());
         let artifact = published(architecture, &split, &place);
+        let sources = &artifact.manifest().sources;
+        let speaks = |(source, weight): (&String, &f64)| source != "network" && *weight > 0.0;
+        assert!(sources.len() == 6 && sources.iter().any(speaks), "{sources:?}");
         let mut neural = Neural::published(&artifact, &split).unwrap();
         // One query at a time, as a server asks: then even the last bit is the same.
         let alone = EvaluateOptions { batch: 1, ..EvaluateOptions::default() };

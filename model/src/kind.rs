@@ -34,6 +34,11 @@ impl Kind {
         self.action.into()
     }
 
+    /// Whether the weight is below 0: something was taken back, or is not liked.
+    pub fn is_negative(self) -> bool {
+        self.weight == 1
+    }
+
     /// The weight's bucket, below [`WEIGHTS`].
     pub fn weight(self) -> usize {
         self.weight.into()
@@ -50,6 +55,8 @@ mod tests {
         let buckets = weights.map(|weight| Kind::new(1, weight).weight());
         assert_eq!(buckets, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(buckets.iter().max().map(|most| most + 1), Some(WEIGHTS));
+        let negative = weights.map(|weight| Kind::new(1, weight).is_negative());
+        assert_eq!(negative.map(u8::from), [0, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Kind::new(1, Some(f32::NAN)).weight(), 2);
         assert_eq!((Kind::new(15, None).action(), Kind::new(16, None).action()), (15, 0));
     }

@@ -65,6 +65,16 @@ impl Actions {
             || self.0.iter().any(|action| action.name == name && has_targets(action))
     }
 
+    /// The same of an event as a network reads it; what takes something back is none.
+    pub fn is_choice(&self, kind: Kind) -> bool {
+        let is_told = |action: &Action| action.targets > 0;
+        let is_target = match kind.action().checked_sub(1) {
+            Some(at) => self.0.get(at).is_some_and(is_told),
+            None => false,
+        };
+        !kind.is_negative() && (is_target || !self.0.iter().any(is_told))
+    }
+
     fn find(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|action| action.name == name).map(|at| at + 1)
     }
@@ -90,6 +100,10 @@ mod tests {
         assert_eq!((actions.kind("view", None).action(), actions.kind("nap", None).action()), (1, 0));
         assert_eq!((actions.kind("", None).action(), actions.admit("")), (2, 2), "the most usual target");
         assert!(actions.is_positive("click") && actions.is_positive("") && !actions.is_positive("view"));
+        let is_choice = |action, weight| actions.is_choice(actions.kind(action, weight));
+        assert!(is_choice("click", None) && is_choice("", Some(2.0)));
+        assert!(!is_choice("view", None) && !is_choice("nap", None) && !is_choice("click", Some(-1.0)));
+        assert!(Actions::default().is_choice(Kind::default()));
         for n in 0..40 {
             actions.admit(&format!("a{n}"));
         }

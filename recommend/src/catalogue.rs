@@ -79,6 +79,11 @@ impl Catalogue {
         self.rows.get(id).copied()
     }
 
+    /// The numbers of an item's categories, at least one.
+    pub(crate) fn categories_of(&self, row: u32) -> &[u32] {
+        &self.categories_of[row as usize]
+    }
+
     /// The number of an item's primary category, counted by first sight.
     pub fn category(&self, row: u32) -> u32 {
         self.categories_of[row as usize][0]

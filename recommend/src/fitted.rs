@@ -1,6 +1,7 @@
 //! A network that reads histories.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
 use burn::tensor::{Tensor, TensorData};
 use hmisr_features::{FeatureSettings, Features};
@@ -11,6 +12,7 @@ use hmisr_model::{Histories, Input, Kind, ModelSettings, Network, Reading, Table
 
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
+use crate::counts::{Counts, RECENT, Standing};
 use crate::habits::head;
 use crate::standard::Standard;
 use crate::{Error, ErrorKind, Result};
@@ -85,6 +87,8 @@ pub struct Parts {
     pub standard: Standard,
     /// How the features are computed that it learnt from.
     pub features: FeatureSettings,
+    /// What counts of the stream say beside it; none where nothing was counted.
+    pub counts: Option<(Counts, Standing)>,
     /// Where it computes.
     pub device: Device,
 }
@@ -92,9 +96,10 @@ pub struct Parts {
 impl Parts {
     /// The model.
     pub fn fitted(&self) -> Fitted<'_> {
-        let Self { settings, network, items, catalogue, stage, step, standard, device, .. } = self;
-        let (stage, step) = (*stage, *step);
-        Fitted { settings, network, items: items.as_ref(), catalogue, stage, step, standard, device }
+        let Self { settings, network, items, catalogue, stage, step, actions, standard, device, .. } = self;
+        let (stage, step, items) = (*stage, *step, items.as_ref());
+        let counts = self.counts.as_ref().map(|(counts, standing)| (counts, standing));
+        Fitted { settings, network, items, catalogue, stage, step, actions, standard, counts, device }
     }
 }
 
@@ -113,8 +118,12 @@ pub struct Fitted<'a> {
     pub stage: Stage,
     /// Optimizer steps that the DiversityScore's weights have learnt for.
     pub step: u64,
+    /// The actions that it tells apart.
+    pub actions: &'a Actions,
     /// Mean and spread of the habits that it learnt from.
     pub standard: &'a Standard,
+    /// What counts of the stream say beside it.
+    pub counts: Option<(&'a Counts, &'a Standing)>,
     /// Where it computes.
     pub device: &'a Device,
 }
@@ -177,6 +186,10 @@ pub struct User {
     pub view: Option<View<Inner>>,
     /// The DiversityScore, where there is one.
     pub diversity: Option<f32>,
+    /// The items that the user chose, newest first, as many as counts look at.
+    pub choices: Vec<u32>,
+    /// What counts say of each item, once that was asked.
+    pub(crate) told: OnceLock<Vec<f32>>,
 }
 
 impl User {
@@ -217,7 +230,7 @@ impl<'a> Fitted<'a> {
                     let habits = |history: &History| self.standard.habits(&history.features, categories);
                     histories.iter().map(habits).collect()
                 };
-                return self.users(network.last(embeddings, &padded, &habits), histories.len());
+                return self.users(network.last(embeddings, &padded, &habits), histories);
             }
             // In its first stage HMISR says what its encoder says.
             Network::Hmisr(network) => network.states(embeddings, &padded, &dropout),
@@ -237,16 +250,28 @@ impl<'a> Fitted<'a> {
         };
         let k = vectors.dims()[1];
         let vectors = floats(vectors.into_data())?;
-        let user = |vectors: &[f32]| User {
+        let user = |(vectors, history): (&[f32], &History)| User {
             vectors: vectors.to_vec(),
             priors: vec![0.0; k],
             view: None,
             diversity: None,
+            choices: self.choices(history),
+            told: OnceLock::new(),
         };
-        Ok(vectors.chunks_exact(k * d).map(user).collect())
+        Ok(vectors.chunks_exact(k * d).zip(histories).map(user).collect())
     }
 
-    fn users(&self, view: View<Inner>, count: usize) -> Result<Vec<User>> {
+    /// What counts look at of a history.
+    fn choices(&self, history: &History) -> Vec<u32> {
+        if self.counts.is_none() {
+            return Vec::new();
+        }
+        let newest = history.rows.iter().zip(&history.kinds).rev();
+        let chosen = newest.filter(|(_, kind)| self.actions.is_choice(**kind));
+        chosen.map(|(row, _)| *row).take(RECENT).collect()
+    }
+
+    fn users(&self, view: View<Inner>, histories: &[History]) -> Result<Vec<User>> {
         let learned = self.step >= UNLEARNED_STEPS && self.settings.hmisr.losses.diversity > 0.0;
         let k = view.priors.dims()[1];
         let vectors = floats(view.vectors.clone().into_data())?;
@@ -259,12 +284,16 @@ impl<'a> Fitted<'a> {
             }
         };
         let d = self.settings.width;
-        Ok((0..count)
-            .map(|nth| User {
+        Ok(histories
+            .iter()
+            .enumerate()
+            .map(|(nth, history)| User {
                 vectors: vectors[nth * k * d..(nth + 1) * k * d].to_vec(),
                 priors: priors[nth * k..(nth + 1) * k].to_vec(),
                 view: Some(view.user(nth)),
                 diversity: diversity.get(nth).copied(),
+                choices: self.choices(history),
+                told: OnceLock::new(),
             })
             .collect())
     }

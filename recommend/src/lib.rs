@@ -1,6 +1,7 @@
 //! From a user's events to an answer: what is published of a model, and how it recommends.
 //!
 //! * [`artifact`]: what lies on disk, and who may write it.
+//! * [`counts`]: what counts of the stream say of an item beside the network.
 //! * [`Catalogue`]: the items that a model knows, with their categories.
 //! * [`Fitted`] reads histories; a [`retrieve::Source`] finds candidates, `score` ranks them,
 //!   [`rerank`] makes the list diverse. Offline evaluation, the trainer's look at what would have been
@@ -11,6 +12,7 @@ mod actions;
 mod answer;
 pub mod artifact;
 mod catalogue;
+pub mod counts;
 mod error;
 mod explain;
 mod fitted;

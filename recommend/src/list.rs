@@ -7,7 +7,7 @@ use crate::Result;
 use crate::answer::Lambda;
 use crate::fitted::{Fitted, User};
 use crate::rerank::{Candidate, Objective, POOL, rerank};
-use crate::retrieve::{Exhaustive, RETRIEVED, Source};
+use crate::retrieve::{Exhaustive, RETRIEVED, Source, best};
 
 /// What a list is made of.
 pub struct List<'a> {
@@ -44,14 +44,26 @@ impl Lambda {
 }
 
 impl Fitted<'_> {
-    /// Candidates of all of the user's vectors, best first: what a list is picked from, and what it would be
-    /// without re-ranking.
+    /// Candidates of each of the user's vectors, and of all of them together beside counts, best first: what a list
+    /// is picked from, and what it would be without re-ranking.
     ///
     /// # Errors
     /// As [`Fitted::relevance`].
     pub fn candidates(&self, user: &User, k: usize, allowed: &dyn Fn(u32) -> bool) -> Result<Vec<Candidate>> {
+        let most = RETRIEVED.max(2 * k);
         let source = Exhaustive { items: self.items, width: self.settings.width };
-        self.rank(user, &source.candidates(&user.vectors, RETRIEVED.max(2 * k), allowed))
+        if self.counts.is_none() {
+            return self.rank(user, &source.candidates(&user.vectors, most, allowed));
+        }
+        let rows: Vec<u32> = (0..self.items.len() as u32).filter(|row| allowed(*row)).collect();
+        let mut found: Vec<u32> =
+            best(&self.joint(user, &rows), most).iter().map(|at| rows[*at as usize]).collect();
+        if user.interests() > 1 {
+            found.extend(source.candidates(&user.vectors, most, allowed));
+        }
+        found.sort_unstable();
+        found.dedup();
+        self.rank(user, &found)
     }
 
     /// The list for a user.

@@ -48,6 +48,10 @@ impl Recommender {
         let device = backend::device()?;
         let network = Network::bind(&settings, &published.parameters, &device);
         let head = Fitted::head_of(&published.catalogue);
+        let counts = published.counts.map(|counts| {
+            let standing = counts.standing(&published.catalogue, published.catalogue.len());
+            (counts, standing)
+        });
         let parts = Parts {
             network,
             items: Box::new(Rows { width: settings.width, weights: published.items }),
@@ -62,6 +66,7 @@ impl Recommender {
             actions: manifest.actions.clone(),
             standard: manifest.habits,
             features: manifest.features.clone(),
+            counts,
             device,
         };
         Ok(Self { manifest, parts })

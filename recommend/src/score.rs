@@ -14,8 +14,25 @@ impl Fitted<'_> {
         user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0
     }
 
-    /// The joint score of items by all of the user's vectors.
+    /// z of items: the joint score by all of the user's vectors, and what counts say beside it.
     pub fn joint(&self, user: &User, rows: &[u32]) -> Vec<f32> {
+        self.beside_counts(user, rows, self.network(user, rows))
+    }
+
+    /// What the network says of items, weighed, and what counts say.
+    fn beside_counts(&self, user: &User, rows: &[u32], mut scores: Vec<f32>) -> Vec<f32> {
+        if let Some((counts, standing)) = self.counts {
+            let told = user.told.get_or_init(|| counts.told(standing, self.catalogue, &user.choices));
+            let weight = counts.network();
+            scores.iter_mut().zip(rows).for_each(|(score, row)| {
+                *score = weight * *score + told.get(*row as usize).copied().unwrap_or(0.0);
+            });
+        }
+        scores
+    }
+
+    /// The joint score of items by all of the user's vectors alone.
+    pub fn network(&self, user: &User, rows: &[u32]) -> Vec<f32> {
         if rows.is_empty() {
             return Vec::new();
         }
@@ -37,7 +54,8 @@ impl Fitted<'_> {
                 let rows: Vec<f32> =
                     candidates.iter().flat_map(|row| self.items.row(*row)).copied().collect();
                 let rows = Tensor::from_data(TensorData::new(rows, [candidates.len(), d]), self.device);
-                floats(network.rank(view, rows).into_data())
+                let ranked = floats(network.rank(view, rows).into_data())?;
+                Ok(self.beside_counts(user, candidates, ranked))
             }
             _ => Ok(self.joint(user, candidates)),
         }

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry, exponential_buckets};
 
 use hmisr_recommend::artifact::Manifest;
+use hmisr_recommend::counts::SOURCES;
 use hmisr_stream::Registrar;
 
 use crate::online::Pass;
@@ -33,6 +34,9 @@ pub struct Metrics {
     hr: [Gauge; 4],
     ndcg: [Gauge; 4],
     unknown: Gauge,
+    /// By [`SOURCES`].
+    source_weights: Vec<Gauge>,
+    counts_bytes: IntGauge,
     pub(crate) catalogue: IntGauge,
     pub(crate) seen_entries: IntGauge,
     pub(crate) seen_dropped: IntGauge,
@@ -69,6 +73,13 @@ impl Metrics {
                           for each, `served` (λ = 0) and `personal` are lists as a server makes them, for one in 64";
         let hr = by_ranker("hmisr_trainer_hr10_ratio", &format!("HR@10 {of_rankers}"))?;
         let ndcg = by_ranker("hmisr_trainer_ndcg10_ratio", &format!("NDCG@10 {of_rankers}"))?;
+        let weights = new.float_gauge_vec(
+            "hmisr_trainer_source_weight",
+            "What the network and each source that is counted beside it weigh in an answer; all 0 where nothing is \
+             counted and the network answers alone",
+            &["source"],
+        )?;
+        let source_weights = SOURCES.iter().map(|source| weights.with_label_values(&[source])).collect();
         Ok(Self {
             steps: new.counter("hmisr_trainer_steps_total", "Micro-batches learnt from")?,
             examples: new
@@ -118,6 +129,11 @@ impl Metrics {
             unknown: new.float_gauge(
                 "hmisr_trainer_unknown_target_ratio",
                 "Share of the newest targets that the model did not know",
+            )?,
+            source_weights,
+            counts_bytes: new.gauge(
+                "hmisr_trainer_counts_bytes",
+                "What counted pairs of items take, at most trainer.sources.max_bytes",
             )?,
             catalogue: new.gauge("hmisr_trainer_catalogue_items", "Items that the model knows")?,
             seen_entries: new.gauge("hmisr_trainer_seen_entries", "Seen items kept over all users")?,
@@ -184,6 +200,9 @@ impl Metrics {
         self.ndcg.iter().zip(ndcg).for_each(|(gauge, value)| gauge.set(value));
         self.unknown.set(rolling.unknown);
         self.catalogue.set(report.items as i64);
+        let (bytes, weights) = report.counts.unwrap_or_default();
+        self.counts_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.source_weights.iter().zip(weights).for_each(|(gauge, weight)| gauge.set(weight));
     }
 
     pub(crate) fn pass(&self, pass: Option<Pass>) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hmisr_recommend::counts::SOURCES;
+
 use crate::prequential::Ranked;
 
 /// What a step did.
@@ -31,6 +33,9 @@ pub struct StepReport {
     pub truncated: usize,
     /// Items of the catalogue after the step.
     pub items: usize,
+    /// What is counted beside the network: bytes of the pairs, and what the network and each source weigh; none
+    /// where nothing is.
+    pub counts: Option<(usize, [f64; SOURCES.len()])>,
     /// Time of each part.
     pub times: StepTimes,
 }

@@ -1,16 +1,18 @@
 //! What would have been served: a sample of the examples ranked as the server ranks.
 //!
 //! The measure over all examples comes from the pass that learns: it ranks the whole catalogue by the joint
-//! score. A user sees another list: retrieved, ranked, re-ranked. One example in [`ONE_IN`], chosen by its
-//! offset, is therefore asked as a request would be, of the model before it learns from the batch.
+//! score. A user sees another list: retrieved, ranked beside counts, re-ranked. One example in [`ONE_IN`], chosen by
+//! its offset, is therefore asked as a request would be, of the model before it learns from the batch. The same
+//! examples tell what the network and each source that is counted beside it are worth.
 
 use hmisr_model::backend::Device;
 use hmisr_model::{Kind, Network};
+use hmisr_recommend::counts::likelihood::Example;
 use hmisr_recommend::{Fitted, History, Lambda, List, Listed, Read};
 use hmisr_stream::contract::TrainingExample;
 
 use crate::Result;
-use crate::batch::Events;
+use crate::batch::{Events, is_target};
 use crate::prequential::{Served, TOP};
 use crate::settings::Settings;
 use crate::state::State;
@@ -29,6 +31,15 @@ pub(crate) struct Question<'a> {
     pub(crate) seen: &'a [u32],
 }
 
+/// What came of the examples that were ranked as served.
+#[derive(Default)]
+pub(crate) struct Answers {
+    /// Where the lists have the targets, in the order of the questions.
+    pub(crate) served: Vec<Served>,
+    /// What they tell of the sources' worth.
+    pub(crate) worth: Vec<Example>,
+}
+
 /// Where the lists of the model in `state`, which knows `known` items, have the targets. A target that is not
 /// known stands in none; a user of whom nothing is known gets what is chosen most often.
 pub(crate) fn served(
@@ -37,7 +48,7 @@ pub(crate) fn served(
     known: usize,
     device: &Device,
     questions: &[Question<'_>],
-) -> Result<Vec<Served>> {
+) -> Result<Answers> {
     let mut served = vec![Served::default(); questions.len()];
     let known_history = |question: &Question<'_>| {
         let Events { rows, times, kinds } = question.events;
@@ -65,8 +76,9 @@ pub(crate) fn served(
         histories.push(history);
     }
     if histories.is_empty() {
-        return Ok(served);
+        return Ok(Answers { served, worth: Vec::new() });
     }
+    let standing = state.counts.as_ref().map(|counts| counts.standing(&state.catalogue, known));
     let network = Network::bind(&settings.model, &state.parameters, device);
     let fitted = Fitted {
         settings: &settings.model,
@@ -75,9 +87,12 @@ pub(crate) fn served(
         catalogue: &state.catalogue,
         stage: state.lineage.stage,
         step: state.lineage.diversity_steps(state.parameters.step),
+        actions: &state.actions,
         standard: &state.standard,
+        counts: state.counts.as_ref().zip(standing.as_ref()),
         device,
     };
+    let mut worth = Vec::new();
     let mut allowed = vec![true; state.catalogue.len()];
     allowed[known..].fill(false);
     for (place, user) in places.into_iter().zip(fitted.read(&histories)?) {
@@ -95,9 +110,17 @@ pub(crate) fn served(
             relevance: rank(&relevance, question.target),
             personal: rank(&personal, question.target),
         };
+        if let Some((counts, standing)) = fitted.counts
+            && is_target(question.example)
+        {
+            let rows: Vec<u32> = (0..known as u32).filter(|row| may(*row)).collect();
+            let said = fitted.network(&user, &rows);
+            let told = (&rows[..], &said[..]);
+            worth.extend(counts.example(standing, &state.catalogue, &user.choices, told, question.target));
+        }
         others().for_each(|row| allowed[*row as usize] = true);
     }
-    Ok(served)
+    Ok(Answers { served, worth })
 }
 
 /// The target's place in the list of what is chosen most often, ties by id, as a server makes it.

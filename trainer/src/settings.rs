@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
 use hmisr_model::settings::within;
+use hmisr_recommend::counts::{Counts, MOST_BYTES};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Result};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub features: FeatureSettings,
     /// How it learns.
     pub learning: LearningSettings,
+    /// What is counted beside the network.
+    pub sources: SourceSettings,
     /// How it is evaluated before it learns.
     pub evaluation: EvaluationSettings,
     /// What it learns first, where it begins with nothing.
@@ -78,6 +81,16 @@ pub struct LearningSettings {
     pub pass_tokens: usize,
 }
 
+/// What is counted of the stream beside the network, and answers with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceSettings {
+    /// Bytes that counted pairs of items may take; 0: nothing is counted, the network answers alone. Each pair that
+    /// occurred takes 8, or 4 an item of the catalogue in rows that are more than half full; rows that must be cut
+    /// for it say less.
+    pub max_bytes: usize,
+}
+
 /// How the model is evaluated before it learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -117,6 +130,7 @@ impl Default for Settings {
             from: None,
             features: FeatureSettings::default(),
             learning: LearningSettings::default(),
+            sources: SourceSettings::default(),
             evaluation: EvaluationSettings::default(),
             lesson: LessonSettings::default(),
             is_without_lesson: false,
@@ -148,6 +162,12 @@ impl Default for LearningSettings {
     }
 }
 
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self { max_bytes: MOST_BYTES }
+    }
+}
+
 impl Default for EvaluationSettings {
     fn default() -> Self {
         Self {
@@ -167,6 +187,11 @@ impl Default for LessonSettings {
 }
 
 impl Settings {
+    /// Counts of nothing yet, where anything is counted.
+    pub(crate) fn counts(&self) -> Option<Counts> {
+        (self.sources.max_bytes > 0).then(Counts::default)
+    }
+
     /// Checks every value.
     ///
     /// # Errors

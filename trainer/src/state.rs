@@ -4,9 +4,11 @@ use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Network, Parameters, Table, Weights};
 use hmisr_recommend::artifact::{FittedTo, Lesson};
+use hmisr_recommend::counts::{Counts, REACH};
 use hmisr_recommend::{Actions, Catalogue, Standard};
 
 use crate::Result;
+use crate::batch::Events;
 use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
@@ -22,6 +24,8 @@ pub struct State {
     pub(crate) standard: Standard,
     /// Of the examples.
     pub(crate) weights: Weights,
+    /// What is counted beside the network; none where nothing is.
+    pub(crate) counts: Option<Counts>,
     pub(crate) table: Table,
     pub(crate) parameters: Parameters,
     pub(crate) seen: Seen,
@@ -60,6 +64,16 @@ impl Lineage {
 }
 
 impl State {
+    /// Counts a choice of `target` after `history`.
+    pub(crate) fn count(&mut self, history: &Events, target: u32, max_bytes: usize) {
+        self.catalogue.count(target);
+        let Some(counts) = &mut self.counts else { return };
+        let newest = history.rows.iter().zip(&history.kinds).rev();
+        let chosen = newest.filter(|(_, kind)| self.actions.is_choice(**kind)).map(|(row, _)| *row);
+        let before: Vec<u32> = chosen.take(REACH).collect();
+        counts.count(target, &before, self.catalogue.len(), max_bytes);
+    }
+
     /// The state before the first example.
     ///
     /// # Errors
@@ -71,6 +85,7 @@ impl State {
             actions: Actions::default(),
             standard: Standard::default(),
             weights: Weights::default(),
+            counts: settings.counts(),
             table: Table::new(model.width, model.seed),
             parameters: Network::<Inner>::fresh(model, &backend::device()?),
             seen: Seen::default(),

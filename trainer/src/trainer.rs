@@ -15,9 +15,9 @@ use hmisr_stream::contract::{Id, TrainingExample};
 use crate::batch::{Chunk, Events, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
 use crate::lesson::Phase;
-use crate::prequential::{Marks, Means, Popularity, Prequential, Served};
+use crate::prequential::{Marks, Means, Popularity, Prequential};
 use crate::report::StepReport;
-use crate::served::{Question, served};
+use crate::served::{Answers, Question, served};
 use crate::settings::Settings;
 use crate::snapshot::restore;
 use crate::state::State;
@@ -126,7 +126,7 @@ impl Trainer {
         // Of a catalogue too large to rank each, those that are ranked.
         let asked: Vec<usize> =
             asked.iter().copied().filter(|at| is_first && at.is_multiple_of(evaluation.stride)).collect();
-        let served = self.served(batch, &prepared, &evaluation, &asked)?;
+        let Answers { served, worth } = self.served(batch, &prepared, &evaluation, &asked)?;
         report.times.served += begun.elapsed();
         let gradients = self.gradients(batch, &passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
@@ -134,9 +134,12 @@ impl Trainer {
         if report.passes > 0 {
             self.apply(gradients, &mut report)?;
         }
-        for (example, target) in batch.iter().zip(&prepared.targets) {
+        if let Some(counts) = &mut self.state.counts {
+            worth.iter().for_each(|example| counts.learn(example));
+        }
+        for ((example, target), history) in batch.iter().zip(&prepared.targets).zip(&prepared.histories) {
             if is_first && is_target(example) {
-                self.state.catalogue.count(*target);
+                self.state.count(history, *target, self.settings.sources.max_bytes);
                 self.state.actions.count(&example.action);
             }
             if is_first {
@@ -162,6 +165,7 @@ impl Trainer {
         self.state.batches += 1;
         report.step = self.state.parameters.step;
         report.items = self.state.catalogue.len();
+        report.counts = self.state.counts.as_ref().map(|counts| (counts.bytes(), counts.weights()));
         report.times.update += begun.elapsed();
         Ok(report)
     }
@@ -173,7 +177,7 @@ impl Trainer {
         prepared: &Prepared,
         evaluation: &Evaluation,
         asked: &[usize],
-    ) -> Result<Vec<Served>> {
+    ) -> Result<Answers> {
         let question = |at: &usize| {
             let example = &batch[*at];
             let seen = self.state.seen.rows(&example.user, prepared.seen[*at].clone());

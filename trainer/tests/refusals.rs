@@ -24,7 +24,14 @@ fn refused(folder: &Path) -> hmisr_trainer::Error {
 
 #[test]
 fn a_truncated_changed_missing_or_foreign_file() {
-    for name in ["model.safetensors", "optimizer.safetensors", "catalogue.json", "trainer.json", "seen.bin"] {
+    for name in [
+        "model.safetensors",
+        "optimizer.safetensors",
+        "catalogue.json",
+        "trainer.json",
+        "seen.bin",
+        "counts.bin",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         trained(folder.path());
         let path = folder.path().join("v00000001").join(name);
@@ -48,7 +55,7 @@ fn a_truncated_changed_missing_or_foreign_file() {
         assert!(text.contains(name) && text.contains("cannot be read"), "{text}");
         // A server needs no optimizer, and none of what users have seen.
         let serves = Recommender::load(folder.path(), None).is_ok();
-        assert_eq!(serves, !["model.safetensors", "catalogue.json"].contains(&name), "{name}");
+        assert_eq!(serves, !["model.safetensors", "catalogue.json", "counts.bin"].contains(&name), "{name}");
     }
 }
 

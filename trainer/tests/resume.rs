@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::common::{Memory, examples, logs, newest_files, run_over, settings};
+use hmisr_recommend::artifact::Artifact;
 use hmisr_testkit::copy_folder;
 use hmisr_trainer::{Progress, Settings};
 
@@ -11,12 +12,14 @@ fn every(folder: &Path, examples: u64) -> Settings {
     let mut settings = Settings { snapshot_every_examples: examples, ..settings(folder) };
     // The two oldest of six events are remembered as one token.
     (settings.model.max_len, settings.model.memory) = (4, 1);
+    settings.sources.max_bytes = 1_500;
     settings
 }
 
 #[test]
 fn a_killed_run_ends_with_the_weights_of_one_that_was_not() {
     let folder = tempfile::tempdir().unwrap();
+    // Some examples are ranked as served, and tell what counts are worth; their pairs do not all fit.
     let log = logs(&examples(400, 13, 40), 1);
     // One partition and batches by number: every run forms the same batches.
     let whole = folder.path().join("whole");
@@ -24,6 +27,9 @@ fn a_killed_run_ends_with_the_weights_of_one_that_was_not() {
         run_over(&every(&whole, 64), Memory::new(log.clone(), 1, None), &Progress::default()).unwrap();
     assert_eq!(summary.examples, 400);
     let expected = newest_files(&whole);
+    let counts = Artifact::open(&whole, None).unwrap().counts(40).unwrap().unwrap();
+    assert_eq!(counts.choices(), 400);
+    assert!(counts.weights() != [1.0, 0.0, 0.0, 0.0, 0.0, 0.0] && counts.bytes() <= 1_500, "{counts:?}");
     // Before the first snapshot, on a batch, within one, with and without batches after the last
     // snapshot, and at the very end.
     for dies in [5, 16, 33, 64, 65, 95, 128, 200, 391, 400] {

@@ -120,6 +120,7 @@ fn publish_like_a_fit(from: &Path, to: &Path) {
         parameters: &published.parameters,
         table: &table,
         catalogue: &published.catalogue,
+        counts: None,
         actions: artifact.manifest().actions.clone(),
         habits: artifact.manifest().habits,
         features: artifact.manifest().features.clone(),

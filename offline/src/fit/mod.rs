@@ -6,6 +6,7 @@
 //! * [`publish`] writes a fit as a version that servers take and trainers go on from; [`publish_under`] does where
 //!   the folder was claimed before the fit.
 
+mod counted;
 mod learnt;
 mod neural;
 mod progress;

@@ -7,6 +7,8 @@ use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Kind, ModelSettings, Network, Parameters, Table};
 use hmisr_recommend::artifact::Artifact;
+use hmisr_recommend::counts::Counts;
+use hmisr_recommend::counts::likelihood::Example;
 use hmisr_recommend::{Fitted, History, Parts, Read, Recommender, User};
 use rayon::prelude::*;
 
@@ -16,7 +18,7 @@ use crate::data::{Dataset, Event, UserFeatures};
 use crate::error::{Error, Result};
 use crate::measures::{LIST, dominant_categories};
 use crate::rank::{Interests, Query, Scorer};
-use crate::split::Split;
+use crate::split::{Case, Split};
 
 /// Users that the network reads at once.
 const USERS: usize = 64;
@@ -66,6 +68,7 @@ impl<'a> Neural<'a> {
             actions,
             standard,
             features,
+            counts: None,
             device,
             settings,
         };
@@ -132,6 +135,38 @@ impl<'a> Neural<'a> {
     pub fn without_aggregation(mut self) -> Self {
         self.ranks = false;
         self
+    }
+
+    /// The counts, worth what `cases` tell beside the network, one after the other.
+    pub(super) fn weighed(mut self, counts: Counts, cases: &[Case]) -> Result<Counts> {
+        let standing = counts.standing(&self.parts.catalogue, self.parts.catalogue.len());
+        let mut learnt = counts.clone();
+        self.parts.counts = Some((counts, standing));
+        for cases in cases.chunks(USERS) {
+            let queries: Vec<Query<'_>> = cases.iter().map(|case| self.split.query(*case)).collect();
+            let users = self.users(&queries)?;
+            let asked = users.par_iter().zip(&queries).zip(cases);
+            let examples: Vec<Option<Example>> = asked
+                .map(|((user, query), case)| {
+                    self.example(user.as_ref()?, query, self.split.target(*case).item)
+                })
+                .collect();
+            examples.iter().flatten().for_each(|example| learnt.learn(example));
+        }
+        Ok(learnt)
+    }
+
+    /// What a case of a model of the data's own items tells of the counts' worth; none where the target cannot be
+    /// found.
+    fn example(&self, user: &User, query: &Query<'_>, target: u32) -> Option<Example> {
+        let (counts, standing) = self.parts.counts.as_ref()?;
+        let mut may: Vec<bool> = (0..self.rows.len() as u32).map(|item| !self.split.is_cold(item)).collect();
+        if self.split.filter_seen {
+            query.history.iter().for_each(|event| may[event.item as usize] = false);
+        }
+        let rows: Vec<u32> = (0..).zip(&may).filter(|(_, may)| **may).map(|(row, _)| row).collect();
+        let said = self.parts.fitted().network(user, &rows);
+        counts.example(standing, &self.parts.catalogue, &user.choices, (&rows, &said), target)
     }
 
     /// Trainable weights, the items' embeddings included.

@@ -8,6 +8,7 @@ use hmisr_recommend::artifact::{
     self, Contents, FittedTo, FolderLock, Lesson, Manifest, Metrics, Validation,
 };
 
+use super::counted::counted;
 use super::learnt::Learnt;
 use super::run::Run;
 use crate::error::{Error, Result};
@@ -51,12 +52,15 @@ pub fn publish_under(
         protocol: split.protocol.to_string(),
         split: split.fingerprint(),
     };
-    let Learnt { catalogue, actions, standard, .. } = Learnt::of(split, settings);
+    let learnt = Learnt::of(split, settings);
+    let counts = counted(run, split, &learnt, device)?;
+    let Learnt { catalogue, actions, standard, .. } = learnt;
     let contents = Contents {
         model: &settings.model,
         parameters: &parameters,
         table: &table,
         catalogue: &catalogue,
+        counts: Some(&counts),
         actions,
         habits: standard,
         features: settings.features.clone(),

@@ -14,6 +14,7 @@ pub(super) const POINTER: &str = "LATEST";
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const MODEL: &str = "model.safetensors";
 pub(super) const CATALOGUE: &str = "catalogue.json";
+pub(super) const COUNTS: &str = "counts.bin";
 
 /// The longest pointer that is read, bytes: a folder's name and a line's end.
 pub(super) const POINTER_BYTES: u64 = 256;

@@ -55,6 +55,9 @@ pub struct Manifest {
     /// Optimizer steps since then in which they did not learn, since no label was known.
     #[serde(default)]
     pub diversity_idle: u64,
+    /// What the network and each source that is counted beside it weigh; empty where the network answers alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, f64>,
     /// The actions that it tells apart.
     #[serde(default)]
     pub actions: Actions,

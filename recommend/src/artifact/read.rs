@@ -6,12 +6,13 @@ use hmisr_model::backend::{self, Inner};
 use hmisr_model::{Network, Parameters};
 
 use super::files::{
-    CATALOGUE, MANIFEST, MANIFEST_BYTES, MODEL, corrupt, folder_name, read_checked, unreadable,
+    CATALOGUE, COUNTS, MANIFEST, MANIFEST_BYTES, MODEL, corrupt, folder_name, read_checked, unreadable,
 };
 use super::manifest::{FORMAT_VERSION, Manifest, format_of};
 use super::tensors::Loaded;
 use super::versions::{latest_version, missing};
 use crate::catalogue::{Catalogue, Item};
+use crate::counts::Counts;
 use crate::{Error, ErrorKind, Result, plain};
 
 /// The longest file of a version that is read unless another bound is set, bytes.
@@ -34,6 +35,8 @@ pub struct Published {
     pub catalogue: Catalogue,
     /// Their embeddings, `[items, d]`.
     pub items: Vec<f32>,
+    /// What is counted beside the network; none where nothing is.
+    pub counts: Option<Counts>,
 }
 
 impl Artifact {
@@ -152,7 +155,21 @@ impl Artifact {
             parameter.weights = loaded.finite(&parameter.name, parameter.shape)?;
         }
         let items = loaded.finite("items.weights", [catalogue.len(), settings.width])?;
-        Ok(Published { parameters, catalogue, items })
+        let counts = self.counts(catalogue.len())?;
+        Ok(Published { parameters, catalogue, items, counts })
+    }
+
+    /// The counts over a catalogue of `items`; none where it holds none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] names the file and what is wrong with it.
+    pub fn counts(&self, items: usize) -> Result<Option<Counts>> {
+        if !self.manifest.files.contains_key(COUNTS) {
+            return Ok(None);
+        }
+        let counts = Counts::decode(&self.read(COUNTS)?, items);
+        let problem = || corrupt(&self.folder.join(COUNTS), "it does not hold counts of its catalogue");
+        counts.map(Some).ok_or_else(problem)
     }
 
     /// Whether all that the manifest names is there as it was written, what the writer attached included.

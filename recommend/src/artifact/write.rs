@@ -9,12 +9,15 @@ use hmisr_features::FeatureSettings;
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{ModelSettings, Parameters, Table, backend};
 
-use super::files::{CATALOGUE, MANIFEST, MODEL, POINTER, corrupt, folder_name, replace, sync, write_new};
+use super::files::{
+    CATALOGUE, COUNTS, MANIFEST, MODEL, POINTER, corrupt, folder_name, replace, sync, write_new,
+};
 use super::manifest::{FORMAT_VERSION, FittedTo, Lesson, Manifest, Metrics, Topic};
 use super::promoted::promoted;
 use super::tensors::Tensors;
 use super::versions::{next_version, versions};
 use crate::catalogue::Catalogue;
+use crate::counts::{Counts, SOURCES};
 use crate::{Actions, Error, Result, Standard};
 
 /// What is published; see [`Manifest`] for what is said of it.
@@ -28,6 +31,8 @@ pub struct Contents<'a> {
     pub table: &'a Table,
     /// The items.
     pub catalogue: &'a Catalogue,
+    /// What is counted beside the network.
+    pub counts: Option<&'a Counts>,
     /// The actions that it tells apart.
     pub actions: Actions,
     /// Mean and spread of the habits that it learnt from.
@@ -102,7 +107,11 @@ fn write_files(
         |name: &str, bytes: &[u8]| Ok::<_, Error>((name.to_owned(), write_new(&folder.join(name), bytes)?));
     let weights = weights(contents.parameters, contents.table).encode(&folder.join(MODEL))?;
     let catalogue = json(serde_json::to_vec(contents.catalogue.items()))?;
-    let files = BTreeMap::from([put(MODEL, &weights)?, put(CATALOGUE, &catalogue)?]);
+    let mut files = BTreeMap::from([put(MODEL, &weights)?, put(CATALOGUE, &catalogue)?]);
+    if let Some(counts) = contents.counts {
+        files.extend([put(COUNTS, &counts.encode())?]);
+    }
+    let weighed = |counts: &Counts| SOURCES.map(str::to_owned).into_iter().zip(counts.weights()).collect();
     let attached: Result<_> = attached.iter().map(|(name, bytes)| put(name, bytes)).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let manifest = Manifest {
@@ -121,6 +130,7 @@ fn write_files(
         model: contents.model.clone(),
         diversity_from: contents.diversity_from,
         diversity_idle: contents.diversity_idle,
+        sources: contents.counts.map(weighed).unwrap_or_default(),
         actions: contents.actions,
         habits: contents.habits,
         features: contents.features,

@@ -44,6 +44,7 @@ pub fn version(root: &Path, keep: usize) -> Manifest {
         parameters: &parameters,
         table: &table,
         catalogue: &catalogue,
+        counts: None,
         actions: Actions::default(),
         habits: Standard::default(),
         features: FeatureSettings::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use hmisr_recommend::artifact::{Manifest, Topic};
+use hmisr_recommend::counts::Counts;
 use hmisr_stream::contract::{SnapshotAnnouncement, topic};
 use hmisr_stream::{Error, ErrorKind, Outgoing, Sink, Source};
 use tracing::warn;
@@ -12,14 +13,24 @@ use super::run::Loop;
 use crate::Result;
 use crate::snapshot::{Context, publish};
 
+/// Bytes of counts from which on versions come no more often than each [`RARELY_S`] seconds: each version holds all
+/// of them.
+const LARGE_COUNTS: usize = 16 << 20;
+const RARELY_S: u64 = 60;
+
 impl<S: Source> Loop<'_, S> {
     pub(super) fn publish_if_due(&mut self) -> Result<()> {
         let (_, examples, at) = self.published;
         let settings = self.trainer.settings();
+        let since = at.elapsed().as_secs();
+        let counted = self.trainer.state().counts.as_ref().map_or(0, Counts::bytes);
+        if counted > LARGE_COUNTS && since < RARELY_S {
+            return Ok(());
+        }
         let every = settings.snapshot_every_examples;
         let enough = every > 0 && self.trainer.state().examples - examples >= every;
         // Before the replay is over the journal still holds batches to come; it must not be emptied.
-        if self.replay.is_empty() && (enough || at.elapsed().as_secs() >= settings.snapshot_every_s) {
+        if self.replay.is_empty() && (enough || since >= settings.snapshot_every_s) {
             self.publish()?;
         }
         Ok(())

@@ -119,8 +119,23 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
         true => Standard::default(),
         false => manifest.habits,
     };
-    let state =
-        State { catalogue, actions, standard, table, parameters, lineage, examples, batches, ..state };
+    // A version that counted nothing gives counts that begin here.
+    let counts = match settings.counts() {
+        Some(fresh) => Some(artifact.counts(catalogue.len())?.unwrap_or(fresh)),
+        None => None,
+    };
+    let state = State {
+        catalogue,
+        actions,
+        standard,
+        counts,
+        table,
+        parameters,
+        lineage,
+        examples,
+        batches,
+        ..state
+    };
     Ok(Restored { state, settings, bound, is_whole })
 }
 

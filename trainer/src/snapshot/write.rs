@@ -68,6 +68,7 @@ pub(super) fn publish_with(
         parameters: &state.parameters,
         table: &state.table,
         catalogue: &state.catalogue,
+        counts: state.counts.as_ref(),
         actions: state.actions.clone(),
         habits: state.standard,
         features: settings.features.clone(),

@@ -6,7 +6,6 @@
 //! 0, are those under which the softmax of z over the candidates gives validation's targets the greatest
 //! likelihood. The counts are those of the training part, whoever is asked about and whenever.
 
-mod likelihood;
 mod log;
 mod neighbours;
 mod rows;
@@ -17,11 +16,11 @@ mod transitions;
 
 use rayon::prelude::*;
 
-use self::likelihood::{Example, fit};
 use self::sources::{Source, Sources};
 use super::{Query, Scorer};
 use crate::error::Result;
 use crate::split::{Case, Split};
+use hmisr_recommend::counts::likelihood::{Example, fit};
 
 /// Validation cases that the weights are fitted to, at most, evenly spaced.
 const CASES: usize = 1_000;
@@ -143,7 +142,7 @@ fn example(
     if let Some(told) = told {
         values.extend(candidates.iter().map(|&item| told[item as usize]));
     }
-    Some(Example { values, target })
+    Some(Example { values, target, stands_for: 1.0 })
 }
 
 /// Scores `[items]`, all minus infinity, get those of the candidates; `told` is a network's with its weight.

@@ -22,16 +22,18 @@ const TOLERANCE: f64 = 1e-5;
 
 /// A case that weights are fitted to.
 #[derive(Debug)]
-pub(super) struct Example {
+pub struct Example {
     /// φ, `[sources, candidates]`.
-    pub(super) values: Vec<f32>,
+    pub values: Vec<f32>,
     /// The target's place among the candidates.
-    pub(super) target: usize,
+    pub target: usize,
+    /// Items that each other candidate stands for: more than 1 where not all are asked about.
+    pub stands_for: f64,
 }
 
 /// The weights of `sources` under which the examples are the most likely. Without examples all are alike and sum
 /// to 1.
-pub(super) fn fit(examples: &[Example], sources: usize) -> Vec<f32> {
+pub fn fit(examples: &[Example], sources: usize) -> Vec<f32> {
     if examples.is_empty() {
         return vec![1.0 / sources as f32; sources];
     }
@@ -50,11 +52,11 @@ pub(super) fn fit(examples: &[Example], sources: usize) -> Vec<f32> {
 }
 
 /// The likelihood at some weights: a mean over examples, less the ridge.
-struct Point {
-    value: f64,
-    gradient: Vec<f64>,
+pub(super) struct Point {
+    pub(super) value: f64,
+    pub(super) gradient: Vec<f64>,
     /// `[sources, sources]`, positive definite: minus the second derivative.
-    curvature: Vec<f64>,
+    pub(super) curvature: Vec<f64>,
 }
 
 impl Point {
@@ -79,7 +81,7 @@ impl Point {
     }
 
     /// The weights, none below 0, at which this point's quadratic model is greatest.
-    fn greatest(&self, weights: &[f64]) -> Vec<f64> {
+    pub(super) fn greatest(&self, weights: &[f64]) -> Vec<f64> {
         let sources = weights.len();
         let mut found = weights.to_vec();
         for _ in 0..SWEEPS {
@@ -117,7 +119,7 @@ impl Point {
 }
 
 impl Example {
-    fn likelihood(&self, weights: &[f64]) -> Point {
+    pub(super) fn likelihood(&self, weights: &[f64]) -> Point {
         let sources = weights.len();
         let candidates = self.values.len() / sources;
         let rows: Vec<&[f32]> = self.values.chunks_exact(candidates).collect();
@@ -125,6 +127,12 @@ impl Example {
         for (row, weight) in rows.iter().zip(weights) {
             shares.iter_mut().zip(*row).for_each(|(score, value)| *score += weight * f64::from(*value));
         }
+        let many = self.stands_for.ln();
+        shares
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, _)| *at != self.target)
+            .for_each(|(_, score)| *score += many);
         let greatest = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let own = shares[self.target] - greatest;
         shares.iter_mut().for_each(|score| *score = (*score - greatest).exp());
@@ -159,7 +167,7 @@ mod tests {
     fn example(target: usize, told: usize) -> Example {
         let one = |at: usize| (0..3).map(move |candidate| if candidate == at { 1.0 } else { 0.0 });
         let values = one(told).chain([1.0; 3]).chain(one((target + 1) % 3)).collect();
-        Example { values, target }
+        Example { values, target, stands_for: 1.0 }
     }
 
     #[test]
