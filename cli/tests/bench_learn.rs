@@ -31,6 +31,7 @@ fn the_loops_own_step_is_timed() {
             assert!(report["parts_ms"][part].as_f64().unwrap() > 0.0, "{part}: {report}");
         }
         assert!((0.0..1.0).contains(&number("ndcg")), "{report}");
+        assert!((0.0..1.0).contains(&number("served_ndcg")) && number("counts_bytes") > 1e3, "{report}");
     }
 }
 

@@ -188,8 +188,8 @@ pub struct User {
     pub diversity: Option<f32>,
     /// The items that the user chose, newest first, as many as counts look at.
     pub choices: Vec<u32>,
-    /// What counts say of each item, once that was asked.
-    pub(crate) told: OnceLock<Vec<f32>>,
+    /// What counts say of each known item in all, once that was asked.
+    pub told: OnceLock<Vec<f32>>,
 }
 
 impl User {

@@ -22,7 +22,8 @@ impl Fitted<'_> {
     /// What the network says of items, weighed, and what counts say.
     fn beside_counts(&self, user: &User, rows: &[u32], mut scores: Vec<f32>) -> Vec<f32> {
         if let Some((counts, standing)) = self.counts {
-            let told = user.told.get_or_init(|| counts.told(standing, self.catalogue, &user.choices));
+            let told =
+                user.told.get_or_init(|| counts.sum(&counts.said(standing, self.catalogue, &user.choices)));
             let weight = counts.network();
             scores.iter_mut().zip(rows).for_each(|(score, row)| {
                 *score = weight * *score + told.get(*row as usize).copied().unwrap_or(0.0);

@@ -101,6 +101,11 @@ pub(crate) fn served(
             || question.seen.iter().filter(|row| (**row as usize) < known && **row != question.target);
         others().for_each(|row| allowed[*row as usize] = false);
         let may = |row: u32| allowed[row as usize];
+        let said = fitted.counts.map(|(counts, standing)| {
+            let said = counts.said(standing, &state.catalogue, &user.choices);
+            user.told.get_or_init(|| counts.sum(&said));
+            said
+        });
         let k = TOP as usize;
         let candidates = fitted.candidates(&user, k, &may)?;
         let list = |lambda| fitted.diverse(&user, candidates.clone(), &List { k, lambda, allowed: &may });
@@ -110,13 +115,9 @@ pub(crate) fn served(
             relevance: rank(&relevance, question.target),
             personal: rank(&personal, question.target),
         };
-        if let Some((counts, standing)) = fitted.counts
-            && is_target(question.example)
-        {
+        if let Some(said) = said.filter(|_| is_target(question.example)) {
             let rows: Vec<u32> = (0..known as u32).filter(|row| may(*row)).collect();
-            let said = fitted.network(&user, &rows);
-            let told = (&rows[..], &said[..]);
-            worth.extend(counts.example(standing, &state.catalogue, &user.choices, told, question.target));
+            worth.extend(said.example(&rows, &fitted.network(&user, &rows), question.target));
         }
         others().for_each(|row| allowed[*row as usize] = true);
     }

@@ -82,6 +82,11 @@ struct Report {
     ceiling_examples_per_s: f64,
     /// NDCG@10 of the retrieval over the examples that count, each before it was learnt from.
     ndcg: f64,
+    /// The same of the lists that would have been served by relevance, counts included, of one example in 64; none
+    /// where none was asked for.
+    served_ndcg: Option<f64>,
+    /// Bytes of the pairs that are counted beside the network.
+    counts_bytes: usize,
 }
 
 pub fn run(mut config: Config, args: &BenchLearnArgs) -> Result<(), Failure> {
@@ -221,6 +226,12 @@ fn measure(
         seen.tokens += step.tokens;
         seen.read += step.tokens + step.padding;
         seen.ranked += step.ranked.len();
+        let served = step.ranked.iter().filter_map(|ranked| ranked.served);
+        served.for_each(|served| {
+            seen.served += 1;
+            seen.served_gain += ndcg(served.relevance, 10);
+        });
+        seen.counts_bytes = step.counts.map_or(0, |(bytes, _)| bytes);
         seen.gain += step.ranked.iter().map(|ranked| ndcg(ranked.model, 10)).sum::<f64>();
     }
     let (seconds, cpu) = (begun.0.elapsed().as_secs_f64(), usage::cpu_seconds()? - begun.1);
@@ -253,6 +264,8 @@ fn measure(
         product_gflops: product_gflops.round(),
         ceiling_examples_per_s: (product_gflops * 1e9 / (2.0 * terms)).round(),
         ndcg: seen.gain / seen.ranked.max(1) as f64,
+        served_ndcg: (seen.served > 0).then(|| seen.served_gain / seen.served as f64),
+        counts_bytes: seen.counts_bytes,
     }))
 }
 
@@ -267,6 +280,9 @@ struct Seen {
     ranked: usize,
     /// Sum of the gains of NDCG@10.
     gain: f64,
+    served: usize,
+    served_gain: f64,
+    counts_bytes: usize,
 }
 
 /// Multiply-adds of an example's products, forward and twice back: of the network's matrices, at each token that it
@@ -298,4 +314,7 @@ fn print(report: &Report) {
         "NDCG@10       {:>8.4} over {} examples, each before it was learnt from",
         report.ndcg, report.examples
     );
+    if let Some(served) = report.served_ndcg {
+        println!("as served     {served:>8.4} over one in {SERVED} of them");
+    }
 }

@@ -165,8 +165,8 @@ impl<'a> Neural<'a> {
             query.history.iter().for_each(|event| may[event.item as usize] = false);
         }
         let rows: Vec<u32> = (0..).zip(&may).filter(|(_, may)| **may).map(|(row, _)| row).collect();
-        let said = self.parts.fitted().network(user, &rows);
-        counts.example(standing, &self.parts.catalogue, &user.choices, (&rows, &said), target)
+        let network = self.parts.fitted().network(user, &rows);
+        counts.said(standing, &self.parts.catalogue, &user.choices).example(&rows, &network, target)
     }
 
     /// Trainable weights, the items' embeddings included.

@@ -93,6 +93,39 @@ pub struct Standing {
     rarity: Vec<f32>,
 }
 
+/// φ of each known item by each source but the network, for one user.
+#[derive(Debug)]
+pub struct Said<'a> {
+    common: &'a [Vec<f32>; 2],
+    personal: [Vec<f32>; 3],
+}
+
+impl Said<'_> {
+    /// `[items]` each, in the order of [`SOURCES`].
+    fn each(&self) -> impl Iterator<Item = &[f32]> {
+        self.common.iter().chain(&self.personal).map(Vec::as_slice)
+    }
+
+    /// What tells the sources' worth: a choice of `target` among `allowed`, ascending, of each of which the network
+    /// says `network`. Of very many candidates an evenly spaced part is looked at. None where the target is not
+    /// allowed.
+    pub fn example(&self, allowed: &[u32], network: &[f32], target: u32) -> Option<Example> {
+        let place = allowed.binary_search(&target).ok()?;
+        let every = allowed.len().div_ceil(MOST_CANDIDATES).max(1);
+        let taken: Vec<usize> = (0..allowed.len()).filter(|at| *at == place || at % every == 0).collect();
+        let mut values = Vec::with_capacity(SOURCES.len() * taken.len());
+        values.extend(taken.iter().map(|at| network[*at]));
+        for said in self.each() {
+            values.extend(taken.iter().map(|at| said[allowed[*at] as usize]));
+        }
+        Some(Example {
+            values,
+            target: taken.iter().position(|at| *at == place)?,
+            stands_for: ((allowed.len() - 1) as f64 / (taken.len() - 1).max(1) as f64).max(1.0),
+        })
+    }
+}
+
 impl Counts {
     /// Counts a choice of `target`, one of `items`, after those of the same user `before`, newest first; then cuts
     /// to `most_bytes`.
@@ -174,9 +207,8 @@ impl Counts {
         Standing { common: [popularity, trend], rarity: rarity.collect() }
     }
 
-    /// φ of each known item by each source but the network, in the order of [`SOURCES`], for a user of these
-    /// choices, newest first.
-    fn values(&self, standing: &Standing, catalogue: &Catalogue, choices: &[u32]) -> [Vec<f32>; 5] {
+    /// What the sources say to a user of these choices, newest first.
+    pub fn said<'a>(&self, standing: &'a Standing, catalogue: &Catalogue, choices: &[u32]) -> Said<'a> {
         let mut personal = [0; 3].map(|_| vec![0.0_f32; standing.common[0].len()]);
         let [transitions, categories, own] = &mut personal;
         let mut fade = 1.0;
@@ -199,47 +231,18 @@ impl Counts {
             *said = all.iter().map(|category| shares[*category as usize]).sum::<f32>() / all.len() as f32;
         }
         personal.iter_mut().for_each(|said| logarithms(said));
-        let [transitions, categories, own] = personal;
-        let [popularity, trend] = standing.common.clone();
-        [popularity, trend, transitions, categories, own]
+        Said { common: &standing.common, personal }
     }
 
     /// Σ_s w_s φ_s of each known item over all sources but the network.
-    pub(crate) fn told(&self, standing: &Standing, catalogue: &Catalogue, choices: &[u32]) -> Vec<f32> {
-        let values = self.values(standing, catalogue, choices);
-        let mut told = vec![0.0; values[0].len()];
-        for (values, weight) in values.iter().zip(&self.weights.values[1..]) {
+    pub fn sum(&self, said: &Said<'_>) -> Vec<f32> {
+        let mut sum = vec![0.0; said.common[0].len()];
+        for (values, weight) in said.each().zip(&self.weights.values[1..]) {
             if *weight > 0.0 {
-                told.iter_mut().zip(values).for_each(|(sum, value)| *sum += *weight as f32 * value);
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += *weight as f32 * value);
             }
         }
-        told
-    }
-
-    /// What tells the sources' worth: a choice of `target` among `allowed`, ascending, by a user of these choices
-    /// before, of whom the network says `network` of each of the allowed. Of very many candidates an evenly spaced
-    /// part is looked at. None where the target is not allowed.
-    pub fn example(
-        &self,
-        standing: &Standing,
-        catalogue: &Catalogue,
-        choices: &[u32],
-        (allowed, network): (&[u32], &[f32]),
-        target: u32,
-    ) -> Option<Example> {
-        let place = allowed.binary_search(&target).ok()?;
-        let every = allowed.len().div_ceil(MOST_CANDIDATES).max(1);
-        let taken: Vec<usize> = (0..allowed.len()).filter(|at| *at == place || at % every == 0).collect();
-        let said = self.values(standing, catalogue, choices);
-        let of_network = taken.iter().map(|at| network[*at]);
-        let of_source = |values: &Vec<f32>| -> Vec<f32> {
-            taken.iter().map(|at| values[allowed[*at] as usize]).collect()
-        };
-        Some(Example {
-            values: of_network.chain(said.iter().flat_map(of_source)).collect(),
-            target: taken.iter().position(|at| *at == place)?,
-            stands_for: ((allowed.len() - 1) as f64 / (taken.len() - 1).max(1) as f64).max(1.0),
-        })
+        sum
     }
 
     /// Learns what each source is worth.
@@ -298,7 +301,21 @@ fn logarithms(said: &mut [f32]) {
         return;
     }
     let scale = (said.len() as f64 / (total * FLOOR)) as f32;
-    said.iter_mut().filter(|said| **said > 0.0).for_each(|said| *said = (*said * scale).ln_1p());
+    said.iter_mut().for_each(|said| *said = logarithm(*said * scale));
+}
+
+/// ln(1 + x) of an x from 0 to 10³⁰, to 10⁻⁶; without a branch, so that four are computed at once.
+///
+/// 1 + x = 2^e·m, 3/4 ≤ m < 3/2; ln m = 2·artanh((m − 1)/(m + 1)) by its series.
+fn logarithm(x: f32) -> f32 {
+    const THREE_QUARTERS: u32 = 0x3f40_0000;
+    let bits = (1.0 + x).to_bits();
+    let exponent = (bits.wrapping_sub(THREE_QUARTERS) as i32) >> 23;
+    let m = f32::from_bits(bits.wrapping_sub((exponent << 23) as u32));
+    let t = (m - 1.0) / (m + 1.0);
+    let s = t * t;
+    let series = 1.0 + s * (1.0 / 3.0 + s * (0.2 + s * (1.0 / 7.0 + s * (1.0 / 9.0))));
+    exponent as f32 * std::f32::consts::LN_2 + 2.0 * t * series
 }
 
 fn double(rest: &mut &[u8]) -> Option<f64> {

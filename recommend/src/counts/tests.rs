@@ -36,7 +36,10 @@ fn sources_say_shares() {
     counts.count(3, &[1, 0], 4, 1 << 20);
     counts.count(2, &[1], 4, 1 << 20);
     let standing = counts.standing(&catalogue, catalogue.len());
-    let said = |choices: &[u32]| counts.values(&standing, &catalogue, choices).map(|values| shares(&values));
+    let said = |choices: &[u32]| -> [Vec<f64>; 5] {
+        let said = counts.said(&standing, &catalogue, choices);
+        said.each().map(shares).collect::<Vec<_>>().try_into().unwrap()
+    };
     let [popularity, trend, transitions, _, own] = said(&[1]);
     near(&popularity, &[4.0, 2.0, 1.0, 1.0]);
     // The half-life is a thousand choices at first.
@@ -59,17 +62,33 @@ fn large_numbers_are_scaled_down_and_nothing_changes() {
     let catalogue = catalogue(&[1, 1, 1]);
     let mut counts = Counts::default();
     (0..50_u32).for_each(|nth| counts.count(nth % 3, &[(nth + 1) % 3, (nth + 2) % 3], 3, 1 << 20));
-    let before = counts.values(&counts.standing(&catalogue, catalogue.len()), &catalogue, &[1, 2]);
+    let personal =
+        |counts: &Counts| counts.said(&counts.standing(&catalogue, 3), &catalogue, &[1, 2]).personal;
+    let before = personal(&counts);
     let mut large = counts.clone();
     for weighs in &mut large.weighs {
         *weighs *= LARGE;
     }
     large.items.iter_mut().chain(&mut large.trend).for_each(|count| *count *= LARGE as f32);
     large.pairs.scale(LARGE as f32);
-    assert_eq!(large.values(&large.standing(&catalogue, catalogue.len()), &catalogue, &[1, 2]), before);
+    assert_eq!(personal(&large), before);
     large.age(3);
     counts.age(3);
     assert_eq!(large, counts, "bit for bit");
+}
+
+#[test]
+fn logarithms_are_logarithms() {
+    for exponent in -40..=100 {
+        for x in [1.0, 1.2, 1.49, 1.5, 1.51, 1.9].map(|m: f32| m * (exponent as f32).exp2()) {
+            let (found, expected) = (logarithm(x), f64::from(x).ln_1p());
+            assert!(
+                (f64::from(found) - expected).abs() < 1e-6 * expected.max(1.0),
+                "{x}: {found}, {expected}"
+            );
+        }
+    }
+    assert_eq!(logarithm(0.0).to_bits(), 0);
 }
 
 #[test]
@@ -90,9 +109,9 @@ fn bytes_are_read_back_whole_or_not_at_all() {
     let mut counts = Counts::default();
     (0..9_u32).for_each(|nth| counts.count(nth % 3, &[(nth + 1) % 3], 3, 1 << 20));
     let standing = counts.standing(&catalogue, catalogue.len());
-    let allowed: (&[u32], &[f32]) = (&[0, 2], &[0.3, 0.2]);
-    assert!(counts.example(&standing, &catalogue, &[1], allowed, 1).is_none());
-    counts.learn(&counts.example(&standing, &catalogue, &[1], allowed, 2).unwrap());
+    let said = counts.said(&standing, &catalogue, &[1]);
+    assert!(said.example(&[0, 2], &[0.3, 0.2], 1).is_none());
+    counts.learn(&said.example(&[0, 2], &[0.3, 0.2], 2).unwrap());
     let bytes = counts.encode();
     assert_eq!(Counts::decode(&bytes, 3), Some(counts.clone()));
     assert_eq!(Counts::decode(&bytes, 2), None, "fewer items");
@@ -114,13 +133,14 @@ fn what_follows_is_learnt_to_be_worth_something() {
     for nth in 0..2_000_u32 {
         let (before, target) = (nth % items, (nth + 1) % items);
         let standing = counts.standing(&catalogue, catalogue.len());
-        let example = counts.example(&standing, &catalogue, &[before], (&allowed, &network), target);
-        counts.learn(&example.unwrap());
+        let said = counts.said(&standing, &catalogue, &[before]);
+        counts.learn(&said.example(&allowed, &network, target).unwrap());
         counts.count(target, &[before], items as usize, 1 << 20);
     }
     let weights = counts.weights();
     assert!(weights[3] > 0.5 && weights.iter().all(|weight| *weight >= 0.0), "{weights:?}");
-    let told = counts.told(&counts.standing(&catalogue, catalogue.len()), &catalogue, &[6]);
+    let standing = counts.standing(&catalogue, catalogue.len());
+    let told = counts.sum(&counts.said(&standing, &catalogue, &[6]));
     let best = (0..items as usize).max_by(|one, other| told[*one].total_cmp(&told[*other]));
     assert_eq!(best, Some(7));
 }
@@ -137,8 +157,9 @@ proptest! {
             counts.count(*target, before, 50, most);
             prop_assert!(counts.bytes() <= most);
         }
-        let told = counts.values(&counts.standing(&catalogue, catalogue.len()), &catalogue, &choices[0].1);
-        prop_assert!(told.iter().flatten().all(|value| value.is_finite() && *value >= 0.0));
+        let standing = counts.standing(&catalogue, 50);
+        let said = counts.said(&standing, &catalogue, &choices[0].1);
+        prop_assert!(said.each().flatten().all(|value| value.is_finite() && *value >= 0.0));
         prop_assert_eq!(Counts::decode(&counts.encode(), 50), Some(counts));
     }
 }
