@@ -10,8 +10,8 @@ use hmisr_model::{Architecture, backend};
 use hmisr_offline::fit::{Outcome, Progress, Run, publish, publish_under};
 use hmisr_offline::report::{Figures, Measures};
 use hmisr_offline::study::{Built, Questions, Ranked, train};
-use hmisr_offline::{CaseSet, Split};
-use hmisr_recommend::artifact::FolderLock;
+use hmisr_offline::{Answers, CaseSet, Split};
+use hmisr_recommend::artifact::{Artifact, FolderLock};
 use serde::Serialize;
 
 use super::experiment::{CaseOptions, DataArgs, FitOptions, Terminal};
@@ -88,6 +88,9 @@ pub struct Ended<'a> {
     /// The version that was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<u64>,
+    /// The test cases asked of it, as it is served: with counts beside the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_test: Option<Figures>,
     /// How the data were understood.
     reading: hmisr_datasets::Summary,
 }
@@ -139,22 +142,24 @@ pub fn fit<'a>(
         test: None,
         run: args.out.display().to_string(),
         published: None,
+        published_test: None,
         reading: split.data.reading.clone(),
     };
+    let questions = |folder| Questions {
+        split: &split,
+        name,
+        seed: args.seed,
+        folder,
+        options: args.cases.options(),
+        stop,
+    };
     if outcome == Outcome::Done && !args.no_eval {
-        let questions = Questions {
-            split: &split,
-            name,
-            seed: args.seed,
-            folder: Some(&args.out),
-            options: args.cases.options(),
-            stop,
-        };
-        match questions.answers(&mut terminal, || Built::of_run(&run, &split, Ranked::AsServed))? {
+        match questions(Some(&args.out))
+            .answers(&mut terminal, || Built::of_run(&run, &split, Ranked::AsServed))?
+        {
             Some(answers) => {
-                let test = answers.iter().find(|one| one.set == CaseSet::Test);
-                ended.parameters = test.and_then(|test| test.parameters);
-                ended.test = test.map(|test| figures(&split, args.seed, &test.per_case)).transpose()?;
+                ended.parameters = test(&answers).and_then(|test| test.parameters);
+                ended.test = figures(&split, args.seed, &answers)?;
             }
             None => ended.outcome = "stopped",
         }
@@ -166,6 +171,11 @@ pub fn fit<'a>(
             None => publish(&run, &split, root, &device)?,
         };
         ended.published = Some(published.version);
+        if !args.no_eval {
+            let version = Artifact::open(root, ended.published)?;
+            let answers = questions(None).answers(&mut terminal, || Built::of_version(&version, &split))?;
+            ended.published_test = figures(&split, args.seed, &answers.unwrap_or_default())?;
+        }
     }
     let progress = run.progress()?;
     (ended.epochs, ended.best_epoch, ended.fit_seconds) =
@@ -173,8 +183,13 @@ pub fn fit<'a>(
     Ok(ended)
 }
 
-fn figures(split: &Split, seed: u64, answers: &hmisr_offline::PerCase) -> Result<Figures, Failure> {
-    Ok(Measures::new(split).of(&BTreeMap::from([(seed, answers)]))?.figures)
+fn test(answers: &[Answers]) -> Option<&Answers> {
+    answers.iter().find(|one| one.set == CaseSet::Test)
+}
+
+fn figures(split: &Split, seed: u64, answers: &[Answers]) -> Result<Option<Figures>, Failure> {
+    let Some(test) = test(answers) else { return Ok(None) };
+    Ok(Some(Measures::new(split).of(&BTreeMap::from([(seed, &test.per_case)]))?.figures))
 }
 
 fn print(json: bool, value: &impl Serialize) -> Result<(), Failure> {
@@ -193,15 +208,19 @@ fn tell(ended: &Ended<'_>, args: &FitArgs) {
     println!(
         "{model}, seed {seed}: {epochs} epochs in {fit_seconds:.1} s, the best is epoch {best_epoch}; run in {run}"
     );
+    let shown = |test: &Figures| -> String {
+        let names = ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "coverage@10"].iter();
+        let values = names.filter_map(|name| test.get(*name).map(|value| format!("{name} {value:.4}")));
+        values.collect::<Vec<_>>().join(", ")
+    };
     if let (Some(version), Some(root)) = (ended.published, &args.publish) {
         println!("published as version {version}: hmisr serve --snapshots {}", root.display());
     }
+    if let Some(test) = &ended.published_test {
+        println!("test, {}, as it is served, with counts: {}", args.data.protocol, shown(test));
+    }
     if let Some(test) = &ended.test {
-        let shown: Vec<String> = ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "coverage@10"]
-            .iter()
-            .filter_map(|name| test.get(*name).map(|value| format!("{name} {value:.4}")))
-            .collect();
-        println!("test, {}: {}", args.data.protocol, shown.join(", "));
+        println!("test, {}, the network alone: {}", args.data.protocol, shown(test));
         println!(
             "tables: hmisr eval --data {} --protocol {} --answers {run}",
             args.data.data.display(),

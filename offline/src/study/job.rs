@@ -105,7 +105,7 @@ impl Job {
         let questions = Questions { split, name, seed: *seed, folder: folder.as_deref(), options, stop };
         match kind {
             Kind::Counting(counting) => questions.answers(watcher, || Ok(counting.fit(*seed, split))),
-            Kind::Published(artifact) => questions.answers(watcher, || published(artifact, split)),
+            Kind::Published(artifact) => questions.answers(watcher, || Built::of_version(artifact, split)),
             Kind::Network { settings, run, ranked } => {
                 let run = Run::open(run, settings, split)?;
                 match train(&run, split, name, stop, watcher)? {
@@ -160,20 +160,27 @@ impl<'a> Built<'a> {
         let parameters = Some(parameters + sources.len());
         Ok(Self { parameters, fit_seconds: run.progress()?.seconds, sources, scorer })
     }
-}
 
-/// A version, ready to be asked.
-fn published<'a>(artifact: &Artifact, split: &'a Split) -> Result<Built<'a>> {
-    let neural = Neural::published(artifact, split)?;
-    let known = neural.known_items();
-    if known < 1.0 {
-        let name = neural.name();
-        tracing::warn!("{name} knows {:.1} % of the items; it never recommends the others", 100.0 * known);
+    /// A version, ready to be asked.
+    ///
+    /// # Errors
+    /// As [`Neural::published`].
+    pub fn of_version(artifact: &Artifact, split: &'a Split) -> Result<Self> {
+        let neural = Neural::published(artifact, split)?;
+        let known = neural.known_items();
+        if known < 1.0 {
+            let name = neural.name();
+            tracing::warn!(
+                "{name} knows {:.1} % of the items; it never recommends the others",
+                100.0 * known
+            );
+        }
+        let sources = artifact.manifest().sources.iter();
+        Ok(Self {
+            fit_seconds: 0.0,
+            parameters: Some(neural.parameters() + sources.len()),
+            sources: sources.map(|(source, weight)| (source.clone(), *weight as f32)).collect(),
+            scorer: Box::new(neural),
+        })
     }
-    Ok(Built {
-        fit_seconds: 0.0,
-        parameters: Some(neural.parameters()),
-        sources: BTreeMap::new(),
-        scorer: Box::new(neural),
-    })
 }
