@@ -220,7 +220,8 @@ fn tell(ended: &Ended<'_>, args: &FitArgs) {
         println!("test, {}, as it is served, with counts: {}", args.data.protocol, shown(test));
     }
     if let Some(test) = &ended.test {
-        println!("test, {}, the network alone: {}", args.data.protocol, shown(test));
+        let alone = if ended.published_test.is_some() { ", the network alone" } else { "" };
+        println!("test, {}{alone}: {}", args.data.protocol, shown(test));
         println!(
             "tables: hmisr eval --data {} --protocol {} --answers {run}",
             args.data.data.display(),
