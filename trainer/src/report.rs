@@ -45,10 +45,8 @@ pub struct StepReport {
 pub struct StepTimes {
     /// Merging, cutting, admitting items, gathering rows.
     pub prepare: Duration,
-    /// Ranking a sample as it would have been served, beside the parts of learning.
+    /// Ranking a sample as it would have been served.
     pub served: Duration,
-    /// Counting, after it.
-    pub count: Duration,
     /// The encoder's forward pass.
     pub forward: Duration,
     /// Logits, ranks, loss and its gradients.
@@ -64,7 +62,6 @@ impl StepTimes {
     pub fn add(&mut self, other: &Self) {
         self.prepare += other.prepare;
         self.served += other.served;
-        self.count += other.count;
         self.forward += other.forward;
         self.loss += other.loss;
         self.backward += other.backward;

@@ -7,7 +7,6 @@
 
 use hmisr_model::backend::Device;
 use hmisr_model::{Kind, Network};
-use hmisr_recommend::counts::Counts;
 use hmisr_recommend::counts::likelihood::Example;
 use hmisr_recommend::{Fitted, History, Lambda, List, Listed, Read};
 use hmisr_stream::contract::TrainingExample;
@@ -41,11 +40,10 @@ pub(crate) struct Answers {
     pub(crate) worth: Vec<Example>,
 }
 
-/// Where the lists of the model in `state` beside `counts`, which knows `known` items, have the targets. A target that is not
+/// Where the lists of the model in `state`, which knows `known` items, have the targets. A target that is not
 /// known stands in none; a user of whom nothing is known gets what is chosen most often.
 pub(crate) fn served(
     state: &State,
-    counts: Option<&Counts>,
     settings: &Settings,
     known: usize,
     device: &Device,
@@ -80,7 +78,7 @@ pub(crate) fn served(
     if histories.is_empty() {
         return Ok(Answers { served, worth: Vec::new() });
     }
-    let standing = counts.map(|counts| counts.standing(&state.catalogue, known));
+    let standing = state.counts.as_ref().map(|counts| counts.standing(&state.catalogue, known));
     let network = Network::bind(&settings.model, &state.parameters, device);
     let fitted = Fitted {
         settings: &settings.model,
@@ -91,7 +89,7 @@ pub(crate) fn served(
         step: state.lineage.diversity_steps(state.parameters.step),
         actions: &state.actions,
         standard: &state.standard,
-        counts: counts.zip(standing.as_ref()),
+        counts: state.counts.as_ref().zip(standing.as_ref()),
         device,
     };
     let mut worth = Vec::new();

@@ -4,10 +4,11 @@ use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Network, Parameters, Table, Weights};
 use hmisr_recommend::artifact::{FittedTo, Lesson};
-use hmisr_recommend::counts::Counts;
+use hmisr_recommend::counts::{Counts, REACH};
 use hmisr_recommend::{Actions, Catalogue, Standard};
 
 use crate::Result;
+use crate::batch::Events;
 use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
@@ -63,6 +64,16 @@ impl Lineage {
 }
 
 impl State {
+    /// Counts a choice of `target` after `history`.
+    pub(crate) fn count(&mut self, history: &Events, target: u32, max_bytes: usize) {
+        self.catalogue.count(target);
+        let Some(counts) = &mut self.counts else { return };
+        let newest = history.rows.iter().zip(&history.kinds).rev();
+        let chosen = newest.filter(|(_, kind)| self.actions.is_choice(**kind)).map(|(row, _)| *row);
+        let before: Vec<u32> = chosen.take(REACH).collect();
+        counts.count(target, &before, self.catalogue.len(), max_bytes);
+    }
+
     /// The state before the first example.
     ///
     /// # Errors

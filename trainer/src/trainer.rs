@@ -1,6 +1,6 @@
 //! One step: evaluate a batch, then learn from it, with one forward pass for both.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hmisr_features::Features;
 use hmisr_model::adam::Adam;
@@ -9,14 +9,13 @@ use hmisr_model::hmisr::{Plan, SAMPLED, Samples};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Gradients, Histories, Kind, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::counts::{Counts, REACH};
 use hmisr_recommend::{UNLEARNED_STEPS, future};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, Events, chunks, is_target, passes};
 use crate::evaluation::Evaluation;
 use crate::lesson::Phase;
-use crate::prequential::{Marks, Means, Popularity, Prequential, Served};
+use crate::prequential::{Marks, Means, Popularity, Prequential};
 use crate::report::StepReport;
 use crate::served::{Answers, Question, served};
 use crate::settings::Settings;
@@ -127,34 +126,20 @@ impl Trainer {
         // Of a catalogue too large to rank each, those that are ranked.
         let asked: Vec<usize> =
             asked.iter().copied().filter(|at| is_first && at.is_multiple_of(evaluation.stride)).collect();
-        // The network does not see what is counted, so that both go on side by side.
-        let (counts, known) = (self.state.counts.take(), evaluation.known);
-        let Self { settings, device, state, marks, .. } = self;
-        let count = || counted(batch, &prepared, counts, known, &asked, (settings, device, state));
-        let learn = || {
-            gradients(
-                batch,
-                &passes,
-                &prepared,
-                &mut evaluation,
-                &mut report,
-                (settings, device, state, marks),
-            )
-        };
-        let (counted, gradients) = rayon::join(count, learn);
-        let Counted { counts, served, took } = counted?;
-        self.state.counts = counts;
-        report.times.served += took[0];
-        report.times.count += took[1];
-        let gradients = gradients?;
+        let Answers { served, worth } = self.served(batch, &prepared, &evaluation, &asked)?;
+        report.times.served += begun.elapsed();
+        let gradients = self.gradients(batch, &passes, &prepared, &mut evaluation, &mut report)?;
         let begun = Instant::now();
         // Adam's momentum would move the weights where nothing was learnt.
         if report.passes > 0 {
             self.apply(gradients, &mut report)?;
         }
-        for (example, target) in batch.iter().zip(&prepared.targets) {
+        if let Some(counts) = &mut self.state.counts {
+            worth.iter().for_each(|example| counts.learn(example));
+        }
+        for ((example, target), history) in batch.iter().zip(&prepared.targets).zip(&prepared.histories) {
             if is_first && is_target(example) {
-                self.state.catalogue.count(*target);
+                self.state.count(history, *target, self.settings.sources.max_bytes);
                 self.state.actions.count(&example.action);
             }
             if is_first {
@@ -183,6 +168,23 @@ impl Trainer {
         report.counts = self.state.counts.as_ref().map(|counts| (counts.bytes(), counts.weights()));
         report.times.update += begun.elapsed();
         Ok(report)
+    }
+
+    /// The examples at `asked` as they would have been served, by the model as it is.
+    fn served(
+        &self,
+        batch: &[TrainingExample],
+        prepared: &Prepared,
+        evaluation: &Evaluation,
+        asked: &[usize],
+    ) -> Result<Answers> {
+        let question = |at: &usize| {
+            let example = &batch[*at];
+            let seen = self.state.seen.rows(&example.user, prepared.seen[*at].clone());
+            Question { example, events: &prepared.histories[*at], target: prepared.targets[*at], seen }
+        };
+        let questions: Vec<Question<'_>> = asked.iter().map(question).collect();
+        served(&self.state, &self.settings, evaluation.known, &self.device, &questions)
     }
 
     /// Forgets what a user has seen, and what waits of the user. What the weights learnt from the user stays.
@@ -234,6 +236,77 @@ impl Trainer {
         }
         let ranked = (self.settings.evaluation.sampled_scores / items).max(1);
         examples.div_ceil(ranked).max(1)
+    }
+
+    fn gradients(
+        &mut self,
+        batch: &[TrainingExample],
+        passes: &[Vec<Chunk>],
+        prepared: &Prepared,
+        evaluation: &mut Evaluation,
+        report: &mut StepReport,
+    ) -> Result<Gradients> {
+        let learning = &self.settings.learning;
+        let whole = self.state.table.len() <= learning.full_softmax_items;
+        let hmisr = &self.settings.model.hmisr;
+        let Phase { stage, epoch, is_first } = self.state.phase();
+        let plan = match self.settings.model.architecture.is_staged() {
+            true => Plan::new(stage, epoch, &hmisr.losses),
+            false => Plan::next_item(),
+        };
+        let State { parameters, table, seen, weights, batches, .. } = &self.state;
+        let mut gradients = Gradients::new(parameters, table, whole);
+        let all = whole.then(|| table.tensor::<Inner>(&self.device));
+        for (nth, pass) in passes.iter().enumerate() {
+            let begun = Instant::now();
+            let readings: Vec<Reading<'_>> = pass.iter().map(Chunk::reading).collect();
+            let memory = self.settings.model.memory;
+            let histories = Histories::remembering(&readings, memory, |row| table.weights(row));
+            report.tokens += histories.lengths().iter().sum::<usize>();
+            report.padding += histories.count() * histories.len() - histories.lengths().iter().sum::<usize>();
+            let (mut targets, mut examples) = (Targets::default(), Vec::new());
+            for (sequence, chunk) in pass.iter().enumerate() {
+                for (token, example) in &chunk.targets {
+                    let position = histories.position(sequence, *token);
+                    targets.push(
+                        position,
+                        prepared.targets[*example],
+                        weights.relative(batch[*example].weight),
+                    );
+                    examples.push(*example);
+                }
+            }
+            let seed = self.settings.model.seed ^ (batches << 20) ^ nth as u64;
+            let samples = self.settings.model.architecture.ranks().then(|| {
+                samples(pass, &histories, batch, prepared, &self.state, hmisr.ranked_negatives, seed)
+            });
+            report.labels += samples.as_ref().map_or(0, |samples| samples.futures.iter().flatten().count());
+            report.times.prepare += begun.elapsed();
+            let learner = Learner::<Inner> {
+                settings: &self.settings.model,
+                parameters,
+                table,
+                catalogue: all.clone(),
+                negatives: learning.negatives,
+                logits_bytes: learning.logits_bytes,
+                device: &self.device,
+                seed,
+            };
+            let (stride, marks) = (evaluation.stride, &mut self.marks);
+            let mut show = |nth: usize, scores: &[f32]| {
+                let example = examples[nth];
+                let seen = seen.rows(&batch[example].user, prepared.seen[example].clone());
+                evaluation.rank(example, targets.rows[nth], scores, seen, marks);
+            };
+            let wants = |nth: usize| is_first && examples[nth].is_multiple_of(stride);
+            let observer = Observer { wants: &wants, show: &mut show };
+            learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(observer))?;
+        }
+        report.times.prepare += gradients.times.prepare;
+        report.times.forward += gradients.times.forward;
+        report.times.loss += gradients.times.loss;
+        report.times.backward += gradients.times.backward;
+        Ok(gradients)
     }
 
     /// Checks, clips and applies the gradients.
@@ -293,119 +366,6 @@ struct Prepared {
     histories: Vec<Events>,
     targets: Vec<u32>,
     seen: Vec<std::ops::Range<usize>>,
-}
-
-/// What came of a batch beside the network.
-struct Counted {
-    counts: Option<Counts>,
-    served: Vec<Served>,
-    /// Time of serving and of counting.
-    took: [Duration; 2],
-}
-
-/// The examples at `asked` as they would have been served, by the model as it is, which knows `known` items; then
-/// the counts learn what these tell, and count the batch where it came for the first time.
-fn counted(
-    batch: &[TrainingExample],
-    prepared: &Prepared,
-    mut counts: Option<Counts>,
-    known: usize,
-    asked: &[usize],
-    (settings, device, state): (&Settings, &Device, &State),
-) -> Result<Counted> {
-    let begun = Instant::now();
-    let question = |at: &usize| {
-        let example = &batch[*at];
-        let seen = state.seen.rows(&example.user, prepared.seen[*at].clone());
-        Question { example, events: &prepared.histories[*at], target: prepared.targets[*at], seen }
-    };
-    let questions: Vec<Question<'_>> = asked.iter().map(question).collect();
-    let Answers { served, worth } = served(state, counts.as_ref(), settings, known, device, &questions)?;
-    let at_served = begun.elapsed();
-    if let Some(counts) = &mut counts
-        && state.phase().is_first
-    {
-        worth.iter().for_each(|example| counts.learn(example));
-        for ((example, target), history) in batch.iter().zip(&prepared.targets).zip(&prepared.histories) {
-            if is_target(example) {
-                let newest = history.rows.iter().zip(&history.kinds).rev();
-                let chosen = newest.filter(|(_, kind)| state.actions.is_choice(**kind)).map(|(row, _)| *row);
-                let before: Vec<u32> = chosen.take(REACH).collect();
-                counts.count(*target, &before, state.catalogue.len(), settings.sources.max_bytes);
-            }
-        }
-    }
-    Ok(Counted { counts, served, took: [at_served, begun.elapsed() - at_served] })
-}
-
-/// What the batch teaches the network; each target is ranked by what the network says before.
-fn gradients(
-    batch: &[TrainingExample],
-    passes: &[Vec<Chunk>],
-    prepared: &Prepared,
-    evaluation: &mut Evaluation,
-    report: &mut StepReport,
-    (settings, device, state, marks): (&Settings, &Device, &State, &mut Marks),
-) -> Result<Gradients> {
-    let learning = &settings.learning;
-    let whole = state.table.len() <= learning.full_softmax_items;
-    let hmisr = &settings.model.hmisr;
-    let Phase { stage, epoch, is_first } = state.phase();
-    let plan = match settings.model.architecture.is_staged() {
-        true => Plan::new(stage, epoch, &hmisr.losses),
-        false => Plan::next_item(),
-    };
-    let State { parameters, table, seen, weights, batches, .. } = state;
-    let mut gradients = Gradients::new(parameters, table, whole);
-    let all = whole.then(|| table.tensor::<Inner>(device));
-    for (nth, pass) in passes.iter().enumerate() {
-        let begun = Instant::now();
-        let readings: Vec<Reading<'_>> = pass.iter().map(Chunk::reading).collect();
-        let memory = settings.model.memory;
-        let histories = Histories::remembering(&readings, memory, |row| table.weights(row));
-        report.tokens += histories.lengths().iter().sum::<usize>();
-        report.padding += histories.count() * histories.len() - histories.lengths().iter().sum::<usize>();
-        let (mut targets, mut examples) = (Targets::default(), Vec::new());
-        for (sequence, chunk) in pass.iter().enumerate() {
-            for (token, example) in &chunk.targets {
-                let position = histories.position(sequence, *token);
-                targets.push(position, prepared.targets[*example], weights.relative(batch[*example].weight));
-                examples.push(*example);
-            }
-        }
-        let seed = settings.model.seed ^ (batches << 20) ^ nth as u64;
-        let samples = settings
-            .model
-            .architecture
-            .ranks()
-            .then(|| samples(pass, &histories, batch, prepared, state, hmisr.ranked_negatives, seed));
-        report.labels += samples.as_ref().map_or(0, |samples| samples.futures.iter().flatten().count());
-        report.times.prepare += begun.elapsed();
-        let learner = Learner::<Inner> {
-            settings: &settings.model,
-            parameters,
-            table,
-            catalogue: all.clone(),
-            negatives: learning.negatives,
-            logits_bytes: learning.logits_bytes,
-            device,
-            seed,
-        };
-        let stride = evaluation.stride;
-        let mut show = |nth: usize, scores: &[f32]| {
-            let example = examples[nth];
-            let seen = seen.rows(&batch[example].user, prepared.seen[example].clone());
-            evaluation.rank(example, targets.rows[nth], scores, seen, &mut *marks);
-        };
-        let wants = |nth: usize| is_first && examples[nth].is_multiple_of(stride);
-        let observer = Observer { wants: &wants, show: &mut show };
-        learner.pass(&histories, &targets, &plan, samples, &mut gradients, Some(observer))?;
-    }
-    report.times.prepare += gradients.times.prepare;
-    report.times.forward += gradients.times.forward;
-    report.times.loss += gradients.times.loss;
-    report.times.backward += gradients.times.backward;
-    Ok(gradients)
 }
 
 /// What HMISR's ranking losses look at in a pass: of each chunk one of its targets, and an earlier one whose

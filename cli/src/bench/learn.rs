@@ -257,7 +257,7 @@ fn measure(
         tokens_per_s: (seen.tokens as f64 / seconds).round(),
         cores: tenth(cpu / seconds),
         parts_ms: json!({
-            "prepare": part(times.prepare), "served": part(times.served), "count": part(times.count), "forward": part(times.forward),
+            "prepare": part(times.prepare), "served": part(times.served), "forward": part(times.forward),
             "loss": part(times.loss), "backward": part(times.backward), "update": part(times.update),
         }),
         peak_rss_bytes: usage::peak_rss_bytes()?,
