@@ -139,6 +139,9 @@ pub struct Why {
     /// model has one vector.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interest_categories: Vec<CategoryShare>,
+    /// How much of the item's score is what counts of the stream say; none where nothing is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<f32>,
     /// The item of the history that it is most like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest_in_history: Option<Near>,

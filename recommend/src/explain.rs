@@ -26,6 +26,7 @@ impl Fitted<'_> {
                 relevance: listed.weighed[at],
                 distance: (!above.is_empty()).then(|| apart.sum::<f32>() / above.len() as f32),
                 interest_categories: interest.map(|it| it.categories.clone()).unwrap_or_default(),
+                counted: user.told.get().and_then(|told| told.get(candidate.item as usize).copied()),
                 nearest_in_history: self.nearest(candidate.item, known, &lengths),
             }
         };

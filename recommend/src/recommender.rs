@@ -1,8 +1,9 @@
 //! A published version that answers requests (design, section 4.3 "Inference").
 //!
-//! Each of a user's vectors retrieves its best items; activation and aggregation rank their union; the
+//! Each of a user's vectors retrieves its best items, and so do all of them together beside what the stream counts;
+//! activation and aggregation rank their union, beside the same counts; the
 //! re-ranking trades relevance for diversity by as much as the user's DiversityScore asks for.
-//! Networks of one vector retrieve by it and are re-ranked on request alone.
+//! Networks of one vector are re-ranked on request alone.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -203,14 +203,22 @@ impl State {
         }
         self.leave_coarse(stage, next.map_or(Stage::All, |next| next.stage));
         if next.is_none() {
-            self.lesson = None;
+            self.leave_lesson();
+        }
+    }
+
+    /// Counts were weighed in the first pass alone, beside a network that had learnt little.
+    fn leave_lesson(&mut self) {
+        self.lesson = None;
+        if let Some(counts) = &mut self.counts {
+            counts.unsure();
         }
     }
 
     /// Ends the lesson before its pass, whichever are done: what comes is learnt as a stream.
     pub(crate) fn end_lesson(&mut self) {
         self.leave_coarse(self.phase().stage, Stage::All);
-        self.lesson = None;
+        self.leave_lesson();
         if self.lineage.lessons.is_empty() {
             self.lineage.stage = Stage::All;
         }

@@ -20,6 +20,9 @@ use crate::state::State;
 /// Of so many examples one is ranked as served.
 pub(crate) const ONE_IN: i64 = 64;
 
+/// Examples of a batch that tell what counts are worth, at most.
+const TELLING: usize = 32;
+
 /// An example that is ranked as served.
 pub(crate) struct Question<'a> {
     pub(crate) example: &'a TrainingExample,
@@ -115,7 +118,9 @@ pub(crate) fn served(
             relevance: rank(&relevance, question.target),
             personal: rank(&personal, question.target),
         };
-        if let Some(said) = said.filter(|_| is_target(question.example)) {
+        // Of those that were seen the target alone stands among the allowed, and would be told from them by that.
+        let tells = is_target(question.example) && !question.seen.contains(&question.target);
+        if let Some(said) = said.filter(|_| tells && worth.len() < TELLING) {
             let rows: Vec<u32> = (0..known as u32).filter(|row| may(*row)).collect();
             worth.extend(said.example(&rows, &fitted.network(&user, &rows), question.target));
         }

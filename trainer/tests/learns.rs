@@ -54,6 +54,34 @@ fn seen_items_are_left_out_but_never_the_target() {
     assert_eq!(report.ranked[0].model, Some(1.0));
 }
 
+/// Where seen items are left out, a seen target is the only one that the user had: it must not tell of that.
+#[test]
+fn what_was_seen_before_teaches_no_weight() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = |filter_seen: bool| {
+        let mut settings = settings(folder.path());
+        settings.evaluation.filter_seen = filter_seen;
+        let mut trainer = trainer(settings);
+        let all: Vec<usize> = (0..16).collect();
+        let mut weights = [0.0; 6];
+        for at in 6..40_u32 {
+            // Each user goes back and forth between two items.
+            let item = |user: u32, at: u32| (user * 3 + at % 2, i64::from(at) * 1_000);
+            let example = |user: u32| {
+                let history: Vec<_> = (at - 6..at).map(|at| item(user, at)).collect();
+                let (item, ts) = item(user, at);
+                example(user, u64::from(at), &history, item, ts)
+            };
+            let batch: Vec<_> = (0..16).map(example).collect();
+            weights = trainer.learn_and_serve(&batch, &all).unwrap().counts.unwrap().1;
+        }
+        weights
+    };
+    assert_eq!(weights(true), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let open = weights(false);
+    assert!(open[3] + open[5] > 0.2, "{open:?}");
+}
+
 #[test]
 fn examples_that_come_together_are_evaluated_as_if_they_came_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Command, FromArgMatches};
 use hmisr_model::{Architecture, backend};
-use hmisr_offline::fit::{Outcome, Progress, Run, publish, publish_under};
+use hmisr_offline::fit::{Neural, Outcome, Progress, Run, publish, publish_under};
 use hmisr_offline::report::{Figures, Measures};
 use hmisr_offline::study::{Built, Questions, Ranked, train};
-use hmisr_offline::{Answers, CaseSet, Split};
+use hmisr_offline::{CaseSet, EvaluateOptions, PerCase, Split, evaluate};
 use hmisr_recommend::artifact::{Artifact, FolderLock};
 use serde::Serialize;
 
@@ -145,21 +145,20 @@ pub fn fit<'a>(
         published_test: None,
         reading: split.data.reading.clone(),
     };
-    let questions = |folder| Questions {
-        split: &split,
-        name,
-        seed: args.seed,
-        folder,
-        options: args.cases.options(),
-        stop,
-    };
     if outcome == Outcome::Done && !args.no_eval {
-        match questions(Some(&args.out))
-            .answers(&mut terminal, || Built::of_run(&run, &split, Ranked::AsServed))?
-        {
+        let questions = Questions {
+            split: &split,
+            name,
+            seed: args.seed,
+            folder: Some(&args.out),
+            options: args.cases.options(),
+            stop,
+        };
+        match questions.answers(&mut terminal, || Built::of_run(&run, &split, Ranked::AsServed))? {
             Some(answers) => {
-                ended.parameters = test(&answers).and_then(|test| test.parameters);
-                ended.test = figures(&split, args.seed, &answers)?;
+                let test = answers.iter().find(|one| one.set == CaseSet::Test);
+                ended.parameters = test.and_then(|test| test.parameters);
+                ended.test = test.map(|test| figures(&split, args.seed, &test.per_case)).transpose()?;
             }
             None => ended.outcome = "stopped",
         }
@@ -183,13 +182,16 @@ pub fn fit<'a>(
     Ok(ended)
 }
 
-fn test(answers: &[Answers]) -> Option<&Answers> {
-    answers.iter().find(|one| one.set == CaseSet::Test)
+/// The test cases asked of a version.
+fn as_served(split: &Split, root: &Path, version: u64, seed: u64) -> Result<Figures, Failure> {
+    let artifact = Artifact::open(root, Some(version))?;
+    let mut neural = Neural::published(&artifact, split)?;
+    let answers = evaluate(split, &split.test, &mut neural, EvaluateOptions::default(), |_, _| {})?;
+    figures(split, seed, &answers)
 }
 
-fn figures(split: &Split, seed: u64, answers: &[Answers]) -> Result<Option<Figures>, Failure> {
-    let Some(test) = test(answers) else { return Ok(None) };
-    Ok(Some(Measures::new(split).of(&BTreeMap::from([(seed, &test.per_case)]))?.figures))
+fn figures(split: &Split, seed: u64, answers: &PerCase) -> Result<Figures, Failure> {
+    Ok(Measures::new(split).of(&BTreeMap::from([(seed, answers)]))?.figures)
 }
 
 fn print(json: bool, value: &impl Serialize) -> Result<(), Failure> {

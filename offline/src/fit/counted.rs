@@ -29,7 +29,7 @@ pub(super) fn counted(run: &Run, split: &Split, learnt: &Learnt, device: &Device
     let mut counts = Counts::default();
     for (_, user, at) in targets {
         let events = split.train(user);
-        let before = events[..at].iter().rev().filter(|event| learnt.is_target(event));
+        let before = events[..at].iter().rev().filter(|event| learnt.is_choice(event));
         let before: Vec<u32> = before.take(REACH).map(|event| event.item).collect();
         counts.count(events[at].item, &before, items, MOST_BYTES);
     }

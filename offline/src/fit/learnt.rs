@@ -65,6 +65,11 @@ impl Learnt {
         learnt
     }
 
+    /// Whether the event stands among a user's choices: not where its action is neutral, or it takes something back.
+    pub(super) fn is_choice(&self, event: &Event) -> bool {
+        !self.neutral[usize::from(event.action)] && event.weight.is_none_or(|weight| weight >= 0.0)
+    }
+
     /// Whether somebody chose the event's item: of no weight, or of a neutral action, it is nobody's wish.
     pub(super) fn is_target(&self, event: &Event) -> bool {
         !self.neutral[usize::from(event.action)] && event.weight.is_none_or(|weight| weight > 0.0)

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{Actions, Standard};
 
 /// The format that this build writes and reads. It is counted up whenever the files change, and also
-/// when a network gets or loses a weight, or reads one otherwise.
+/// when a network gets or loses a weight, or reads one otherwise. A file more that a reader may pass over does not
+/// count it up: a build that does not know `counts.bin` answers by the network alone.
 ///
 /// 4: the manifest holds the model's settings alone, items have several categories, and what only the
 /// trainer needs is attached.

@@ -17,9 +17,9 @@
 //! so that a stream of years forgets. Fading is growth of what new choices weigh, so that a choice costs its own
 //! twenty sums; all is scaled down when numbers get large.
 //!
-//! Memory: 8 bytes a pair of items that occurred, or 4 a pair of all where a row is more than half full, bounded; 8
-//! bytes an item beside it. Where pairs do not fit, each row keeps its greatest C/√n: what is merely popular says
-//! least.
+//! Memory: 8 bytes a pair of items that occurred, or 4 a pair of all where a row is more than half full, bounded; 40
+//! bytes an item beside it. Where pairs do not fit, each row keeps its greatest C/√n, for what is merely popular says
+//! least; where that leaves a row next to nothing, the rows of what is hardly chosen go.
 
 pub mod likelihood;
 mod pairs;
@@ -144,9 +144,8 @@ impl Counts {
         self.choices += 1;
         self.age(items);
         let counts = &self.items;
-        let least = (self.weighs[0] as f32).min(1.0);
-        let count = |item: u32| counts.get(item as usize).copied().unwrap_or(0.0).max(least);
-        self.pairs.fit(most_bytes, |item, value| value / count(item).sqrt());
+        let count = |item: u32| counts.get(item as usize).copied().unwrap_or(0.0).max(1.0);
+        self.pairs.fit(most_bytes, count);
     }
 
     fn age(&mut self, items: usize) {
@@ -166,6 +165,11 @@ impl Counts {
             self.weighs[1] /= LARGE;
             self.trend.iter_mut().for_each(|count| *count /= LARGE as f32);
         }
+    }
+
+    /// Forgets how sure the weights are: the network is another one now.
+    pub fn unsure(&mut self) {
+        self.weights.unsure();
     }
 
     /// Choices that were counted.
@@ -296,11 +300,12 @@ impl Counts {
 /// What a source says, 0 or more, becomes φ.
 fn logarithms(said: &mut [f32]) {
     let total: f64 = said.iter().map(|said| f64::from(*said)).sum();
-    if !(total > 0.0 && total.is_finite()) {
+    let scale = (said.len() as f64 / (total * FLOOR)) as f32;
+    // Nothing is said, or it has faded away: what is left of it are a few bits.
+    if !scale.is_normal() {
         said.fill(0.0);
         return;
     }
-    let scale = (said.len() as f64 / (total * FLOOR)) as f32;
     said.iter_mut().for_each(|said| *said = logarithm(*said * scale));
 }
 

@@ -15,8 +15,8 @@ impl Default for Row {
     }
 }
 
-/// Entries that a row keeps at first where memory is short; halved until all rows fit.
-const KEPT: usize = 1 << 14;
+/// Entries that a row keeps where memory is short: the most, halved until all rows fit, but for the fewest.
+const KEPT: (usize, usize) = (1 << 14, 8);
 
 /// Sums by pairs of items.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,7 +41,7 @@ impl Row {
                 Err(at) => {
                     // By a quarter and not twofold: most rows end short of their room.
                     if entries.len() == entries.capacity() {
-                        entries.reserve_exact((entries.len() / 4).max(4));
+                        entries.reserve_exact((entries.len() / 4).max(1));
                     }
                     entries.insert(at, (to, value));
                     if 2 * entries.len() > items {
@@ -52,9 +52,17 @@ impl Row {
                 }
             },
             Self::Dense(values) => {
-                if values.len() <= to as usize {
-                    values.resize(items, 0.0);
+                if let Some(sum) = values.get_mut(to as usize) {
+                    *sum += value;
+                    return;
                 }
+                // The catalogue has grown. Among so many more items the row may be sparse again.
+                if 4 * values.iter().filter(|value| **value > 0.0).count() < items {
+                    self.cut(usize::MAX, &|_, value| value);
+                    return self.add(to, value, items);
+                }
+                values.reserve_exact(items - values.len());
+                values.resize(items, 0.0);
                 values[to as usize] += value;
             }
         }
@@ -100,7 +108,7 @@ impl Row {
 }
 
 impl Pairs {
-    /// Bytes of all entries. Allocations take up to a quarter more, and 24 bytes a row.
+    /// Bytes of all entries. Allocations take up to a quarter more, and 32 bytes a row.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -128,9 +136,10 @@ impl Pairs {
         self.rows.iter_mut().flat_map(Row::values_mut).for_each(|value| *value *= by);
     }
 
-    /// Where all take more than `most` bytes, cuts the longest rows until they take three quarters of it; `rank`
-    /// tells what stays of a row.
-    pub(super) fn fit(&mut self, most: usize, rank: impl Fn(u32, f32) -> f32) {
+    /// Where all take more than `most` bytes, cuts the longest rows until they take three quarters of it: what stays
+    /// of a row is the greatest over the root of its item's `count`. Where even short rows are too many, those of the
+    /// least counted go.
+    pub(super) fn fit(&mut self, most: usize, count: impl Fn(u32) -> f32) {
         if self.bytes <= most {
             return;
         }
@@ -139,11 +148,21 @@ impl Pairs {
             let short = |row: &Row| row.bytes().min(8 * kept);
             self.rows.iter().map(short).sum::<usize>() <= aim
         };
-        let kept = std::iter::successors(Some(KEPT), |kept| Some(kept / 2))
-            .find(|kept| *kept == 0 || fits(*kept))
-            .unwrap_or(0);
+        let halves = std::iter::successors(Some(KEPT.0), |kept| Some(kept / 2));
+        let kept = halves.take_while(|kept| *kept > KEPT.1).find(|kept| fits(*kept)).unwrap_or(KEPT.1);
+        let rank = |item: u32, value: f32| value / count(item).sqrt();
         self.rows.iter_mut().filter(|row| row.bytes() > 8 * kept).for_each(|row| row.cut(kept, &rank));
         self.bytes = self.rows.iter().map(Row::bytes).sum();
+        if self.bytes > aim {
+            let mut rows: Vec<u32> = (0..self.rows.len() as u32).collect();
+            rows.sort_by(|one, other| count(*one).total_cmp(&count(*other)));
+            for row in rows {
+                self.bytes -= std::mem::take(&mut self.rows[row as usize]).bytes();
+                if self.bytes <= aim {
+                    break;
+                }
+            }
+        }
     }
 
     /// Rows (u32); of each: its entries (u32) with the highest bit set where it is dense, and the entries, item (u32)
@@ -250,6 +269,15 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_sparse_again_in_a_catalogue_that_grew() {
+        let mut pairs = Pairs::default();
+        (0..6).for_each(|to| pairs.add(0, to, 1.0, 8));
+        assert_eq!(pairs.bytes(), 32);
+        pairs.add(0, 99, 1.0, 100);
+        assert_eq!((pairs.bytes(), row_of(&pairs, 0, 100).iter().sum::<f32>()), (7 * 8, 7.0));
+    }
+
+    #[test]
     fn memory_is_bounded_and_the_best_stay() {
         let mut pairs = Pairs::default();
         for from in 0..10 {
@@ -259,17 +287,23 @@ mod tests {
         }
         pairs.add(11, 5, 1.0, 10_000);
         assert_eq!(pairs.bytes(), 16_008);
-        pairs.fit(16_008, |_, value| value);
+        pairs.fit(16_008, |_| 1.0);
         assert_eq!(pairs.bytes(), 16_008, "it fits");
-        pairs.fit(8_000, |_, value| value);
-        // 64 entries of each long row: those of values 40 to 28, five each, and the first four of 27.
+        pairs.fit(8_000, |item| if item == 199 { 1e6 } else { 1.0 });
+        // 64 entries of each long row: those of values 40 to 28, five each but for one that everyone has, and the
+        // first five of 27 and 28.
         assert_eq!(pairs.bytes(), 10 * 64 * 8 + 8);
         let row = row_of(&pairs, 2, 200);
-        assert_eq!(row.iter().filter(|value| **value >= 29.0).count(), 60);
-        assert_eq!((row[27], row[67], row[147], row[187], row[199]), (28.0, 28.0, 28.0, 0.0, 40.0));
+        assert_eq!(row.iter().filter(|value| **value >= 29.0).count(), 59);
+        assert_eq!((row[27], row[67], row[187], row[199]), (28.0, 28.0, 28.0, 0.0));
         assert_eq!(row_of(&pairs, 11, 200)[5], 1.0, "short rows stay whole");
-        pairs.fit(7, |_, value| value);
-        assert_eq!(pairs.bytes(), 0);
+        // Not even eight of each: the rows of the least counted go.
+        pairs.fit(200, |item| item as f32);
+        assert_eq!(pairs.bytes(), 2 * 64 + 8);
+        assert_eq!(
+            [7, 8, 9].map(|from| row_of(&pairs, from, 200).iter().any(|value| *value > 0.0)),
+            [false, true, true]
+        );
     }
 
     #[test]

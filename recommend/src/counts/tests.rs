@@ -100,6 +100,15 @@ fn a_stream_of_years_forgets() {
     assert!((early - 1_443.0).abs() < 20.0, "{early}");
     (0..60_000_u32).for_each(|_| counts.count(1, &[0], 2, 1 << 20));
     assert!(counts.items[0] / (counts.weighs[0] as f32) < 1e-10);
+    // What follows item 1 was last seen so long ago that a few bits are left, and then none.
+    let catalogue = catalogue(&[1, 1]);
+    for _ in 0..4 {
+        (0..25_000_u32).for_each(|_| counts.count(1, &[0], 2, 1 << 20));
+        let standing = counts.standing(&catalogue, 2);
+        let said = counts.said(&standing, &catalogue, &[1]);
+        let [first, second] = said.each().nth(2).unwrap() else { unreachable!() };
+        assert!(*second == 0.0 && *first < 10.0, "{first} and {second}");
+    }
     assert!(counts.items.iter().chain(&counts.trend).all(|count| count.is_finite()));
 }
 

@@ -36,6 +36,11 @@ impl Default for Weights {
 }
 
 impl Weights {
+    /// The same, as unsure as before the first example.
+    pub(super) fn unsure(&mut self) {
+        *self = Self { values: self.values, ..Self::default() };
+    }
+
     /// Learns from one example. What is not finite teaches nothing.
     pub(super) fn learn(&mut self, example: &Example) {
         let Point { gradient, mut curvature, .. } = example.likelihood(&self.values);

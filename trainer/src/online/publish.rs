@@ -13,8 +13,8 @@ use super::run::Loop;
 use crate::Result;
 use crate::snapshot::{Context, publish};
 
-/// Bytes of counts from which on versions come no more often than each [`RARELY_S`] seconds: each version holds all
-/// of them.
+/// Bytes of counts from which on time alone makes no version more often than each [`RARELY_S`] seconds: each version
+/// holds all of them.
 const LARGE_COUNTS: usize = 16 << 20;
 const RARELY_S: u64 = 60;
 
@@ -22,15 +22,13 @@ impl<S: Source> Loop<'_, S> {
     pub(super) fn publish_if_due(&mut self) -> Result<()> {
         let (_, examples, at) = self.published;
         let settings = self.trainer.settings();
-        let since = at.elapsed().as_secs();
         let counted = self.trainer.state().counts.as_ref().map_or(0, Counts::bytes);
-        if counted > LARGE_COUNTS && since < RARELY_S {
-            return Ok(());
-        }
+        let rarely = if counted > LARGE_COUNTS { RARELY_S } else { 0 };
+        let due = at.elapsed().as_secs() >= settings.snapshot_every_s.max(rarely);
         let every = settings.snapshot_every_examples;
         let enough = every > 0 && self.trainer.state().examples - examples >= every;
         // Before the replay is over the journal still holds batches to come; it must not be emptied.
-        if self.replay.is_empty() && (enough || since >= settings.snapshot_every_s) {
+        if self.replay.is_empty() && (enough || due) {
             self.publish()?;
         }
         Ok(())
