@@ -111,14 +111,16 @@ impl Checkpoints {
                 let is_new = store.is_new()?;
                 drop(store);
                 self.world.reached(Point::BeforeCheckpointRename)?;
+                // At once, even of a store that holds nothing: killed amid its removal, half of one would stay, which
+                // cannot be opened.
+                let aside = scratch(&self.folder, if is_new { ".empty" } else { ".aside" }, number)?;
+                std::fs::rename(path, &aside)?;
+                put_in_place(&folder, path)?;
                 if is_new {
-                    std::fs::remove_dir_all(path)?;
+                    std::fs::remove_dir_all(&aside)?;
                 } else {
-                    let aside = scratch(&self.folder, ".aside", number)?;
-                    std::fs::rename(path, &aside)?;
                     tracing::warn!(partition = number, folder = %aside.display(), "the store does not fit the group's offset and was set aside");
                 }
-                put_in_place(&folder, path)?;
                 self.world.reached(Point::AfterCheckpointRename)?;
                 self.metrics.restored.inc();
                 tracing::info!(

@@ -290,8 +290,7 @@ mod tests {
         pairs.fit(16_008, |_| 1.0);
         assert_eq!(pairs.bytes(), 16_008, "it fits");
         pairs.fit(8_000, |item| if item == 199 { 1e6 } else { 1.0 });
-        // 64 entries of each long row: those of values 40 to 28, five each but for one that everyone has, and the
-        // first five of 27 and 28.
+        // 64 entries of each long row: those of values 40 to 28, five each but for one that everyone has.
         assert_eq!(pairs.bytes(), 10 * 64 * 8 + 8);
         let row = row_of(&pairs, 2, 200);
         assert_eq!(row.iter().filter(|value| **value >= 29.0).count(), 59);
