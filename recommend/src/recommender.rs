@@ -1,7 +1,7 @@
 //! A published version that answers requests (design, section 4.3 "Inference").
 //!
 //! Each of a user's vectors retrieves its best items, and so do all of them together beside what the stream counts;
-//! activation and aggregation rank their union, beside the same counts; the
+//! the joint score and the counts rank their union, or activation and aggregation where nothing is counted; the
 //! re-ranking trades relevance for diversity by as much as the user's DiversityScore asks for.
 //! Networks of one vector are re-ranked on request alone.
 

@@ -9,9 +9,10 @@ use crate::fitted::{Fitted, User, floats};
 use crate::rerank::Candidate;
 
 impl Fitted<'_> {
-    /// Whether HMISR's aggregation ranks what is retrieved; else the joint score of the user's vectors does.
+    /// Whether HMISR's aggregation ranks what is retrieved; else the joint score of the user's vectors does, beside
+    /// counts always: what they are worth is learnt beside it.
     pub fn aggregates(&self, user: &User) -> bool {
-        user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0
+        user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0 && self.counts.is_none()
     }
 
     /// z of items: the joint score by all of the user's vectors, and what counts say beside it.
@@ -55,8 +56,7 @@ impl Fitted<'_> {
                 let rows: Vec<f32> =
                     candidates.iter().flat_map(|row| self.items.row(*row)).copied().collect();
                 let rows = Tensor::from_data(TensorData::new(rows, [candidates.len(), d]), self.device);
-                let ranked = floats(network.rank(view, rows).into_data())?;
-                Ok(self.beside_counts(user, candidates, ranked))
+                floats(network.rank(view, rows).into_data())
             }
             _ => Ok(self.joint(user, candidates)),
         }
