@@ -1,12 +1,12 @@
 //! What a version of a fit counts beside its network.
 
-use hmisr_model::backend::Device;
+use hmisr_model::backend;
 use hmisr_recommend::counts::{Counts, MOST_BYTES, REACH};
 
 use super::learnt::Learnt;
 use super::neural::Neural;
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::split::{Case, Split};
 
 /// Validation cases that tell what counts are worth, at most, evenly spaced.
@@ -16,8 +16,8 @@ const CASES: usize = 1_000;
 /// cases tell beside the best weights of the run.
 ///
 /// # Errors
-/// As [`Neural::load`].
-pub(super) fn counted(run: &Run, split: &Split, learnt: &Learnt, device: &Device) -> Result<Counts> {
+/// As [`Neural::load`], and [`Error::Backend`].
+pub(super) fn counted(run: &Run, split: &Split, learnt: &Learnt) -> Result<Counts> {
     let items = split.data.items.len();
     let mut targets: Vec<(i64, u32, usize)> = Vec::new();
     for (user, events) in split.training() {
@@ -36,5 +36,5 @@ pub(super) fn counted(run: &Run, split: &Split, learnt: &Learnt, device: &Device
     let every = split.validation.len().div_ceil(CASES).max(1);
     let mut cases: Vec<Case> = split.validation.iter().copied().step_by(every).collect();
     cases.sort_by_key(|case| split.target(*case).ts_ms);
-    Neural::load(run, split, device.clone())?.weighed(counts, &cases)
+    Neural::load(run, split, backend::device().map_err(Error::Backend)?)?.weighed(counts, &cases)
 }

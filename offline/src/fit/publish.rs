@@ -53,7 +53,7 @@ pub fn publish_under(
         split: split.fingerprint(),
     };
     let learnt = Learnt::of(split, settings);
-    let counts = counted(run, split, &learnt, device)?;
+    let counts = counted(run, split, &learnt)?;
     let Learnt { catalogue, actions, standard, .. } = learnt;
     let contents = Contents {
         model: &settings.model,
