@@ -165,7 +165,7 @@ impl<'a> Built<'a> {
     ///
     /// # Errors
     /// As [`Neural::published`].
-    pub fn of_version(artifact: &Artifact, split: &'a Split) -> Result<Self> {
+    fn of_version(artifact: &Artifact, split: &'a Split) -> Result<Self> {
         let neural = Neural::published(artifact, split)?;
         let known = neural.known_items();
         if known < 1.0 {
