@@ -88,6 +88,9 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     let checked = ["topics", "check", "--json", "--principal", "User:hmisr", "--brokers", brokers];
     let checked: Value = serde_json::from_str(&stdout(&run(&checked))).unwrap();
     assert_eq!(checked["topics"][0]["partitions"], PARTITIONS);
+    assert!(checked["group"].is_null());
+    let consumer = ["topics", "check", "--brokers", brokers, "--set", "kafka.group_protocol=consumer"];
+    assert!(stdout(&run(&consumer)).contains("warning: group.consumer.session.timeout.ms is 45000"));
     let grants = checked["grants"].as_array().unwrap();
     assert!(grants.iter().any(|line| line.as_str().unwrap().contains("--transactional-id hmisr-pipeline-0")));
 

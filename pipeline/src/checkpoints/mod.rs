@@ -110,11 +110,11 @@ impl Checkpoints {
             if let Some(manifest) = &restored {
                 let is_new = store.is_new()?;
                 drop(store);
-                self.world.reached(Point::BeforeCheckpointRename)?;
                 // At once, even of a store that holds nothing: killed amid its removal, half of one would stay, which
                 // cannot be opened.
                 let aside = scratch(&self.folder, if is_new { ".empty" } else { ".aside" }, number)?;
                 std::fs::rename(path, &aside)?;
+                self.world.reached(Point::BeforeCheckpointRename)?;
                 put_in_place(&folder, path)?;
                 if is_new {
                     std::fs::remove_dir_all(&aside)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -198,12 +199,18 @@ impl Admin {
     /// # Errors
     /// Kinds `Unavailable`, `MissingTopic`, `Configuration`.
     pub fn configs(&self, topic: &str) -> Result<BTreeMap<String, String>> {
-        let question = format!("asking for the properties of {topic}");
-        let results = wait(self.client.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()))
-            .map_err(|error| self.failed(&question, error))?;
+        self.properties(&ResourceSpecifier::Topic(topic))
+            .map_err(|error| self.failed(&format!("asking for the properties of {topic}"), error))
+    }
+
+    /// The properties of a topic or broker as they are in force.
+    pub(super) fn properties(
+        &self,
+        resource: &ResourceSpecifier<'_>,
+    ) -> std::result::Result<BTreeMap<String, String>, KafkaError> {
         let mut configs = BTreeMap::new();
-        for result in results {
-            let resource = result.map_err(|code| self.failed(&question, KafkaError::MetadataFetch(code)))?;
+        for result in wait(self.client.describe_configs(iter::once(resource), &self.options()))? {
+            let resource = result.map_err(KafkaError::MetadataFetch)?;
             configs.extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
         }
         Ok(configs)

@@ -24,6 +24,7 @@ mod queue;
 mod reader;
 mod rebalance;
 mod sample;
+mod session;
 mod settings;
 mod sink;
 mod source;

@@ -2,6 +2,7 @@
 
 use hmisr_stream::Delivery;
 use hmisr_stream::contract::{REPLAY, topic};
+use hmisr_stream::kafka::GroupProtocol;
 use serde::Serialize;
 
 use crate::commands::{forget, train};
@@ -12,7 +13,7 @@ use crate::config::Config;
 pub struct Right {
     /// The part: a command of `hmisr`, or who writes the events.
     pub part: &'static str,
-    /// `topic`, `group` or `transactional-id`.
+    /// `topic`, `group`, `transactional-id` or `cluster`.
     pub resource: &'static str,
     /// The resource's name.
     pub name: String,
@@ -24,6 +25,8 @@ pub struct Right {
 
 /// How the groups of `hmisr dlq` begin.
 const DLQ_GROUPS: &str = "hmisr-dlq-";
+/// Kafka's name of the cluster as a resource.
+const CLUSTER: &str = "kafka-cluster";
 const READ: &[&str] = &["Read", "Describe"];
 const WRITE: &[&str] = &["Write", "Describe"];
 
@@ -84,6 +87,12 @@ pub fn rights(config: &Config) -> Vec<Right> {
     for name in every.into_iter().chain([topic::STATE_OWNERS]) {
         add("topics", "topic", name, &["Create", "Describe", "DescribeConfigs"]);
     }
+    if config.kafka.group_protocol == GroupProtocol::Consumer {
+        // How long a dead member's partitions stand still is a property of the brokers.
+        for part in ["pipeline", "topics"] {
+            add(part, "cluster", CLUSTER, &["DescribeConfigs"]);
+        }
+    }
     rights
 }
 
@@ -95,11 +104,12 @@ pub fn grant(right: &Right, brokers: &str, principal: &str) -> String {
         "literal" => String::new(),
         pattern => format!(" --resource-pattern-type {pattern}"),
     };
+    // There is one cluster, which the tool does not want named.
+    let name = if right.name == CLUSTER { String::new() } else { format!(" {}", quoted(&right.name)) };
     format!(
-        "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {} --{} {}{pattern}{operations}",
+        "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {} --{}{name}{pattern}{operations}",
         quoted(principal),
         right.resource,
-        quoted(&right.name)
     )
 }
 
@@ -135,6 +145,11 @@ mod tests {
             grant(&right, "kafka:9092", "User:a")
                 .contains(" --group hmisr-dlq- --resource-pattern-type prefixed --operation")
         );
+        let mut config = Config::default();
+        config.kafka.group_protocol = GroupProtocol::Consumer;
+        let rights = rights(&config);
+        let cluster = rights.iter().find(|right| right.resource == "cluster").unwrap();
+        assert!(grant(cluster, "kafka:9092", "User:a").ends_with(" --cluster --operation DescribeConfigs"));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub enum TopicsCommand {
     },
     /// Check that the topics are as the job needs them, and name the rights that its parts need.
     ///
-    /// Looks at existence, partitions, copies, cleanup policy and size limits. Ends with code 2 where
+    /// Looks at existence, partitions, copies, cleanup policy and size limits, and at what the brokers' settings
+    /// mean for the group. Ends with code 2 where
     /// something must be changed; warnings alone end with 0.
     Check {
         /// Where Kafka is.

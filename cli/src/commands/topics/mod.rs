@@ -6,7 +6,9 @@ mod partitioner;
 
 use hmisr_stream::TopicSettings;
 use hmisr_stream::contract::topic;
-use hmisr_stream::kafka::{Admin, Kafka, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics};
+use hmisr_stream::kafka::{
+    Admin, Finding, GroupProtocol, Kafka, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics,
+};
 use serde::Serialize;
 
 use self::acl::Right;
@@ -42,6 +44,17 @@ pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
     }
 }
 
+/// Says where the group's protocol lets the partitions of a dead instance stand still for long.
+pub fn warn_of_session(kafka: &KafkaSettings) -> Result<(), Failure> {
+    if kafka.group_protocol == GroupProtocol::Classic {
+        return Ok(());
+    }
+    if let Some(finding) = Admin::new(kafka)?.check_session()? {
+        tracing::warn!("{}", finding.text);
+    }
+    Ok(())
+}
+
 /// Makes the topics of the settings that are missing on Kafka, and says which.
 pub fn create(kafka: &Kafka, topics: &TopicSettings) -> Result<(), Failure> {
     let made = kafka.create_topics(topics)?;
@@ -68,6 +81,8 @@ struct Report {
     topics: Vec<TopicState>,
     /// How `events` is partitioned; none where it is missing or cannot be read.
     partitioner: Option<partitioner::Recognised>,
+    /// What speaks against the group's protocol, as the brokers are set.
+    group: Option<Finding>,
     rights: Vec<Right>,
     /// Commands that grant the rights, where a principal is given.
     grants: Vec<String>,
@@ -88,13 +103,17 @@ fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Fai
         events.findings.extend(finding);
         recognised = found;
     }
+    let group = match config.kafka.group_protocol {
+        GroupProtocol::Classic => None,
+        GroupProtocol::Consumer => admin.check_session()?,
+    };
     let rights = acl::rights(config);
     let grants = principal
         .map(|principal| rights.iter().map(|right| acl::grant(right, &config.kafka.brokers, principal)))
         .into_iter()
         .flatten()
         .collect();
-    let report = Report { topics, partitioner: recognised, rights, grants };
+    let report = Report { topics, partitioner: recognised, group, rights, grants };
     if json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::fault(&error))?);
     } else {
@@ -124,16 +143,14 @@ fn print(report: &Report) {
             or_dash(topic.min_insync_replicas.map(|count| count.to_string())),
             or_dash(topic.cleanup_policy.clone()),
         );
-        for finding in &topic.findings {
-            let label = match finding.severity {
-                Severity::Change => "CHANGE",
-                Severity::Warning => "warning",
-            };
-            println!("  {label}: {}", finding.text);
-        }
+        topic.findings.iter().for_each(print_finding);
     }
     if let Some(recognised) = &report.partitioner {
         println!("\npartitioner of events: {}", recognised.text);
+    }
+    if let Some(finding) = &report.group {
+        println!("\ngroup:");
+        print_finding(finding);
     }
     println!("\nRights that the parts need, where the brokers have an authorizer:");
     for right in &report.rights {
@@ -147,4 +164,12 @@ fn print(report: &Report) {
     for grant in &report.grants {
         println!("{grant}");
     }
+}
+
+fn print_finding(finding: &Finding) {
+    let label = match finding.severity {
+        Severity::Change => "CHANGE",
+        Severity::Warning => "warning",
+    };
+    println!("  {label}: {}", finding.text);
 }
