@@ -20,6 +20,8 @@ use crate::values::{CategoryForm, MAX_CATEGORIES, TimeForm, date_text, number};
 
 /// Times from which the forms of the columns are guessed, before every row is looked at.
 const FIRST_TIMES: u64 = 10_000;
+/// Of so many events at least one is of an item that the files of items list; else it is told.
+const EVENTS_OF_AN_ITEM_LISTED: u64 = 10;
 /// The most that a row may be after its day began, in milliseconds: a year.
 const MAX_OFFSET_MS: f64 = 3.2e10;
 
@@ -268,10 +270,13 @@ impl Reader {
         let mut samples = Samples::default();
         let mut range: Option<(i64, i64)> = None;
         let mut newest = i64::MIN;
+        let mut with_item = 0;
         while let Some(found) = self.step_with(Some(&mut samples))? {
-            let Self { summary, cells, current, .. } = self;
+            let Self { summary, cells, current, catalogue, .. } = self;
             match found {
-                Ok(Record { ts_ms, action, .. }) => {
+                Ok(Record { ts_ms, action, item, categories, .. }) => {
+                    let is_listed = || catalogue.categories(&item).is_some();
+                    with_item += u64::from(!categories.is_empty() || is_listed());
                     summary.rows += 1;
                     summary.events += 1;
                     summary.see_action(&action);
@@ -290,7 +295,23 @@ impl Reader {
             self.summary.first = Some(date_text(first));
             self.summary.last = Some(date_text(last));
         }
+        self.note_unlisted(with_item);
         Ok(samples)
+    }
+
+    /// Says where files of items were read and hardly any event, `with_item`, is of an item in them.
+    fn note_unlisted(&mut self, with_item: u64) {
+        let summary = &mut self.summary;
+        if summary.item_rows == 0 || with_item >= summary.events.div_ceil(EVENTS_OF_AN_ITEM_LISTED) {
+            return;
+        }
+        let files: Vec<String> = self.layout.items.iter().map(|items| shown_name(&items.path)).collect();
+        let events = summary.events;
+        summary.notes.push(format!(
+            "warning: items: only {with_item} of {events} events are of an item that {} lists, so the others have no \
+             category; write the items' ids in both files alike, or name the columns of both with --item-column",
+            files.join(", ")
+        ));
     }
 
     fn rewind(&mut self) {

@@ -111,8 +111,10 @@ fn the_whole_column_decides_and_not_its_beginning() {
     for at in 0..12_000 {
         rows.push_str(&format!("{at}.0,7,{}\n", 1_701_025_678 + at));
     }
-    rows.push_str("ann,7,1701037678\n");
+    for at in 12_000..14_000 {
+        rows.push_str(&format!("{at}.5,7,{}\n", 1_701_025_678 + at));
+    }
     let events = events("t.csv", rows);
-    assert_eq!(events.len(), 12_001);
-    assert!(events[0].starts_with("0.0 7") && events[12_000].starts_with("ann 7"), "{}", events[0]);
+    assert_eq!(events.len(), 14_000);
+    assert!(events[0].starts_with("0.0 7") && events[12_000].starts_with("12000.5 7"), "{}", events[0]);
 }

@@ -31,6 +31,43 @@ fn floats_of_one_number_are_one_id_over_both_files() {
 }
 
 #[test]
+fn a_text_or_a_fraction_among_floats_splits_no_id() {
+    for (odd, read) in [("guest", "guest"), ("1.5", "1.5"), ("007", "007")] {
+        let rows: String = (0..30)
+            .map(|row| format!("{},{row}.0,17014293{row:02}\n", ["7.0", "7", "7.00e0"][row % 3]))
+            .collect();
+        let found = events("m.csv", format!("user,item,ts\n{rows}{odd},5.0,1701429399\n"));
+        let mut users: Vec<&str> = found.iter().filter_map(|event| event.split(' ').next()).collect();
+        users.dedup();
+        assert_eq!(users, ["7", read]);
+    }
+}
+
+#[test]
+fn one_unknown_item_in_a_list_of_floats_takes_no_category_away() {
+    let inter =
+        "user_id:token\titem_id:token\ttimestamp:float\n1.0\t15.0\t981539878\n1.0\tunknown-item\t981539879\n";
+    let item = "item_id:token\tgenre:token_seq\n15\tAction Drama\n";
+    let folder = folder(&[("f.inter", inter.as_bytes()), ("f.item", item.as_bytes())]);
+    let (events, summary) = read(folder.path());
+    assert_eq!(events, ["1 15 Action click 981539878000", "1 unknown-item - click 981539879000"]);
+    assert_eq!(summary.notes, [""; 0]);
+}
+
+#[test]
+fn a_list_that_has_hardly_an_events_item_is_told() {
+    let inter: String = (1..=20).map(|at| format!("1\t{at}\t9815398{at:02}\n")).collect();
+    let inter = format!("user_id:token\titem_id:token\ttimestamp:float\n{inter}");
+    let notes = |item: &str| {
+        let item = format!("item_id:token\tgenre:token_seq\n{item}");
+        read(folder(&[("f.inter", inter.as_bytes()), ("f.item", item.as_bytes())]).path()).1.notes
+    };
+    let [note] = &notes("1\tAction\nfilm-2\tDrama\n")[..] else { panic!("one note") };
+    has(note, &["warning: items: only 1 of 20 events are of an item that f.item lists", "--item-column"]);
+    assert_eq!(notes("1\tAction\n2\t\n"), [""; 0], "one in ten is told by the number of categories");
+}
+
+#[test]
 fn no_word_of_a_category_becomes_one() {
     let inter =
         "user_id:token\titem_id:token\ttimestamp:float\n1\t1\t981539878\n1\t2\t981539878\n1\t3\t981539878\n";

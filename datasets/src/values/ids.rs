@@ -13,7 +13,8 @@ pub enum IdForm {
     /// As they stand: integers or any text. `42` is an integer, `42.0` and `042` are texts.
     #[default]
     Written,
-    /// Whole numbers that went through floats: `1`, `1.0` and `1.00e0` are one id.
+    /// Integers that went through floats: `1`, `1.0` and `1.00e0` are one id. What is no whole number,
+    /// such as `guest`, `1.5` and `007`, stands as it is written.
     Float,
 }
 
@@ -21,28 +22,59 @@ impl IdForm {
     /// The id that a text says; none where it says that there is none. Space about it does not count.
     ///
     /// # Errors
-    /// What cannot be an id; in a column of floats also what is no number, has a fraction, or is above
-    /// 2⁵³, where a float loses digits and two ids become one.
+    /// What cannot be an id; in a column of floats also a whole number that is negative or above 2⁵³,
+    /// where a float loses digits and two ids become one.
     ///
     /// ```
     /// use hmisr_datasets::values::IdForm;
     /// use hmisr_features::Id;
     ///
     /// assert_eq!(IdForm::Float.id("1.00e0"), Ok(Some(Id::from(1))));
+    /// assert_eq!(IdForm::Float.id("guest"), Ok(Some(Id::text("guest").unwrap())));
     /// assert_eq!(IdForm::Written.id("1.00e0"), Ok(Some(Id::text("1.00e0").unwrap())));
     /// assert_eq!(IdForm::Written.id("NULL"), Ok(None));
-    /// assert!(IdForm::Float.id("1.5").unwrap_err().to_string().contains("fraction"));
     /// ```
     pub fn id(self, text: &str) -> Result<Option<Id>, ValueError> {
         let text = text.trim();
         if is_missing(text) {
             return Ok(None);
         }
-        let id = match self {
-            Self::Written => Id::parse(text),
-            Self::Float => Id::int(whole(text)?),
+        let id = match (self, Kind::of(text)) {
+            (Self::Float, Kind::Integer | Kind::Float | Kind::Exponent) => Id::int(whole(text)?),
+            _ => Id::parse(text),
         };
         id.map(Some).map_err(|error| ValueError::new(text, format!("is no id: {error}")))
+    }
+}
+
+/// What a text may be, beside the floats of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A whole number in plain digits.
+    Integer,
+    /// A whole number with a point.
+    Float,
+    /// One with an exponent and without a point; a hexadecimal id may look so.
+    Exponent,
+    /// A number that no float of an id is: with a fraction, or with a leading zero.
+    Other,
+    /// No number.
+    Word,
+}
+
+impl Kind {
+    fn of(text: &str) -> Self {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let is_padded = digits > 1 && text.starts_with('0');
+        match Decimal::parse(text) {
+            None => Self::Word,
+            Some(_) if is_padded => Self::Other,
+            // Beyond 38 digits there is no fraction, and no id.
+            Some(number) if number.floor(0).is_some() && number.whole().is_none() => Self::Other,
+            Some(_) if text.contains('.') => Self::Float,
+            Some(number) if !number.is_float() => Self::Integer,
+            Some(_) => Self::Exponent,
+        }
     }
 }
 
@@ -63,8 +95,9 @@ pub(super) fn whole(text: &str) -> Result<u64, ValueError> {
 
 /// Sees the ids of one column and says in which form they are written.
 ///
-/// They are floats where each is a whole number, written in plain digits or with a point, and at least
-/// one has the point.
+/// They are floats where at least one is a whole number with a point, and at least nine in ten of the
+/// numbers are whole and written in plain digits or with a point. Words beside them (`guest`) count for
+/// neither.
 ///
 /// ```
 /// use hmisr_datasets::values::{IdForm, IdSample};
@@ -74,37 +107,33 @@ pub(super) fn whole(text: &str) -> Result<u64, ValueError> {
 ///     column.iter().for_each(|text| sample.see(text));
 ///     sample.decide()
 /// };
-/// assert_eq!(form(&["1.0", "15.0", "nan"]), IdForm::Float);
+/// assert_eq!(form(&["1.0", "15.0", "nan", "guest"]), IdForm::Float);
 /// assert_eq!(form(&["1", "15"]), IdForm::Written);
 /// assert_eq!(form(&["1.0", "1.1"]), IdForm::Written);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct IdSample {
+    integers: u64,
     floats: u64,
     others: u64,
 }
 
 impl IdSample {
-    /// Takes a value into account; words for a missing one are passed over.
+    /// Takes a value into account; words, those for a missing one too, are passed over.
     pub fn see(&mut self, text: &str) {
-        let text = text.trim();
-        // Once one is no whole number, nothing changes that.
-        if self.others > 0 || is_missing(text) {
-            return;
-        }
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let is_padded = digits > 1 && text.starts_with('0');
-        match Decimal::parse(text).filter(|number| number.whole().is_some()) {
-            _ if is_padded => self.others += 1,
-            Some(_) if text.contains('.') => self.floats += 1,
-            Some(number) if !number.is_float() => {}
-            _ => self.others += 1,
+        match Kind::of(text.trim()) {
+            Kind::Integer => self.integers += 1,
+            Kind::Float => self.floats += 1,
+            Kind::Exponent | Kind::Other => self.others += 1,
+            Kind::Word => {}
         }
     }
 
     /// The form of the column.
     pub fn decide(&self) -> IdForm {
-        if self.floats > 0 && self.others == 0 { IdForm::Float } else { IdForm::Written }
+        let whole = self.integers + self.floats;
+        let nearly_all = whole / 9 >= self.others;
+        if self.floats > 0 && nearly_all { IdForm::Float } else { IdForm::Written }
     }
 }
 
@@ -120,16 +149,22 @@ mod tests {
     }
 
     #[test]
-    fn a_float_column_has_whole_numbers_alone() {
+    fn in_a_float_column_nine_in_ten_of_the_numbers_are_whole() {
+        let floats = |beside: &[&'static str]| [&["1.0"; 9][..], beside].concat();
         assert_eq!(form(&["1.0", "2", "1.500000000000000000e+01", "", "NaN"]), IdForm::Float);
+        for beside in [&["1.5"][..], &["007"], &["guest"; 20], &["12e4"]] {
+            assert_eq!(form(&floats(beside)), IdForm::Float, "{beside:?}");
+        }
+        assert_eq!(form(&floats(&["1.5", "2.5"])), IdForm::Written);
         for column in [
             &["1", "2"][..],
+            &["1", "2", "guest"],
             &["1.0", "2.5"],
-            &["1.0", "a"],
             // Hexadecimal ids may look like numbers with an exponent.
             &["12e4", "34e5"],
             &["1.0", "007"],
             &["1.10", "1.2"],
+            &["a"],
             &[],
         ] {
             assert_eq!(form(column), IdForm::Written, "{column:?}");
@@ -143,16 +178,21 @@ mod tests {
         }
         assert_eq!(IdForm::Float.id("9007199254740992.0").unwrap().unwrap().as_int(), Some(1 << 53));
         for (text, told) in [
-            ("1.5", "fraction"),
-            ("1e-3", "fraction"),
             ("9007199254740993", "lose digits"),
             ("1.8e19", "lose digits"),
             ("1e99", "beyond"),
             ("-1.0", "negative"),
-            ("ann", "no number"),
         ] {
             let error = IdForm::Float.id(text).unwrap_err().to_string();
             assert!(error.contains(told) && error.contains(text), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_keeps_its_text_beside_floats() {
+        for text in ["guest", "1.5", "1e-3", "007", "007.0", "-0.5"] {
+            let id = IdForm::Float.id(text).unwrap().unwrap();
+            assert_eq!(id.as_text(), Some(text));
         }
     }
 
