@@ -89,6 +89,21 @@ pub fn tell_of_actions(summary: Option<&Summary>, positive_actions: &[String]) {
     );
 }
 
+/// Says where events were taken and not one of them counts for a job with these positive actions, unless
+/// [`tell_of_actions`] has said so of the data set.
+pub fn tell_of_choices(events: u64, choices: u64, summary: Option<&Summary>, positive_actions: &[String]) {
+    let was_told = summary.is_some_and(|summary| summary.lacks_actions(positive_actions));
+    if events == 0 || choices > 0 || was_told {
+        return;
+    }
+    eprintln!(
+        "warning: none of {events} events counts: each has an action that is not one of pipeline.positive_actions, or a \
+         weight below 0, so there are no features of them, and a job learns from none; say to the job which actions \
+         count, such as --set 'pipeline.positive_actions=[\"click\"]', and name another column of the weight with \
+         --weight-column where that one is none"
+    );
+}
+
 impl ReadingArgs {
     /// What is said here, over what the settings say.
     pub fn over(&self, options: &Options) -> Options {

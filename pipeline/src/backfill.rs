@@ -26,7 +26,8 @@ pub struct Summary {
     pub lines: u64,
     /// Events applied.
     pub applied: u64,
-    /// Of them those whose action is not positive, for which no line is written.
+    /// Of them those whose action is not positive, or whose weight is negative, for which no line is
+    /// written.
     pub neutral: u64,
     /// Dead letters written.
     pub dead_letters: u64,

@@ -72,7 +72,7 @@ impl Processor {
         let decoded: Vec<_> = records.map(|record| (record, self.decode(record))).collect();
         let mut places = store.places(decoded.iter().filter_map(|(_, decoded)| match decoded {
             Decoded::Event(event) => {
-                Some((&event.user_id, self.is_positive(event).then_some(&event.item_id)))
+                Some((&event.user_id, self.settings.is_choice(event).then_some(&event.item_id)))
             }
             _ => None,
         }))?;
@@ -145,12 +145,6 @@ impl Processor {
         Decoded::Event(event)
     }
 
-    /// Whether the event is a choice; what was given back, of a negative weight, is none.
-    fn is_positive(&self, event: &Event) -> bool {
-        self.settings.positive_actions.contains(&event.action)
-            && event.weight.is_none_or(|weight| weight >= 0.0)
-    }
-
     fn apply(
         &self,
         store: &mut PartitionStore,
@@ -171,7 +165,7 @@ impl Processor {
         }
         let keep = self.settings.visits_kept();
         let interaction = event.interaction();
-        if !self.is_positive(&event) {
+        if !self.settings.is_choice(&event) {
             slots.partition.note(&self.features, keep, (&event.user_id, slots.user), &interaction);
             if let Some(id) = event_id {
                 slots.user.remember_event(&self.features, id);

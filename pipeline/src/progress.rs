@@ -11,6 +11,7 @@ use hmisr_stream::contract::Rejections;
 #[derive(Debug, Default)]
 pub struct PipelineProgress {
     pub(crate) applied: AtomicU64,
+    pub(crate) neutral: AtomicU64,
     pub(crate) dead_letters: AtomicU64,
     pub(crate) features: AtomicU64,
     pub(crate) examples: AtomicU64,
@@ -28,6 +29,12 @@ impl PipelineProgress {
     /// Events applied since the start of the process, without those replayed.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Relaxed)
+    }
+
+    /// Of the events applied those that are no choice: of another action than a positive one, or of a
+    /// negative weight.
+    pub fn neutral(&self) -> u64 {
+        self.neutral.load(Ordering::Relaxed)
     }
 
     /// Dead letters written.

@@ -1,6 +1,7 @@
 //! How the job runs. What changes a feature's value stands in `FeatureSettings`.
 
 use hmisr_features::{FeatureSettings, VISITS};
+use hmisr_stream::contract::Event;
 use hmisr_stream::{Delivery, SkipBatch};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,11 @@ impl PipelineSettings {
     /// Visits kept of each user: what models and training examples look back on.
     pub fn visits_kept(&self) -> usize {
         VISITS.max(self.history)
+    }
+
+    /// Whether the event is a choice; what was given back, of a negative weight, is none.
+    pub fn is_choice(&self, event: &Event) -> bool {
+        self.positive_actions.contains(&event.action) && event.weight.is_none_or(|weight| weight >= 0.0)
     }
 
     /// A text that is equal where the same events give the same features, and nowhere else: the settings of

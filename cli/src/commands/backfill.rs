@@ -65,6 +65,7 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;
     crate::reading::tell_of_actions(reading.as_ref(), &config.pipeline.positive_actions);
+    let positive_actions = config.pipeline.positive_actions.clone();
     let temporary = if args.state_out.is_none() { Some(scratch()?) } else { None };
     let kept = args.state_out.as_deref();
     let folder = temporary.as_ref().map_or_else(|| kept.unwrap_or(Path::new("")), tempfile::TempDir::path);
@@ -95,6 +96,8 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     if unfinished != args.output {
         std::fs::rename(&unfinished, &args.output)?;
     }
+    let choices = summary.applied - summary.neutral;
+    crate::reading::tell_of_choices(summary.applied, choices, reading.as_ref(), &positive_actions);
     let outcome =
         Outcome::new("events", "applied", summary.applied + summary.duplicates, &summary.rejections);
     if args.json {

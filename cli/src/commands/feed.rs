@@ -7,7 +7,7 @@ use hmisr_features::FeatureSettings;
 use hmisr_feed::{
     Cut, EventLine, EventLog, EventSource, FeedError, FeedIdentity, FeedMetrics, Feeder, GroundTruth, Place,
 };
-use hmisr_pipeline::plausible;
+use hmisr_pipeline::{PipelineSettings, plausible};
 use hmisr_stream::contract::{Event, Example, Reason, Rejections};
 use serde::Serialize;
 
@@ -58,7 +58,8 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
     let reading = source.summary();
     crate::reading::accept(reading.as_ref(), args.least)?;
     crate::reading::tell_of_actions(reading.as_ref(), &config.pipeline.positive_actions);
-    let mut source = Checked::new(source, config.features);
+    let positive_actions = config.pipeline.positive_actions.clone();
+    let mut source = Checked::new(source, config.features, config.pipeline);
     let mut feeder = Feeder::new(&settings, FeedMetrics::new(&registry()?)?)?
         .with_partitioner(config.topics.partitioner)
         .with_truth_file(args.data.join("ground-truth.json"));
@@ -72,6 +73,7 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
         .with_partitioner(config.topics.partitioner)
         .claim(&args.data.join("feed.json"), &ends)?;
     let fed = feeder.run(&mut source, writer.as_mut(), &mut || u64::MAX, &stop)?;
+    crate::reading::tell_of_choices(source.events, source.choices, reading.as_ref(), &positive_actions);
     let outcome = Outcome::new("events", "valid", source.events, &source.rejections);
     if args.json {
         let report = Report {
@@ -94,22 +96,26 @@ pub fn run(config: Config, args: FeedArgs) -> Result<(), Failure> {
 struct Checked {
     source: Box<dyn EventSource>,
     features: FeatureSettings,
+    pipeline: PipelineSettings,
     lines: u64,
     events: u64,
+    /// Of them those that the job learns from.
+    choices: u64,
     rejections: Rejections,
 }
 
 impl Checked {
-    fn new(source: Box<dyn EventSource>, features: FeatureSettings) -> Self {
-        Self { source, features, lines: 0, events: 0, rejections: Rejections::default() }
+    fn new(source: Box<dyn EventSource>, features: FeatureSettings, pipeline: PipelineSettings) -> Self {
+        let rejections = Rejections::default();
+        Self { source, features, pipeline, lines: 0, events: 0, choices: 0, rejections }
     }
 
-    /// Whether the job takes a line, as far as the line alone tells.
-    fn check(&self, payload: &[u8]) -> Result<(), (Reason, String)> {
-        let ts = Event::decode(payload)?.ts;
-        match plausible::refusal(&self.features, ts) {
+    /// Whether the job takes a line, as far as the line alone tells; then also whether it counts.
+    fn check(&self, payload: &[u8]) -> Result<bool, (Reason, String)> {
+        let event = Event::decode(payload)?;
+        match plausible::refusal(&self.features, event.ts) {
             Some(message) => Err((Reason::ImplausibleTime, message)),
-            None => Ok(()),
+            None => Ok(self.pipeline.is_choice(&event)),
         }
     }
 }
@@ -120,7 +126,10 @@ impl EventSource for Checked {
         if let Ok(line) = &next {
             self.lines += 1;
             match self.check(&line.payload) {
-                Ok(()) => self.events += 1,
+                Ok(is_choice) => {
+                    self.events += 1;
+                    self.choices += u64::from(is_choice);
+                }
                 Err((reason, message)) => self.rejections.add(reason.as_str(), || {
                     let counted = || format!("event {}", self.lines);
                     let place = self.source.place().map_or_else(counted, |place| place.to_string());
@@ -172,9 +181,9 @@ mod tests {
         let lines = [event(1_764_000_000_000), event(5), event(9_764_000_000_000), "nonsense".to_owned()];
         std::fs::write(&path, lines.join("\n")).unwrap();
         let source = hmisr_feed::open(&path, Default::default(), &Default::default()).unwrap();
-        let mut source = Checked::new(source, FeatureSettings::default());
+        let mut source = Checked::new(source, FeatureSettings::default(), PipelineSettings::default());
         while source.next().is_some() {}
-        assert_eq!(source.events, 1);
+        assert_eq!((source.events, source.choices), (1, 0));
         let told: Vec<String> = source
             .rejections
             .by_frequency()

@@ -180,6 +180,7 @@ struct Up<T> {
     until_drained: bool,
     json: bool,
     least: Least,
+    positive_actions: Vec<String>,
     /// How a data set was understood.
     reading: Option<hmisr_datasets::Summary>,
     /// The command that shows dead letters.
@@ -284,6 +285,7 @@ impl<T: EventLog> Up<T> {
             until_drained: args.until_drained,
             json: args.json,
             least: args.least,
+            positive_actions: config.pipeline.positive_actions.clone(),
             reading,
             letters,
             began: Instant::now(),
@@ -395,6 +397,8 @@ impl<T: EventLog> Up<T> {
         processed?;
         let trained = trained?;
         served?;
+        let (applied, choices) = (progress.applied(), progress.applied() - progress.neutral());
+        crate::reading::tell_of_choices(applied, choices, self.reading.as_ref(), &self.positive_actions);
         let Some(report) = report else { return Ok(()) };
         report.write(&self.report, &trained.curve)?;
         report.end(self.json, &self.report, self.least, &self.letters)

@@ -122,6 +122,43 @@ fn a_data_set_without_positive_actions_is_told() {
     assert!(!told(&[&set[..], &backfill].concat()).contains("warning"));
 }
 
+#[test]
+fn events_of_which_none_counts_are_told_in_every_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let event = |at: u32, action: &str, weight: i32| {
+        let ts = 1_701_429_304_000_i64 + i64::from(at);
+        format!(
+            r#"{{"user_id":1,"item_id":{at},"category":"c","action":"{action}","ts":{ts},"weight":{weight}}}"#
+        ) + "\n"
+    };
+    let lines = |action: &str, weight: i32| (0..12).map(|at| event(at, action, weight)).collect::<String>();
+    std::fs::write(path("view.jsonl"), lines("view", 1)).unwrap();
+    std::fs::write(path("back.jsonl"), lines("click", -1)).unwrap();
+    std::fs::write(path("one.jsonl"), lines("view", 1) + &event(20, "click", 1)).unwrap();
+    let rows: String = (0..12).map(|at| format!("1,{at},{},-1\n", 1_701_429_304 + at)).collect();
+    std::fs::write(path("back.csv"), format!("user,item,ts,weight\n{rows}")).unwrap();
+    let told = |command: &str, name: &str| {
+        let (input, output, data) = (path(name), path("out.jsonl"), path(&format!("data-{name}")));
+        let ended = match command {
+            "up" => {
+                let up =
+                    ["up", "--until-drained", "--listen", "127.0.0.1:0", "--data", &data, "--events", &input];
+                run(&[&up[..], &crate::common::SMALL].concat())
+            }
+            _ => run(&["backfill", "--input", &input, "--output", &output]),
+        };
+        let text = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{command} {name}: {text}");
+        text.contains("warning: none of 12 events counts: each has an action that is not one of pipeline.positive_actions, or a weight below 0")
+    };
+    for name in ["view.jsonl", "back.jsonl", "back.csv"] {
+        assert!(told("backfill", name), "{name}");
+    }
+    assert!(told("up", "view.jsonl") && told("up", "back.csv"));
+    assert!(!told("backfill", "one.jsonl"), "one of them counts");
+}
+
 fn words_of(event: &str) -> Vec<&str> {
     event.split(' ').collect()
 }

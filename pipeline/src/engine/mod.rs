@@ -346,6 +346,7 @@ where
         }
         let add = |to: &AtomicU64, count| to.fetch_add(count, Ordering::Relaxed);
         add(&progress.applied, counts.applied);
+        add(&progress.neutral, counts.neutral);
         add(&progress.features, counts.features);
         add(&progress.examples, counts.examples);
         add(&progress.dead_letters, counts.dead_letters.iter().sum());
