@@ -22,7 +22,8 @@ pub struct FedFrom {
     /// Events per second; 0: as fast as they are taken. The generator's default is 500.
     #[arg(long)]
     pub rate: Option<f64>,
-    /// Generate this many events, then no more.
+    /// Generate this many events, then no more; with 0 `hmisr up --brokers` feeds nothing, and reads what
+    /// others write.
     #[arg(long, conflicts_with = "events", value_name = "N")]
     pub generate: Option<u64>,
 }

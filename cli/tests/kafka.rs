@@ -61,6 +61,34 @@ fn up_over_kafka_gives_the_same_totals() {
     assert_eq!(expected["applied"], lines.lines().count());
 }
 
+#[test]
+fn up_reads_a_topic_that_others_fill() {
+    let Some(broker) = hmisr_testkit::broker::start() else { return };
+    let brokers = broker.address.as_str();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events.jsonl");
+    std::fs::write(&input, events(600)).unwrap();
+    stdout(&run(&["topics", "create", "--brokers", brokers]));
+    produce(&KafkaSettings::new(brokers), &input, 0..usize::MAX);
+    let refused = hmisr()
+        .args(["up", "--until-drained", "--listen", "127.0.0.1:0", "--brokers", brokers, "--events"])
+        .arg(&input)
+        .arg("--data")
+        .arg(folder.path().join("feeds"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("holds 600 records") && error.contains("--generate 0"), "{error}");
+    let data = folder.path().join("reads");
+    let read = up(&data, &["--generate", "0", "--brokers", brokers]);
+    let taken = |run: &Value| run["events_applied"].as_u64().unwrap() + run["dead_letters"].as_u64().unwrap();
+    assert_eq!((taken(&read), &read["events_fed"]), (600, &0.into()), "{read}");
+    produce(&KafkaSettings::new(brokers), &input, 0..100);
+    let more = up(&data, &["--generate", "0", "--brokers", brokers, "--min-applied", "0"]);
+    assert_eq!(taken(&more), 100, "{more}");
+}
+
 const PARTITIONS: i32 = 4;
 
 fn features(brokers: &str) -> Vec<FeatureRecord> {

@@ -96,7 +96,8 @@ pub enum FeedError {
     /// The log has records, but no identity file says where they came from.
     #[error(
         "the log already holds {records} records, and {} does not say what they were fed from: feeding \
-         would lose or repeat events; use another data folder or topic, or put that file back",
+         would lose or repeat events; use another data folder or topic, or put that file back; where others fill the \
+         topic there is nothing to feed: `hmisr up --brokers … --generate 0`, or `hmisr pipeline`, `train` and `serve`",
         path.display()
     )]
     Unclaimed {

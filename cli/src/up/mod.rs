@@ -207,6 +207,8 @@ struct Stops {
 struct Feeding {
     progress: Arc<FeedProgress>,
     thread: JoinHandle<Result<Fed, Failure>>,
+    /// Whether nothing is fed here, and the topic is read to where it ends.
+    others_feed: bool,
 }
 
 impl<T: EventLog> Up<T> {
@@ -226,9 +228,12 @@ impl<T: EventLog> Up<T> {
         let mut writer = transport.writer()?;
         let ends = writer.ends()?;
         let partitioner = config.topics.partitioner;
-        FeedIdentity::of(source.as_ref(), ends.len() as i32)
-            .with_partitioner(partitioner)
-            .claim(&folder.feed(), &ends)?;
+        let others_feed = args.kafka.brokers.is_some() && source.total() == Some(0);
+        if !others_feed {
+            FeedIdentity::of(source.as_ref(), ends.len() as i32)
+                .with_partitioner(partitioner)
+                .claim(&folder.feed(), &ends)?;
+        }
         let mut feeder = Feeder::new(&config.feed, FeedMetrics::new(&registry)?)?
             .with_partitioner(partitioner)
             .with_truth_file(folder.truth());
@@ -269,6 +274,9 @@ impl<T: EventLog> Up<T> {
         };
         let stop = stops.feed.clone();
         let thread = std::thread::Builder::new().name("feeder".into()).spawn(move || {
+            if others_feed {
+                return Ok(feeder.run_empty());
+            }
             let mut may_send = || backlog.may_send();
             Ok(feeder.run(source.as_mut(), writer.as_mut(), &mut may_send, &stop)?)
         })?;
@@ -290,7 +298,7 @@ impl<T: EventLog> Up<T> {
             letters,
             began: Instant::now(),
             signal,
-            feeding: Feeding { progress, thread },
+            feeding: Feeding { progress, thread, others_feed },
             job,
             training,
             serving,
@@ -354,6 +362,10 @@ impl<T: EventLog> Up<T> {
         let fed = self.feeding.progress.fed() + self.feeding.progress.skipped() + replayed.unsigned_abs();
         let processed: i64 = self.job.progress.next_offsets().values().sum();
         if processed.unsigned_abs() < fed {
+            return Ok(false);
+        }
+        let feeding = &self.feeding;
+        if feeding.others_feed && !self.transport.is_read(topic::EVENTS, &self.job.progress.next_offsets())? {
             return Ok(false);
         }
         let trained = self.training.progress.view();
