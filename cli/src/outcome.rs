@@ -19,7 +19,8 @@ pub struct Least {
     pub min_applied: f64,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Reads such a share.
+pub fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "expected a share from 0 to 1, such as 0.5".to_owned())
 }

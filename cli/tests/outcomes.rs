@@ -64,6 +64,20 @@ fn a_backfill_says_why_with_an_example_of_each_reason() {
 }
 
 #[test]
+fn every_command_refuses_a_share_that_is_none() {
+    for command in [&["eval", "--data", "a"][..], &["fit", "--data", "a", "--out", "b"]] {
+        for share in ["2", "nan", "-1"] {
+            let ended = run(&[command, &["--min-applied", share]].concat());
+            let error = String::from_utf8_lossy(&ended.stderr).into_owned();
+            let refused = error.contains("expected a share from 0 to 1") || share == "-1";
+            assert!(ended.status.code() == Some(2) && refused, "{command:?} {share}: {error}");
+        }
+        let negative = run(&[command, &["--min-applied=-1"]].concat());
+        assert!(String::from_utf8_lossy(&negative.stderr).contains("expected a share from 0 to 1"));
+    }
+}
+
+#[test]
 fn the_loop_says_it_after_its_summary() {
     let folder = tempfile::tempdir().unwrap();
     let events = input(folder.path(), 1, 3, 0);

@@ -19,7 +19,7 @@ pub struct DataArgs {
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// The least share of its rows that must be events.
-    #[arg(long, value_name = "SHARE", default_value_t = Dataset::MIN_EVENTS)]
+    #[arg(long, value_name = "SHARE", default_value_t = Dataset::MIN_EVENTS, value_parser = crate::outcome::share)]
     pub min_applied: f64,
     /// o1: the last item that each user chose is the test, the second last the validation. o2: the last tenth of
     /// all time is the test, the tenth before it the validation.
