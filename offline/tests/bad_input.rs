@@ -96,6 +96,19 @@ fn data_that_cannot_be_split_are_refused() {
     has(&refused("1,a,1\n1,a,2\n1,a,3\n", Protocol::O1), &[": a catalogue of 1 item cannot be ranked"]);
     has(&refused("1,a,1\n1,b,2\n", Protocol::O1), &["the validation part of protocol o1 is empty", "three"]);
     has(&refused("1,a,1\n1,b,1\n2,a,1\n", Protocol::O2), &["one time"]);
+    for (more, told) in [
+        (",weight", "0 are of an action that says none (impression"),
+        (",action", "6 are of an action that says none (impression"),
+    ] {
+        let (value, weak) = if more == ",weight" { ("-1", 6) } else { ("impression", 0) };
+        let rows: String = (0..6).map(|at| format!("1,{},{at},{value}\n", at % 3)).collect();
+        let data =
+            load_seconds(folder(&[("x.csv", format!("user,item,ts{more}\n{rows}").as_bytes())]).path());
+        for protocol in [Protocol::O1, Protocol::O2] {
+            let error = Split::new(protocol, data.clone()).unwrap_err().to_string();
+            has(&error, &["none of 6 events is a choice", told, &format!("{weak} of a weight of 0 or less")]);
+        }
+    }
     let nothing_left = data_of("1,a,1\n1,b,2\n").core(5).unwrap_err().to_string();
     has(&nothing_left, &["no user and no item is left with at least 5 events", "a lower core"]);
 }

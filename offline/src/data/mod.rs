@@ -99,8 +99,12 @@ impl Dataset {
 
     /// Whether somebody chose the event's item: of a neutral action, or of no weight, it is nobody's wish.
     pub fn is_choice(&self, event: &Event) -> bool {
-        let action = &self.actions[usize::from(event.action)];
-        !NEUTRAL_ACTIONS.contains(&action.as_str()) && event.weight.is_none_or(|weight| weight > 0.0)
+        !self.is_neutral(event) && event.weight.is_none_or(|weight| weight > 0.0)
+    }
+
+    /// Whether the event's action says that nobody chose anything.
+    pub(crate) fn is_neutral(&self, event: &Event) -> bool {
+        NEUTRAL_ACTIONS.contains(&self.actions[usize::from(event.action)].as_str())
     }
 
     /// The item's categories and the weight of each: 1 / their number.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::data::{Dataset, Event};
+use crate::data::{Dataset, Event, NEUTRAL_ACTIONS};
 use crate::error::{Error, Result};
 use crate::rank::Query;
 
@@ -134,13 +134,33 @@ pub struct Split {
     warm: Vec<bool>,
 }
 
+/// Refuses data in which nobody chose anything, and says why none of the events is a choice.
+fn require_choices(data: &Dataset) -> Result<()> {
+    let mut events = data.events.iter().flatten();
+    if events.any(|event| data.is_choice(event)) {
+        return Ok(());
+    }
+    let neutral = data.events.iter().flatten().filter(|event| data.is_neutral(event)).count();
+    let (all, weak) = (data.len(), data.len() - neutral);
+    Err(Error::Data {
+        name: data.name.clone(),
+        problem: format!(
+            "none of {all} events is a choice: {neutral} are of an action that says none ({}), {weak} of a weight of 0 or less",
+            NEUTRAL_ACTIONS.join(", ")
+        ),
+        remedy:
+            "give events that are choices, or name another column with --action-column or --weight-column"
+                .to_owned(),
+    })
+}
+
 impl Split {
     /// Cuts a data set. Items of the history are left out of the candidates unless the data hold
     /// repeated interactions.
     ///
     /// # Errors
-    /// Where there are fewer than two items or categories are missing from the data set, and where
-    /// training part, validation or test is empty.
+    /// Where there are fewer than two items or categories are missing from the data set, where no event is a
+    /// choice, and where training part, validation or test is empty.
     pub fn new(protocol: Protocol, data: impl Into<Arc<Dataset>>) -> Result<Self> {
         let data = data.into();
         if data.items.len() < 2 {
@@ -150,6 +170,7 @@ impl Split {
                 remedy: "give data with at least two items".to_owned(),
             });
         }
+        require_choices(&data)?;
         let mut split = Self {
             protocol,
             filter_seen: !data.repeats,
