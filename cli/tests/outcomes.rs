@@ -78,6 +78,22 @@ fn every_command_refuses_a_share_that_is_none() {
 }
 
 #[test]
+fn a_dead_letter_quotes_the_line_as_its_file_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("late.jsonl");
+    let line =
+        |ts: u64| format!(r#"{{"user_id": 1, "item_id": 2, "category": 3, "action": "click", "ts": {ts}}}"#);
+    let seconds = (0..390).map(|at| line(1_765_397_000 + at));
+    let millis = (0..10).map(|at| line(1_765_397_174_000 + at));
+    std::fs::write(&path, seconds.chain(millis).collect::<Vec<_>>().join("\n")).unwrap();
+    let (code, json, _) = backfill(&path, &[]);
+    let example = json["rejected"][0]["example"].as_str().unwrap();
+    assert_eq!((code, &json["rejected"][0]["count"]), (0, &10.into()), "{json}");
+    assert!(example.contains("field `ts`: 1765397174000, read as s, "), "{example}");
+    assert!(example.contains(&line(1_765_397_174_000)) && !example.contains("1765397174000000"), "{example}");
+}
+
+#[test]
 fn the_loop_says_it_after_its_summary() {
     let folder = tempfile::tempdir().unwrap();
     let events = input(folder.path(), 1, 3, 0);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmisr_stream::Partitioner;
+use hmisr_stream::contract::Written;
 
 use crate::{FeedError, GroundTruth};
 
@@ -65,6 +66,11 @@ pub trait EventSource: Send {
 
     /// Where the event stands that came last; none where the source does not keep it.
     fn place(&self) -> Option<Place> {
+        None
+    }
+
+    /// The event that came last as its source has it, where its time was written anew.
+    fn written(&self) -> Option<Written> {
         None
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hmisr_features::FeatureSettings;
 use hmisr_state::{FORMAT_VERSION, Identity, PartitionStore, Resources, StateSettings};
-use hmisr_stream::contract::{Example, Reason, Rejections, topic};
+use hmisr_stream::contract::{Example, Reason, Rejections, Written, topic};
 use hmisr_stream::{Partitioner, Record};
 
 use crate::processor::{Outcome, Processor};
@@ -45,8 +45,26 @@ pub struct Line<P> {
     pub key: Option<Vec<u8>>,
     /// The event as JSON.
     pub payload: Vec<u8>,
+    /// The line as its source has it, where its time was written anew; it is shown in the payload's place.
+    pub written: Option<Written>,
     /// Where it stands, for people; it is only shown where the line is rejected.
     pub place: P,
+}
+
+/// What people are shown of a line that is rejected.
+struct Shown<P> {
+    place: P,
+    written: Option<Written>,
+}
+
+impl<P: Display> Shown<P> {
+    fn example(&self, payload: &[u8], reason: Reason, message: &str) -> Example {
+        let place = self.place.to_string();
+        match &self.written {
+            Some(written) => written.example(place, reason, message),
+            None => Example::at(place, payload, message),
+        }
+    }
 }
 
 /// How to run a backfill.
@@ -92,21 +110,21 @@ impl Backfill<'_> {
         let mut offsets = vec![0_i64; stores.len()];
         let mut summary = Summary::default();
         let mut chunk = Vec::with_capacity(CHUNK);
-        let mut places = Vec::with_capacity(CHUNK);
+        let mut shown = Vec::with_capacity(CHUNK);
         let mut lines = lines.peekable();
         while lines.peek().is_some() {
             for line in lines.by_ref().take(CHUNK) {
-                let Line { key, payload, place } = line?;
+                let Line { key, payload, written, place } = line?;
                 let partition = self.partitioner.choose(key.as_deref().unwrap_or(&payload), self.partitions);
                 let offset = offsets[partition as usize];
                 offsets[partition as usize] += 1;
                 // A file's events have no timestamp but their own.
                 let timestamp_ms = -1;
                 let payload = Some(payload);
-                places.push(place);
+                shown.push(Shown { place, written });
                 chunk.push(Record { partition, offset, timestamp_ms, key, payload, headers: Vec::new() });
             }
-            for line in self.apply(&processor, &mut stores, &chunk, &places, &mut summary)? {
+            for line in self.apply(&processor, &mut stores, &chunk, &shown, &mut summary)? {
                 if !line.is_empty() {
                     output.write_all(&line)?;
                     output.write_all(b"\n")?;
@@ -118,7 +136,7 @@ impl Backfill<'_> {
                 store.commit(*offset, self.state.cache_bytes / self.partitions as usize)?;
             }
             chunk.clear();
-            places.clear();
+            shown.clear();
             progress(&summary);
         }
         output.flush()?;
@@ -131,7 +149,7 @@ impl Backfill<'_> {
         processor: &Processor,
         stores: &mut [PartitionStore],
         chunk: &[Record],
-        places: &[impl Display],
+        shown: &[Shown<impl Display>],
         summary: &mut Summary,
     ) -> Result<Vec<Vec<u8>>> {
         let mut lines = vec![Vec::new(); chunk.len()];
@@ -153,9 +171,11 @@ impl Backfill<'_> {
                     Outcome::DeadLetter(reason, message) => {
                         summary.dead_letters += 1;
                         summary.rejections.add(reason.as_str(), || {
-                            let place = at.and_then(|at| places.get(at)).map(ToString::to_string);
                             let payload = record.payload.as_deref().unwrap_or_default();
-                            Example::at(place.unwrap_or_default(), payload, &message)
+                            match at.and_then(|at| shown.get(at)) {
+                                Some(shown) => shown.example(payload, reason, &message),
+                                None => Example::at(String::new(), payload, &message),
+                            }
                         });
                         dead_letter_line(reason, record.offset)
                     }

@@ -32,7 +32,12 @@ fn a_job_goes_on_from_a_backfill() {
     let lines = history.iter().map(|event| {
         let key = event.user_id.to_string().into_bytes();
         assert!(partition_for_key(&key, PARTITIONS) < PARTITIONS);
-        Ok::<_, hmisr_pipeline::Error>(Line { key: Some(key), payload: event.encode(), place: "" })
+        Ok::<_, hmisr_pipeline::Error>(Line {
+            key: Some(key),
+            payload: event.encode(),
+            written: None,
+            place: "",
+        })
     });
     let state = StateSettings::default();
     let backfill = Backfill {

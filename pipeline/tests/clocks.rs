@@ -105,7 +105,7 @@ fn backfilled(history: &[Event]) -> Vec<FeatureRecord> {
     };
     let lines = history.iter().map(|event| {
         let key = Some(event.user_id.to_string().into_bytes());
-        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), place: "" })
+        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), written: None, place: "" })
     });
     let mut output = Vec::new();
     backfill.run(lines, &mut output, |_| ()).unwrap();

@@ -25,7 +25,7 @@ fn features_and_state_equal_the_backfill() {
     };
     let lines = stream.iter().enumerate().map(|(place, event)| {
         let key = Some(event.user_id.to_string().into_bytes());
-        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), place })
+        Ok::<_, std::io::Error>(Line { key, payload: event.encode(), written: None, place })
     });
     let mut output = Vec::new();
     let summary = backfill.run(lines, &mut output, |_| ()).unwrap();

@@ -84,8 +84,8 @@ pub fn run(config: Config, args: BackfillArgs) -> Result<(), Failure> {
     let lines = std::iter::from_fn(|| {
         let line = source.next()?;
         number += 1;
-        let place = Stands { place: source.place(), number };
-        Some(line.map(|EventLine { key, payload }| Line { key, payload, place }).map_err(Failed))
+        let (written, place) = (source.written(), Stands { place: source.place(), number });
+        Some(line.map(|EventLine { key, payload }| Line { key, payload, written, place }).map_err(Failed))
     });
     let summary = backfill.run(lines, &mut output, |done| bar.set_position(done.lines)).map_err(|error| {
         let failure = Failure::from(error);

@@ -133,7 +133,10 @@ impl EventSource for Checked {
                 Err((reason, message)) => self.rejections.add(reason.as_str(), || {
                     let counted = || format!("event {}", self.lines);
                     let place = self.source.place().map_or_else(counted, |place| place.to_string());
-                    Example::at(place, &line.payload, &message)
+                    match self.source.written() {
+                        Some(written) => written.example(place, reason, &message),
+                        None => Example::at(place, &line.payload, &message),
+                    }
                 }),
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hmisr_datasets::values::TimeForm;
 use hmisr_datasets::{Error, Lines, StreamEvents, Summary, retimed};
-use hmisr_stream::contract::Id;
+use hmisr_stream::contract::{Id, Written};
 use serde::Deserialize;
 
 use super::fingerprint::fingerprint;
@@ -28,6 +28,7 @@ pub(super) struct Jsonl {
     /// is given before another is read.
     cut: Option<Cut>,
     place: Option<Place>,
+    written: Option<Written>,
     fingerprint: String,
     /// How `ts` is written, where it is written anew.
     retime: Option<TimeForm>,
@@ -51,6 +52,7 @@ impl Jsonl {
             first: None,
             cut: None,
             place: None,
+            written: None,
             fingerprint,
             retime,
             summary,
@@ -75,7 +77,11 @@ impl Jsonl {
         loop {
             if let Some(lines) = &mut self.current {
                 if let Some((number, line)) = lines.next()? {
-                    let rewritten = self.retime.as_ref().and_then(|form| retimed(line, form));
+                    let retimed_by =
+                        |form: &TimeForm| retimed(line, form).map(|anew| (anew, form.to_string()));
+                    let anew = self.retime.as_ref().and_then(retimed_by);
+                    let (rewritten, times) = anew.unzip();
+                    self.written = times.map(|times| Written { line: line.to_vec(), times });
                     let line = rewritten.as_deref().unwrap_or(line);
                     let (key, bytes) = (user_of(line), line.len());
                     let payload = line[..bytes.min(MAX_EVENT_BYTES)].to_vec();
@@ -120,6 +126,10 @@ impl EventSource for Jsonl {
 
     fn place(&self) -> Option<Place> {
         self.place.clone()
+    }
+
+    fn written(&self) -> Option<Written> {
+        self.written.clone()
     }
 
     fn cut(&self) -> Option<Cut> {

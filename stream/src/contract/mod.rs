@@ -20,6 +20,6 @@ pub use features::FeatureRecord;
 pub use hmisr_features::{Diversity, Id, MAX_TS, MIN_TS, implausible};
 pub use letter::{Letter, REPLAY, REPLAYED_FROM};
 pub use owner::{Owners, PartitionOwner};
-pub use rejections::{Example, Rejected, Rejections};
+pub use rejections::{Example, Rejected, Rejections, Written};
 pub use user_view::{UserView, VisitView};
 pub use windowed::{CategoryPopularity, WindowedFeatures};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Reason;
 use crate::Record;
 
 /// How many characters of a record an example shows.
@@ -44,6 +45,36 @@ impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)?;
         if self.record.is_empty() { Ok(()) } else { write!(f, ": {}", self.record) }
+    }
+}
+
+/// A line as its source has it, where its time was written anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The line.
+    pub line: Vec<u8>,
+    /// What its `ts` was read as, such as `s`.
+    pub times: String,
+}
+
+impl Written {
+    /// The line where it is rejected: as its source has it, and not as it was written anew.
+    pub fn example(&self, place: String, reason: Reason, message: &str) -> Example {
+        match reason {
+            Reason::ImplausibleTime => Example::at(place, &self.line, &self.implausible()),
+            _ => Example::at(place, &self.line, message),
+        }
+    }
+
+    /// What is wrong with its time, where no event may have that.
+    fn implausible(&self) -> String {
+        let event: Option<serde_json::Value> = serde_json::from_slice(&self.line).ok();
+        let ts =
+            event.as_ref().and_then(|event| event.get("ts")).map(ToString::to_string).unwrap_or_default();
+        format!(
+            "field `ts`: {ts}, read as {}, is not between features.min_ts_ms (1990) and 2200; write it as the others are",
+            self.times
+        )
     }
 }
 
