@@ -159,6 +159,17 @@ fn every_codec_is_read_and_what_cannot_be_read_is_told_and_skipped_on_request() 
     let copied: Value =
         serde_json::from_str(&stdout(&bridge(&["--skip-unreadable", "1:40", "--min-applied", "0"]))).unwrap();
     assert_eq!(copied["dead_letters"]["unreadable_batch"], 1, "{copied}");
+    let skipped = &copied["rejected"][0];
+    assert_eq!((&skipped["reason"], &skipped["count"]), (&"unreadable_batch".into(), &10.into()), "{copied}");
     let again: Value = serde_json::from_str(&stdout(&bridge(&[]))).unwrap();
     assert_eq!((&again["events"], read(brokers, topic::DEAD_LETTERS).len()), (&0.into(), 2), "{again}");
+
+    // A batch whose checksum is wrong is not the brokers' address.
+    own.stop();
+    assert_eq!(damage(&own.dir, topic::EVENTS, 2, 0, Damage::Byte), (0, 10));
+    own.start_again();
+    let checked = run(&["topics", "check", "--brokers", brokers]);
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(told.contains("could not be looked at") && told.contains("--skip-unreadable"), "{told}");
+    assert!(!told.contains("check kafka.brokers"), "{told}");
 }

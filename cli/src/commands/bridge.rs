@@ -120,6 +120,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     server.join()?;
     let copied = copied?;
     let refused = copied.rejections.total();
+    let letters: u64 = copied.dead_letters.values().sum();
     let used = copied.records.saturating_sub(copied.skipped + refused);
     let outcome = Outcome::new("records", "copied", used, &copied.rejections);
     if args.json {
@@ -127,7 +128,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
         println!("{}", serde_json::to_string(&report).map_err(|error| Failure::fault(&error))?);
     } else {
         println!(
-            "{} records: {} events, {refused} dead letters, {} skipped",
+            "{} records: {} events, {letters} dead letters, {} skipped",
             copied.records, copied.events, copied.skipped
         );
         if let Some(times) = &copied.times {

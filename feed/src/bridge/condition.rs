@@ -68,8 +68,11 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         self.source.seek(partition, end)?;
         self.positions.insert(partition, end);
         let example = Example::of(&name, &record, &message);
-        self.count(0, Tally::letter(Reason::Unreadable, example));
-        self.metrics.skipped_offsets.inc_by((end - offset).unsigned_abs());
+        let records = (end - offset).unsigned_abs();
+        self.count(records, Tally::letter(Reason::Unreadable, example));
+        // One letter stands for all of them.
+        self.count_unreadable(records.saturating_sub(1));
+        self.metrics.skipped_offsets.inc_by(records);
         Ok(())
     }
 }

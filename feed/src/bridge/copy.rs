@@ -42,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Copied {
-    /// Records that were read.
+    /// Records that were read, or stood in a batch that could not be read and was skipped.
     pub records: u64,
     /// Events that they became.
     pub events: u64,
@@ -55,7 +55,8 @@ pub struct Copied {
     pub schema_prefixes: u64,
     /// Records that became dead letters, by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
-    /// The same with an example of each.
+    /// The records that were refused, with an example of each reason: every one of a batch that was skipped,
+    /// for which there is one dead letter.
     #[serde(skip)]
     pub rejections: Rejections,
     /// What times were read as, and the first and last; none where there was no event.
@@ -348,6 +349,11 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             metrics.dead_letters.with_label_values(&[one.reason]).inc_by(one.count);
         }
         copied.rejections.merge(tally.refused);
+    }
+
+    /// Counts further records of a batch that was skipped, beside the one that its letter counts for.
+    pub(super) fn count_unreadable(&mut self, more: u64) {
+        self.copied.rejections.add_more(Reason::Unreadable.as_str(), more);
     }
 
     /// After a transaction that failed: back to what is committed, and with a new sink unless this one

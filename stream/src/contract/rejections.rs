@@ -99,6 +99,13 @@ impl Rejections {
         self.0.entry(reason).or_insert_with(|| (0, example())).0 += 1;
     }
 
+    /// Counts so many more of a reason that has an example.
+    pub fn add_more(&mut self, reason: &'static str, more: u64) {
+        if let Some((count, _)) = self.0.get_mut(reason) {
+            *count += more;
+        }
+    }
+
     /// Adds what another has counted, later.
     pub fn merge(&mut self, other: Self) {
         for (reason, (count, example)) in other.0 {

@@ -146,7 +146,11 @@ pub(super) fn unanswered<C: Reports>(
     let why = reporting
         .complaint()
         .map_or_else(|| error.to_string(), |complaint| format!("{error}; {}", complaint.text()));
-    let mut kind = errors::request_kind(error.rdkafka_error_code());
+    let code = error.rdkafka_error_code();
+    let mut kind = match code.and_then(errors::queue_kind) {
+        Some(ErrorKind::Corrupt) => ErrorKind::Corrupt,
+        _ => errors::request_kind(code),
+    };
     if kind == ErrorKind::Unavailable && reporting.is_refused() {
         kind = ErrorKind::Configuration;
     }
@@ -154,6 +158,7 @@ pub(super) fn unanswered<C: Reports>(
         ErrorKind::Configuration => {
             "check kafka.client (security.protocol, ssl.*, sasl.*) and the rights there"
         }
+        ErrorKind::Corrupt => "mend the batch at the brokers, or let the job skip it (--skip-unreadable)",
         ErrorKind::MissingTopic => "make the topic, or correct its name",
         ErrorKind::Fenced => "give every instance a kafka.group_instance_id of its own",
         _ => "check kafka.brokers, and that the broker runs and can be reached from here",
