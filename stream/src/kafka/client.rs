@@ -105,8 +105,12 @@ impl ClientContext for Reporting {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", "{error}: {reason}");
         let code = error.rdkafka_error_code();
+        // Whoever reads to the end asks for it.
+        if code == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        tracing::warn!(target: "librdkafka", "{error}: {reason}");
         let new = Complaint { code, reason: reason.to_owned(), came: Instant::now() };
         let answered = self.answered.load(Ordering::Relaxed);
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -268,6 +272,15 @@ mod tests {
         untrusted.error(lost, "SSL routines::certificate verify failed (after 10ms in state SSL_HANDSHAKE)");
         assert!(untrusted.is_refused());
         assert_eq!(reporting.reason(), "connection reset");
+    }
+
+    #[test]
+    fn the_end_of_a_partition_is_no_complaint() {
+        let reporting = Reporting::default();
+        reporting.error(KafkaError::Global(RDKafkaErrorCode::PartitionEOF), "Broker: No more messages");
+        assert!(!reporting.complained());
+        reporting.error(KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "closed");
+        assert!(reporting.complained());
     }
 
     #[test]
