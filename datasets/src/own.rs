@@ -103,12 +103,18 @@ fn why(line: &[u8]) -> Reason {
     for (field, fits, missing, bad) in NEEDED {
         match value(field) {
             None => return missing,
+            Some(value) if missing != bad && is_nothing(value) => return missing,
             Some(value) if !fits(value) => return bad,
             Some(_) => {}
         }
     }
     let further = FURTHER.iter().find(|(field, fits, _)| value(field).is_some_and(|value| !fits(value)));
     further.map_or(Reason::BadField, |(.., reason)| *reason)
+}
+
+/// Whether null, or a word for a missing value, stands there.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(is_missing)
 }
 
 fn is_id(value: &Value) -> bool {

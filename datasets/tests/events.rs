@@ -26,16 +26,20 @@ fn what_the_stream_would_refuse_is_counted() {
         event.remove(field);
         serde_json::to_string(&event).unwrap()
     };
-    let rows: Vec<String> = ["user_id", "item_id", "category", "action", "ts"].map(without).to_vec();
+    let mut rows: Vec<String> = ["user_id", "item_id", "category", "action", "ts"].map(without).to_vec();
+    rows.extend([r#""user_id": null"#, r#""user_id": """#, r#""user_id": "NULL""#, r#""user_id": 7.0"#].map(
+        |user| format!(r#"{{{user}, "item_id": 1, "category": "c", "action": "a", "ts": 1764000000000}}"#),
+    ));
     let rows = [&rows.join("\n"), EVENT, "nonsense", "[1]", "{\"user_id\": 1", ""].join("\n");
     let (events, summary) = read(folder(&[("e.jsonl", rows.as_bytes())]).path());
     assert_eq!(events.len(), 1);
     let reasons: Vec<(&str, u64)> =
         summary.rejected.iter().map(|one| (one.reason.as_str(), one.rows)).collect();
-    assert_eq!(reasons[0], ("not_json", 3));
-    for reason in ["missing_user", "missing_item", "bad_category", "bad_action", "missing_time"] {
+    assert!(reasons.contains(&("not_json", 3)), "{reasons:?}");
+    for reason in ["missing_item", "bad_category", "bad_action", "missing_time", "bad_user"] {
         assert!(reasons.contains(&(reason, 1)), "{reason}: {reasons:?}");
     }
+    assert!(reasons.contains(&("missing_user", 4)), "absent, null, empty and a word: {reasons:?}");
 }
 
 #[test]
