@@ -28,22 +28,52 @@ pub(super) fn offset_key(group: &str, topic: u32, partition: i32) -> Vec<u8> {
 const HAS_KEY: u8 = 1;
 const HAS_PAYLOAD: u8 = 2;
 
-/// A record to be written, as it will lie in the log but for its timestamp.
+/// Records to be written, as they will lie in the log but for their timestamps, one after the other: the memory of a
+/// transaction is that of the one before.
+#[derive(Default)]
 pub(super) struct Encoded {
-    pub(super) topic: &'static str,
-    pub(super) partition: i32,
-    value: Vec<u8>,
+    bytes: Vec<u8>,
+    each: Vec<Place>,
+}
+
+/// Where a record goes, and where it ends among the bytes.
+struct Place {
+    topic: &'static str,
+    partition: i32,
+    end: usize,
 }
 
 impl Encoded {
-    pub(super) fn new(record: &Outgoing) -> Self {
-        Self { topic: record.topic, partition: record.partition, value: encode(record) }
+    pub(super) fn push(&mut self, record: &Outgoing) {
+        encode(record, &mut self.bytes);
+        let Outgoing { topic, partition, .. } = *record;
+        self.each.push(Place { topic, partition, end: self.bytes.len() });
     }
 
-    /// The value, at this time.
-    pub(super) fn at(&mut self, timestamp_ms: i64) -> &[u8] {
-        self.value[..TIMESTAMP].copy_from_slice(&timestamp_ms.to_le_bytes());
-        &self.value
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.each.clear();
+    }
+
+    /// Bytes that writing them takes, with keys as long as records'.
+    pub(super) fn size(&self) -> usize {
+        const FRAME: usize = 32;
+        self.bytes.len() + self.each.len() * FRAME
+    }
+
+    /// Topic, partition and value of each, at this time.
+    pub(super) fn at(&mut self, timestamp_ms: i64) -> impl Iterator<Item = (&'static str, i32, &[u8])> {
+        let mut start = 0;
+        for place in &self.each {
+            self.bytes[start..start + TIMESTAMP].copy_from_slice(&timestamp_ms.to_le_bytes());
+            start = place.end;
+        }
+        let (bytes, mut start) = (&self.bytes, 0);
+        self.each.iter().map(move |Place { topic, partition, end }| {
+            let value = &bytes[start..*end];
+            start = *end;
+            (*topic, *partition, value)
+        })
     }
 }
 
@@ -51,23 +81,22 @@ impl Encoded {
 const TIMESTAMP: usize = size_of::<i64>();
 
 /// Room for the timestamp, flags, key, headers, then the payload to the value's end.
-fn encode(record: &Outgoing) -> Vec<u8> {
+fn encode(record: &Outgoing, out: &mut Vec<u8>) {
     let payload = record.payload.as_deref().unwrap_or_default();
     let key = record.key.as_deref().unwrap_or_default();
     let headers: usize = record.headers.iter().map(|header| 8 + header.name.len() + header.value.len()).sum();
-    let mut out = Vec::with_capacity(TIMESTAMP + 9 + key.len() + headers + payload.len());
+    out.reserve(TIMESTAMP + 9 + key.len() + headers + payload.len());
     out.extend_from_slice(&[0; TIMESTAMP]);
     let has_key = if record.key.is_some() { HAS_KEY } else { 0 };
     let has_payload = if record.payload.is_some() { HAS_PAYLOAD } else { 0 };
     out.push(has_key | has_payload);
-    put(&mut out, key);
+    put(out, key);
     out.extend_from_slice(&(record.headers.len() as u32).to_le_bytes());
     for header in &record.headers {
-        put(&mut out, header.name.as_bytes());
-        put(&mut out, &header.value);
+        put(out, header.name.as_bytes());
+        put(out, &header.value);
     }
     out.extend_from_slice(payload);
-    out
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -138,7 +167,16 @@ mod tests {
         ) {
             let headers = headers.iter().map(|(name, value)| Header::new(name, value)).collect();
             let sent = Outgoing { topic: "t", partition: 3, key, payload, headers };
-            let read = decode(3, &record_key(7, 3, offset), Encoded::new(&sent).at(timestamp_ms)).unwrap();
+            let mut encoded = Encoded::default();
+            // What was there before is of no account.
+            encoded.push(&Outgoing { payload: Some(vec![7; 300]), ..sent.clone() });
+            encoded.clear();
+            encoded.push(&sent);
+            encoded.push(&sent);
+            let values: Vec<_> = encoded.at(timestamp_ms).collect();
+            prop_assert_eq!((values.len(), values[0]), (2, values[1]));
+            prop_assert_eq!((values[0].0, values[0].1), ("t", 3));
+            let read = decode(3, &record_key(7, 3, offset), values[0].2).unwrap();
             prop_assert_eq!((read.offset, read.timestamp_ms), (offset, timestamp_ms));
             prop_assert_eq!((read.key, read.payload, read.headers), (sent.key, sent.payload, sent.headers));
         }
@@ -151,7 +189,8 @@ mod tests {
         ) {
             let headers = vec![Header::new("a", "b"), Header::new("", [0; 300])];
             let sent = Outgoing { topic: "t", partition: 3, key: Some(vec![1; 9]), payload: Some(vec![2; 9]), headers };
-            let mut value = Encoded::new(&sent).at(7).to_vec();
+            let mut value = Vec::new();
+            encode(&sent, &mut value);
             let place = at.index(value.len());
             value[place] = byte;
             value.truncate(keep.index(value.len() * 2).max(1));

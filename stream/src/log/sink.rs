@@ -10,13 +10,13 @@ pub struct LogSink {
     transactional_id: String,
     epoch: u64,
     open: bool,
-    records: Vec<Encoded>,
+    records: Encoded,
     offsets: Vec<GroupOffsets>,
 }
 
 impl LogSink {
     pub(super) fn new(log: Log, transactional_id: String, epoch: u64) -> Self {
-        Self { log, transactional_id, epoch, open: false, records: Vec::new(), offsets: Vec::new() }
+        Self { log, transactional_id, epoch, open: false, records: Encoded::default(), offsets: Vec::new() }
     }
 
     fn clear(&mut self) {
@@ -44,7 +44,7 @@ impl Sink for LogSink {
 
     fn produce(&mut self, record: &Outgoing) -> Result<()> {
         self.require_open()?;
-        self.records.push(Encoded::new(record));
+        self.records.push(record);
         Ok(())
     }
 

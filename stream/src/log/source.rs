@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::codec::{decode, record_key};
+use super::codec::{Encoded, decode, record_key};
 use super::store::{GroupOffsets, Log, RECORDS, disk};
 use crate::{Error, ErrorKind, Limits, Polled, Record, Result, Source, TopicInfo};
 
@@ -139,7 +139,7 @@ impl Source for LogSource {
 
     fn commit(&mut self, offsets: &[(i32, i64)]) -> Result<()> {
         let (group, topic) = (self.group.clone(), self.topic.name.clone());
-        self.log.inner.commit(Vec::new(), &[GroupOffsets { group, topic, offsets: offsets.to_vec() }])
+        self.log.inner.commit(Encoded::default(), &[GroupOffsets { group, topic, offsets: offsets.to_vec() }])
     }
 
     fn known_end(&self, partition: i32) -> Option<i64> {

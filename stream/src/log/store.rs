@@ -227,7 +227,9 @@ impl Log {
     /// # Errors
     /// Kinds `MissingTopic`, `TooLarge`, or `Unavailable` where the disk fails.
     pub fn append(&self, records: &[Outgoing]) -> Result<()> {
-        self.inner.commit(records.iter().map(Encoded::new).collect(), &[])
+        let mut encoded = Encoded::default();
+        records.iter().for_each(|record| encoded.push(record));
+        self.inner.commit(encoded, &[])
     }
 
     /// Reads `topic` for `group`.
@@ -329,7 +331,7 @@ impl Inner {
     }
 
     /// One write of everything. Offsets are given under the lock, so that they are dense.
-    pub(super) fn commit(&self, mut records: Vec<Encoded>, groups: &[GroupOffsets]) -> Result<()> {
+    pub(super) fn commit(&self, mut records: Encoded, groups: &[GroupOffsets]) -> Result<()> {
         let mut index = self.index();
         self.commit_locked(&mut index, &mut records, groups)
     }
@@ -337,19 +339,18 @@ impl Inner {
     pub(super) fn commit_locked(
         &self,
         index: &mut Index,
-        records: &mut [Encoded],
+        records: &mut Encoded,
         groups: &[GroupOffsets],
     ) -> Result<()> {
-        let mut batch = WriteBatch::default();
+        // As long as it will be: grown as it fills, it would be copied several times.
+        let mut batch = WriteBatch::with_capacity_bytes(records.size());
         let mut ends: HashMap<(&str, i32), i64> = HashMap::new();
         let family = self.family(RECORDS)?;
         let timestamp_ms = now_ms();
-        for record in records {
-            let (name, partition) = (record.topic, record.partition);
+        for (name, partition, value) in records.at(timestamp_ms) {
             let topic = index.topic(name)?;
             let span = topic.span(name, partition)?;
             let end = ends.entry((name, partition)).or_insert(span.end);
-            let value = record.at(timestamp_ms);
             if value.len() > self.settings.max_record_bytes {
                 return Err(Error::new(
                     ErrorKind::TooLarge,
