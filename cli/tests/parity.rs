@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hmisr_datasets::{Format, Options};
 use hmisr_features::{Features, History, Interaction};
+use hmisr_model::hmisr::{EncoderKind, HmisrSettings};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, ModelSettings, backend};
 use hmisr_offline::fit::{FitSettings, Neural, Run, Watch, fit, publish};
@@ -63,14 +64,16 @@ struct Silent;
 
 impl Watch for Silent {}
 
-fn published(architecture: Architecture, split: &Split, folder: &Path) -> Artifact {
+fn published(architecture: Architecture, encoder: EncoderKind, split: &Split, folder: &Path) -> Artifact {
+    let remembers = architecture == Architecture::Hmisr && encoder == EncoderKind::Attention;
     let model = ModelSettings {
         architecture,
+        hmisr: HmisrSettings { encoder, ..HmisrSettings::default() },
         width: 8,
         layers: 1,
         feed_forward: 16,
         max_len: 8,
-        memory: usize::from(architecture == Architecture::Hmisr),
+        memory: usize::from(remembers),
         interests: 3,
         ..ModelSettings::default()
     };
@@ -178,9 +181,14 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
     let folder = tempfile::tempdir().unwrap();
     let split = Split::new(Protocol::O1, data(folder.path())).unwrap();
     assert!(split.filter_seen);
-    for architecture in [Architecture::Hmisr, Architecture::Sasrec] {
-        let place = folder.path().join(architecture.name());
-        let artifact = published(architecture, &split, &place);
+    let attention = EncoderKind::Attention;
+    for (architecture, encoder) in [
+        (Architecture::Hmisr, attention),
+        (Architecture::Hmisr, EncoderKind::Recurrence),
+        (Architecture::Sasrec, attention),
+    ] {
+        let place = folder.path().join(format!("{architecture}-{encoder:?}"));
+        let artifact = published(architecture, encoder, &split, &place);
         let sources = &artifact.manifest().sources;
         let speaks = |(source, weight): (&String, &f64)| source != "network" && *weight > 0.0;
         assert!(sources.len() == 6 && sources.iter().any(speaks), "{sources:?}");

@@ -68,18 +68,6 @@ impl Architecture {
         self == Self::Hmisr
     }
 
-    /// Whether it can read older events than the newest `max_len`, merged into tokens (design, section 3.7.3
-    /// "Long sequences", after LONGER: Chai et al., RecSys 2025).
-    pub fn has_memory(self) -> bool {
-        matches!(self, Self::Hmisr | Self::Sasrec)
-    }
-
-    /// Whether every position sees the newest `max_len` events up to it, wherever a run of events begins: what it
-    /// costs is where it is asked, not what it reads.
-    pub fn recalls(self) -> bool {
-        self == Self::Recurrence
-    }
-
     /// Whether it is trained in stages, by coarse and fine losses beside that of the next item (design, section
     /// 3.8.1 "The three stages").
     pub fn is_staged(self) -> bool {

@@ -6,7 +6,7 @@ use crate::architecture::Architecture;
 use crate::backend::{self, Inner};
 use crate::baselines::ROUTING;
 use crate::histories::{Histories, Reading};
-use crate::hmisr::{Habits, LossWeights, Plan, Samples, Stage};
+use crate::hmisr::{EncoderKind, Habits, LossWeights, Plan, Samples, Stage};
 use crate::kind::Kind;
 use crate::learner::{Gradients, Learner, Targets};
 use crate::network::Network;
@@ -49,19 +49,26 @@ struct Case {
     negatives: usize,
 }
 
+fn settings(architecture: Architecture) -> ModelSettings {
+    ModelSettings {
+        architecture,
+        width: 8,
+        heads: 2,
+        layers: 1,
+        feed_forward: 12,
+        max_len: 6,
+        interests: 3,
+        dropout: 0.1,
+        ..ModelSettings::default()
+    }
+}
+
 impl Case {
     fn new(architecture: Architecture, stage: Option<Stage>) -> Self {
-        let settings = ModelSettings {
-            architecture,
-            width: 8,
-            heads: 2,
-            layers: 1,
-            feed_forward: 12,
-            max_len: 6,
-            interests: 3,
-            dropout: 0.1,
-            ..ModelSettings::default()
-        };
+        Self::of(settings(architecture), stage)
+    }
+
+    fn of(settings: ModelSettings, stage: Option<Stage>) -> Self {
         let device = backend::device().unwrap();
         let mut parameters =
             Parameters::fresh::<Inner, _>(1, &device, |builder| Network::build(builder, &settings));
@@ -96,7 +103,7 @@ impl Case {
             back: 2,
             seed: 9,
         });
-        let name = format!("{architecture} {stage:?}");
+        let name = format!("{} {:?} {stage:?}", settings.architecture, settings.hmisr.encoder);
         Self { name, settings, parameters, table, histories, targets, plan, samples, negatives: 0 }
     }
 
@@ -256,7 +263,9 @@ fn networks_without_stages_have_the_gradients_of_their_losses() {
 
 #[test]
 fn memories_have_the_gradients_of_what_they_hold() {
-    for architecture in Architecture::ALL.into_iter().filter(|architecture| architecture.has_memory()) {
+    for architecture in
+        Architecture::ALL.into_iter().filter(|architecture| settings(*architecture).has_memory())
+    {
         check(Case::remembering(architecture, architecture.is_staged().then_some(Stage::All)));
     }
 }
@@ -274,5 +283,14 @@ fn networks_in_stages_have_the_gradients_of_their_losses_in_each() {
         for stage in Stage::ALL {
             check(Case::new(architecture, Some(stage)));
         }
+    }
+}
+
+#[test]
+fn hmisr_over_the_recurrence_has_the_gradients_of_its_losses() {
+    for stage in Stage::ALL {
+        let mut settings = settings(Architecture::Hmisr);
+        settings.hmisr.encoder = EncoderKind::Recurrence;
+        check(Case::of(settings, Some(stage)));
     }
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use burn::backend::Autodiff;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::dot::{dot, squares};
+use crate::dot::squares;
 use crate::dropout::Dropout;
 use crate::fused::{Fused, hard_softmax, sampled_softmax, surrogate};
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
+use crate::owners::{Owners, best};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::places::Places;
 use crate::settings::ModelSettings;
@@ -163,6 +164,15 @@ impl Gradients {
     }
 }
 
+/// What targets are scored by.
+struct Shown<'a, B: Fused> {
+    /// `[positions · interests, d]`.
+    vectors: &'a Tensor<B, 2>,
+    priors: Option<&'a Tensor<B, 2>>,
+    interests: usize,
+    owners: Option<&'a Owners>,
+}
+
 /// Computes gradients.
 #[derive(Debug)]
 pub struct Learner<'a, B: Fused> {
@@ -235,13 +245,18 @@ impl<B: Fused> Learner<'_, B> {
         gradients.times.forward += begun.elapsed();
 
         let begun = Instant::now();
+        let owners = network.owners().filter(|_| interests > 1);
         // Where each target's vectors are.
-        let rows = match self.settings.architecture.recalls() {
+        let rows = match self.settings.recalls() {
             true => (0..positions).collect(),
             false => targets.positions.clone(),
         };
         if let Some(observer) = observer {
-            self.show(&vectors, priors.as_ref(), interests, &rows, observer)?;
+            self.show(
+                &Shown { vectors: &vectors, priors: priors.as_ref(), interests, owners: owners.as_ref() },
+                &rows,
+                observer,
+            )?;
         }
         let answering = self.answering(&vectors, interests, &rows, targets);
         let asked = Places::new(rows, positions);
@@ -249,6 +264,7 @@ impl<B: Fused> Learner<'_, B> {
             answering.gather(vectors),
             priors.map(|priors| asked.gather(priors)),
             targets,
+            owners.as_ref(),
             gradients,
         );
         let by_vectors = answering.scatter(scores.hidden).reshape([positions, interests, d]);
@@ -291,32 +307,56 @@ impl<B: Fused> Learner<'_, B> {
     }
 
     /// Shows the whole catalogue's scores of the wanted targets' positions.
-    fn show(
-        &self,
-        vectors: &Tensor<B, 2>,
-        priors: Option<&Tensor<B, 2>>,
-        interests: usize,
-        at: &[usize],
-        observer: Observer<'_>,
-    ) -> Result<()> {
+    fn show(&self, shown: &Shown<'_, B>, at: &[usize], observer: Observer<'_>) -> Result<()> {
         let wanted: Vec<usize> = (0..at.len()).filter(|nth| (observer.wants)(*nth)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
-        let (items, priors) = (self.table.len(), priors.cloned().map(values));
+        let Shown { vectors, interests, owners, .. } = *shown;
+        let (items, priors) = (self.table.len(), shown.priors.cloned().map(values));
         let catalogue = self.catalogue.clone().unwrap_or_else(|| self.table.tensor(self.device));
-        let transposed = catalogue.transpose();
-        let block = (self.logits_bytes / 4 / (items * interests).max(1)).max(1);
+        let groups = owners.map(|owners| owners.group(items, |row| self.table.weights(row)));
+        let width = if groups.is_some() { items } else { items * interests };
+        let block = (self.logits_bytes / 4 / width.max(1)).max(1);
+        let mut whole = vec![0.0; items];
         for wanted in wanted.chunks(block) {
-            let first = wanted.iter().map(|nth| at[*nth] * interests);
-            let rows = first.flat_map(|first| first..first + interests).collect();
-            let gathered = Places::new(rows, vectors.dims()[0]).gather(vectors.clone());
-            let mut logits = gathered.matmul(transposed.clone()).into_data();
-            let logits = logits.as_mut_slice::<f32>().map_err(not_f32)?;
-            for (nth, rows) in wanted.iter().zip(logits.chunks_exact_mut((items * interests).max(1))) {
-                let first = at[*nth] * interests;
-                let priors = priors.as_ref().map_or(&[][..], |priors| &priors[first..first + interests]);
-                (observer.show)(*nth, self.settings.architecture.logsumexp_or_max(rows, priors, items));
+            // Of each of their vectors, the scores of the items that it speaks for.
+            let of_vector = |k: usize| {
+                let rows = wanted.iter().map(|nth| at[*nth] * interests + k).collect();
+                Places::new(rows, vectors.dims()[0]).gather(vectors.clone())
+            };
+            let prior =
+                |nth: usize, k: usize| priors.as_ref().map_or(0.0, |priors| priors[at[nth] * interests + k]);
+            let scores = (0..interests).map(|k| {
+                let items = match &groups {
+                    None => catalogue.clone(),
+                    Some(groups) => groups.rows(k, &catalogue),
+                };
+                values(of_vector(k).matmul(items.transpose()))
+            });
+            let scores: Vec<Vec<f32>> = scores.collect();
+            let mut logits = Vec::with_capacity(width);
+            for (place, nth) in wanted.iter().enumerate() {
+                logits.clear();
+                for (k, scores) in scores.iter().enumerate() {
+                    let each = scores.len() / wanted.len();
+                    let own = &scores[place * each..(place + 1) * each];
+                    logits.extend(own.iter().map(|score| score + prior(*nth, k)));
+                }
+                match &groups {
+                    None => {
+                        let architecture = self.settings.architecture;
+                        (observer.show)(*nth, architecture.logsumexp_or_max(&mut logits, &[], items));
+                    }
+                    Some(groups) => {
+                        groups
+                            .order
+                            .iter()
+                            .zip(&logits)
+                            .for_each(|(row, logit)| whole[*row as usize] = *logit);
+                        (observer.show)(*nth, &whole);
+                    }
+                }
             }
         }
         Ok(())
@@ -351,6 +391,7 @@ impl<B: Fused> Learner<'_, B> {
         hidden: Tensor<B, 2>,
         priors: Option<Tensor<B, 2>>,
         targets: &Targets,
+        owners: Option<&Owners>,
         gradients: &mut Gradients,
     ) -> Scores<B> {
         let (targets, bytes) = (targets.asked(), self.logits_bytes);
@@ -358,11 +399,29 @@ impl<B: Fused> Learner<'_, B> {
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => match hardness {
                 Some(hardness) => hard_softmax(hidden, targets, catalogue, bytes, rows, hardness),
-                None => B::full_softmax(hidden, priors, targets, catalogue, bytes, rows),
+                None => match owners {
+                    None => {
+                        let interests = hidden.dims()[0] / targets.len();
+                        let spans = vec![0..self.table.len(); interests];
+                        B::full_softmax(hidden, priors, targets, catalogue, &spans, bytes, rows)
+                    }
+                    Some(owners) => {
+                        let groups = owners.group(self.table.len(), |row| self.table.weights(row));
+                        groups.softmax(hidden, priors, targets, catalogue, bytes, rows)
+                    }
+                },
             },
             (table, _) => {
-                let (scores, touched) =
-                    sampled_softmax(hidden, priors, targets, self.table, self.negatives, self.seed, hardness);
+                let (scores, touched) = sampled_softmax(
+                    hidden,
+                    priors,
+                    targets,
+                    self.table,
+                    self.negatives,
+                    self.seed,
+                    hardness,
+                    owners,
+                );
                 let rows = touched.gradients.chunks_exact(self.table.width());
                 touched.rows.iter().zip(rows).for_each(|(row, gradient)| table.add(*row, gradient));
                 scores
@@ -382,24 +441,6 @@ impl Gradients {
     }
 }
 
-/// Which of `vectors` has the greatest inner product with `item`; of equals the first.
-fn best(vectors: &[f32], item: &[f32]) -> usize {
-    let scores = vectors.chunks_exact(item.len()).map(|vector| dot(vector, item));
-    let best = scores.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(0, |(k, _)| k)
-}
-
 pub(crate) fn not_f32(error: impl std::fmt::Debug) -> Error {
     Error::new(ErrorKind::Backend, format!("the backend does not compute in f32: {error:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_vector_answers() {
-        assert_eq!(best(&[1.0, 0.0, 0.0, 2.0, 3.0, 0.0], &[1.0, 1.0]), 2);
-        assert_eq!(best(&[1.0, 1.0, 1.0, 1.0], &[1.0, 0.0]), 0);
-    }
 }

@@ -9,6 +9,7 @@ use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::hmisr::{Hmisr, Training};
+use crate::owners::Owners;
 use crate::parameters::{Builder, Parameters};
 use crate::settings::ModelSettings;
 
@@ -55,7 +56,7 @@ pub struct Auxiliary<B: Backend> {
 #[derive(Debug)]
 pub enum Network<B: Backend> {
     /// See [`Architecture::Hmisr`].
-    Hmisr(Box<Hmisr<B>>),
+    Hmisr(Hmisr<B>),
     /// See [`Architecture::Sasrec`].
     Sasrec(Sasrec<B>),
     /// See [`Architecture::Gru4rec`].
@@ -78,7 +79,7 @@ impl<B: Fused> Network<B> {
     /// Builds the network that `settings` name.
     pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
         match settings.architecture {
-            Architecture::Hmisr => Self::Hmisr(Box::new(Hmisr::build(builder, settings))),
+            Architecture::Hmisr => Self::Hmisr(Hmisr::build(builder, settings)),
             Architecture::Sasrec => Self::Sasrec(Sasrec::build(builder, settings)),
             Architecture::Gru4rec => Self::Gru4rec(Gru4rec::build(builder, settings)),
             Architecture::Tisasrec => Self::Tisasrec(Tisasrec::build(builder, settings)),
@@ -98,6 +99,14 @@ impl<B: Fused> Network<B> {
     /// The network over `parameters`.
     pub fn bind(settings: &ModelSettings, parameters: &Parameters, device: &B::Device) -> Self {
         Self::build(&mut Builder::new(&parameters.list, settings.seed, device), settings)
+    }
+
+    /// What tells which of the user's vectors speaks for an item; none where all do, or the best.
+    pub fn owners(&self) -> Option<Owners> {
+        match self {
+            Self::Hmisr(network) => network.owners(),
+            _ => None,
+        }
     }
 
     /// The user's vectors at every position, each from the events up to it alone.

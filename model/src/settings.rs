@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::architecture::Architecture;
-use crate::hmisr::HmisrSettings;
+use crate::hmisr::{EncoderKind, HmisrSettings};
 use crate::{Error, ErrorKind, Result};
 
 /// Events that a token of the memory stands for, on average.
@@ -71,16 +71,32 @@ impl ModelSettings {
         }
     }
 
+    /// Whether every position sees the newest `max_len` events up to it, wherever a run of events begins: what it
+    /// costs is where it is asked, not what it reads.
+    pub fn recalls(&self) -> bool {
+        match self.architecture {
+            Architecture::Recurrence => true,
+            Architecture::Hmisr => self.hmisr.encoder == EncoderKind::Recurrence,
+            _ => false,
+        }
+    }
+
+    /// Whether it can read older events than the newest `max_len`, merged into tokens (design, section 3.7.3
+    /// "Long sequences", after LONGER: Chai et al., RecSys 2025).
+    pub fn has_memory(&self) -> bool {
+        matches!(self.architecture, Architecture::Hmisr | Architecture::Sasrec) && !self.recalls()
+    }
+
     /// Events of a run that is learnt from at once, each of which foretells the next. Where the network reads more
     /// than that, a run's costs are those of its targets, and short runs of many users mix better.
     pub fn run(&self) -> usize {
         const MIXED: usize = 50;
-        if self.architecture.recalls() { self.max_len.min(MIXED) } else { self.max_len }
+        if self.recalls() { self.max_len.min(MIXED) } else { self.max_len }
     }
 
     /// How many events a run reads one by one that foretells from `first` to before `end` of a history.
     pub fn recent(&self, first: usize, end: usize) -> usize {
-        if self.architecture.recalls() { end - (first + 1).saturating_sub(self.max_len) } else { end - first }
+        if self.recalls() { end - (first + 1).saturating_sub(self.max_len) } else { end - first }
     }
 
     /// Newest events of a history that the network reads, one by one or merged.
@@ -99,7 +115,7 @@ impl ModelSettings {
         within("model.feed_forward", self.feed_forward, 1, 8_192)?;
         within("model.max_len", self.max_len, 2, 1_000)?;
         within("model.memory", self.memory, 0, 1_000)?;
-        if self.memory > 0 && !self.architecture.has_memory() {
+        if self.memory > 0 && !self.has_memory() {
             let expected =
                 format!("0, for {} reads the newest model.max_len events alone", self.architecture);
             return Err(refused("model.memory", self.memory, &expected));

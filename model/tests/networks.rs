@@ -7,7 +7,7 @@ use burn::backend::Autodiff;
 use burn::tensor::{Tensor, TensorData};
 use hmisr_model::backend::{self, Inner};
 use hmisr_model::dropout::Dropout;
-use hmisr_model::hmisr::Plan;
+use hmisr_model::hmisr::{EncoderKind, Plan};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{
     Architecture, Builder, Gradients, Histories, Input, Kind, Learner, ModelSettings, Network, Parameters,
@@ -28,6 +28,18 @@ fn settings(architecture: Architecture) -> ModelSettings {
         seed: 4,
         ..ModelSettings::default()
     }
+}
+
+/// Every network, HMISR over each encoder, by name.
+fn all() -> Vec<(String, ModelSettings)> {
+    let mut all: Vec<_> = Architecture::ALL.map(|it| (it.to_string(), settings(it))).to_vec();
+    let mut other = settings(Architecture::Hmisr);
+    other.hmisr.encoder = match other.hmisr.encoder {
+        EncoderKind::Attention => EncoderKind::Recurrence,
+        EncoderKind::Recurrence => EncoderKind::Attention,
+    };
+    all.push((format!("{} over {:?}", other.architecture, other.hmisr.encoder), other));
+    all
 }
 
 /// Weights off their neutral beginning, so that every part has a say.
@@ -104,8 +116,7 @@ fn irregular(len: usize) -> Vec<i64> {
 
 #[test]
 fn a_vector_an_interest_at_every_position() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         let (times, other) = (irregular(LEN), irregular(4));
         let (found, shape) = forward(&settings, &values(2 * LEN * settings.width, 1), &[&times, &other]);
         assert_eq!(shape, [2 * LEN, vectors(&settings), settings.width], "{architecture}");
@@ -116,8 +127,7 @@ fn a_vector_an_interest_at_every_position() {
 
 #[test]
 fn nothing_after_a_position_reaches_it() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         let (d, times) = (settings.width, irregular(LEN));
         let original = values(LEN * d, 1);
         let (expected, _) = forward(&settings, &original, &[&times]);
@@ -142,8 +152,7 @@ fn nothing_after_a_position_reaches_it() {
 
 #[test]
 fn a_history_says_the_same_as_its_prefix() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         let (d, times) = (settings.width, irregular(LEN));
         let original = values(LEN * d, 1);
         let (whole, _) = forward(&settings, &original, &[&times]);
@@ -187,8 +196,7 @@ fn what_was_done_how_strongly_and_when_the_user_is_asked_matter_to_hmisr() {
 
 #[test]
 fn padding_and_neighbours_change_nothing() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         let (d, own, other) = (settings.width, irregular(5), irregular(LEN));
         let embeddings = values(5 * d, 1);
         let (alone, _) = forward(&settings, &embeddings, &[&own]);
@@ -204,8 +212,7 @@ fn padding_and_neighbours_change_nothing() {
 
 #[test]
 fn longer_histories_than_the_tables_of_positions_are_read() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         let times = irregular(LEN + 4);
         let (found, shape) = forward(&settings, &values(times.len() * settings.width, 1), &[&times]);
         assert_eq!(shape[0], times.len(), "{architecture}");
@@ -236,7 +243,9 @@ fn remembering(settings: &ModelSettings, rows: &[u32], times: &[i64], recent: us
 
 #[test]
 fn every_recent_event_sees_what_is_remembered_and_nothing_later() {
-    for architecture in Architecture::ALL.into_iter().filter(|architecture| architecture.has_memory()) {
+    for architecture in
+        Architecture::ALL.into_iter().filter(|architecture| settings(*architecture).has_memory())
+    {
         let settings = ModelSettings { memory: 2, ..settings(architecture) };
         let times = irregular(12);
         let rows: Vec<u32> = (10..22).collect();
@@ -300,8 +309,7 @@ fn gradients(settings: &ModelSettings, seed: u64) -> (u64, Vec<u32>) {
 
 #[test]
 fn a_seed_decides_every_bit() {
-    for architecture in Architecture::ALL {
-        let settings = settings(architecture);
+    for (architecture, settings) in all() {
         assert_eq!(gradients(&settings, 1), gradients(&settings, 1), "{architecture}");
         assert_ne!(gradients(&settings, 1), gradients(&settings, 2), "{architecture}: dropout");
         let other = ModelSettings { seed: 8, ..settings.clone() };
@@ -339,6 +347,12 @@ fn sizes_are_those_of_the_documentation() {
         println!("{row}");
         assert!(page.contains(&row), "docs/models.md lacks {row:?}");
     }
+    let mut settings = ModelSettings::default();
+    settings.hmisr.encoder = EncoderKind::Recurrence;
+    let weights =
+        Parameters::fresh::<Inner, _>(1, &device, |builder| Network::build(builder, &settings)).weights();
+    let told = format!("Weights beside the item embeddings: {}.", thousands(weights));
+    assert!(page.contains(&told), "docs/models.md lacks {told:?}");
 }
 
 fn thousands(number: usize) -> String {

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use crate::common::dataset;
-use hmisr_model::ModelSettings;
-use hmisr_model::backend;
+use hmisr_model::hmisr::{EncoderKind, HmisrSettings};
+use hmisr_model::{ModelSettings, backend};
 use hmisr_offline::fit::{FitSettings, Run, Watch, fit};
 use hmisr_offline::{Protocol, Split};
 use safetensors::SafeTensors;
@@ -19,14 +19,16 @@ struct Silent;
 
 impl Watch for Silent {}
 
-/// A run of the small size, of one epoch.
-fn run() -> tempfile::TempDir {
+/// A run of the small size, of one epoch, over the encoder of this name.
+fn run(encoder: EncoderKind) -> tempfile::TempDir {
     let walk = |user: u32| (0..8).map(|at| ((user + at) % ITEMS as u32, i64::from(at))).collect();
     let users: Vec<Vec<(u32, i64)>> = (0..6).map(walk).collect();
     let split = Split::new(Protocol::O1, dataset(&users, &[&[0][..]; ITEMS])).unwrap();
+    let hmisr = HmisrSettings { encoder, ..HmisrSettings::default() };
+    let memory = if encoder == EncoderKind::Attention { 24 } else { 0 };
     let settings = FitSettings {
         stages: [0, 0, 1],
-        model: ModelSettings { memory: 24, ..ModelSettings::default() },
+        model: ModelSettings { memory, hmisr, ..ModelSettings::default() },
         ..FitSettings::default()
     };
     let folder = tempfile::tempdir().unwrap();
@@ -35,9 +37,11 @@ fn run() -> tempfile::TempDir {
     folder
 }
 
-/// Rows `| `name` | shape | …` of the documentation.
-fn documented() -> BTreeMap<String, String> {
+/// Rows `| `name` | shape | …` of the documentation's section on this encoder.
+fn documented(encoder: EncoderKind) -> BTreeMap<String, String> {
     let text = include_str!("../../docs/weights.md");
+    let (attention, recurrence) = text.split_once("### Over the recurrence").unwrap();
+    let text = if encoder == EncoderKind::Attention { attention } else { recurrence };
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let rows = text.lines().filter(|line| line.starts_with("| `")).map(cells);
     rows.map(|cells| (cells[1].trim_matches('`').to_owned(), cells[2].clone())).collect()
@@ -45,7 +49,13 @@ fn documented() -> BTreeMap<String, String> {
 
 #[test]
 fn every_tensor_is_documented_and_nothing_else() {
-    let folder = run();
+    for encoder in [EncoderKind::Attention, EncoderKind::Recurrence] {
+        compare(encoder);
+    }
+}
+
+fn compare(encoder: EncoderKind) {
+    let folder = run(encoder);
     let bytes = std::fs::read(folder.path().join("best.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut found = BTreeMap::new();
@@ -55,7 +65,7 @@ fn every_tensor_is_documented_and_nothing_else() {
         let name = ["layer.0", "layer.1"].iter().fold(name, |name, layer| name.replace(layer, "layer.N"));
         found.insert(name, format!("{rows} × {}", tensor.shape()[1]));
     }
-    let documented = documented();
+    let documented = documented(encoder);
     let lines = |one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| -> String {
         one.iter()
             .filter(|row| other.get(row.0) != Some(row.1))
@@ -69,7 +79,7 @@ fn every_tensor_is_documented_and_nothing_else() {
 #[test]
 fn python_reads_a_run() {
     let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../scripts/read_weights.py");
-    let folder = run();
+    let folder = run(EncoderKind::Attention);
     let python =
         |arguments: &[&str]| Command::new("python3").arg(&script).arg(folder.path()).args(arguments).output();
     let Ok(listed) = python(&[]) else {
@@ -78,7 +88,8 @@ fn python_reads_a_run() {
     };
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(
-        listed.contains("items.weights [12, 64]") && listed.lines().count() > documented().len(),
+        listed.contains("items.weights [12, 64]")
+            && listed.lines().count() > documented(EncoderKind::Attention).len(),
         "{listed}"
     );
     let near = String::from_utf8(python(&["--item", "7", "--top", "12"]).unwrap().stdout).unwrap();

@@ -233,14 +233,14 @@ impl<'a> Fitted<'a> {
                 return self.users(network.last(embeddings, &padded, &habits), histories);
             }
             // In its first stage HMISR says what its encoder says.
-            Network::Hmisr(network) => network.states(embeddings, &padded, &dropout),
+            Network::Hmisr(network) => network.states(embeddings, &padded, &last, &dropout),
             network => {
                 let (histories, asked) = (&padded, Some(&last[..]));
                 let input = Input { embeddings, histories, asked, dropout: &dropout, training: None };
                 network.forward(input).vectors
             }
         };
-        let vectors = match self.settings.architecture.recalls() {
+        let vectors = match self.settings.recalls() {
             true => output,
             false => {
                 let places: Vec<i64> = last.iter().map(|place| *place as i64).collect();

@@ -52,13 +52,15 @@ impl Fitted<'_> {
     pub fn candidates(&self, user: &User, k: usize, allowed: &dyn Fn(u32) -> bool) -> Result<Vec<Candidate>> {
         let most = RETRIEVED.max(2 * k);
         let source = Exhaustive { items: self.items, width: self.settings.width };
-        if self.counts.is_none() {
+        // What all score together is the best of each where one of them speaks for an item.
+        let is_exact = self.owners(user).is_some();
+        if self.counts.is_none() && !is_exact {
             return self.rank(user, &source.candidates(&user.vectors, most, allowed));
         }
         let rows: Vec<u32> = (0..self.items.len() as u32).filter(|row| allowed(*row)).collect();
         let mut found: Vec<u32> =
             best(&self.joint(user, &rows), most).iter().map(|at| rows[*at as usize]).collect();
-        if user.interests() > 1 {
+        if user.interests() > 1 && !is_exact {
             found.extend(source.candidates(&user.vectors, most, allowed));
         }
         found.sort_unstable();

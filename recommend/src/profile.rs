@@ -17,8 +17,8 @@ impl Recommender {
     /// The user's interests and DiversityScore; none where the network has no interests or knows
     /// nothing of the history.
     ///
-    /// An interest is about the events that it answers for: each event weighs softmax_k of its
-    /// item's inner products with the user's vectors.
+    /// An interest is about the events that it answers for: those of its items, or, where items are of no one
+    /// interest, each event by softmax_k of its item's inner products with the user's vectors.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Backend`] where the backend gives no f32.
@@ -40,10 +40,15 @@ impl Fitted<'_> {
         let Some(view) = &user.view else { return Ok(None) };
         let mass = floats(view.mass.clone().into_data())?;
         let mut shares: Vec<BTreeMap<u32, f32>> = vec![BTreeMap::new(); mass.len()];
+        let owners = self.owners(user);
         let mut names: BTreeMap<u32, &Id> = BTreeMap::new();
         for &row in &known.rows {
             let category = self.catalogue.category(row);
             names.entry(category).or_insert(&self.catalogue.items()[row as usize].categories[0]);
+            if let Some(owners) = &owners {
+                *shares[owners.of(self.items.row(row))].entry(category).or_default() += 1.0;
+                continue;
+            }
             let vectors = user.vectors.chunks_exact(self.settings.width);
             let scores: Vec<f32> = vectors.map(|vector| dot(vector, self.items.row(row))).collect();
             let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -1,8 +1,9 @@
 //! How well candidates fit a user.
 
 use burn::tensor::{Tensor, TensorData};
-use hmisr_model::Network;
 use hmisr_model::dot::dot;
+use hmisr_model::hmisr::Hmisr;
+use hmisr_model::{Network, Owners};
 
 use crate::Result;
 use crate::fitted::{Fitted, User, floats};
@@ -12,7 +13,13 @@ impl Fitted<'_> {
     /// Whether HMISR's aggregation ranks what is retrieved; else the joint score of the user's vectors does, beside
     /// counts always: what they are worth is learnt beside it.
     pub fn aggregates(&self, user: &User) -> bool {
-        user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0 && self.counts.is_none()
+        let aggregates = matches!(self.network, Network::Hmisr(Hmisr::Attention(_)));
+        aggregates && user.view.is_some() && self.settings.hmisr.losses.ranking > 0.0 && self.counts.is_none()
+    }
+
+    /// What tells which of the user's vectors speaks for an item; none where all do, or the best.
+    pub fn owners(&self, user: &User) -> Option<Owners> {
+        self.network.owners().filter(|_| user.interests() > 1)
     }
 
     /// z of items: the joint score by all of the user's vectors, and what counts say beside it.
@@ -38,6 +45,15 @@ impl Fitted<'_> {
         if rows.is_empty() {
             return Vec::new();
         }
+        if let Some(owners) = self.owners(user) {
+            let d = self.settings.width;
+            let score = |row: &u32| {
+                let item = self.items.row(*row);
+                let owner = owners.of(item);
+                dot(&user.vectors[owner * d..(owner + 1) * d], item) + user.priors[owner]
+            };
+            return rows.iter().map(score).collect();
+        }
         let mut scores = Vec::with_capacity(user.interests() * rows.len());
         for vector in user.vectors.chunks_exact(self.settings.width) {
             scores.extend(rows.iter().map(|row| dot(vector, self.items.row(*row))));
@@ -51,7 +67,9 @@ impl Fitted<'_> {
     /// [`ErrorKind::Backend`](crate::ErrorKind::Backend) where the backend gives no f32.
     pub fn relevance(&self, user: &User, candidates: &[u32]) -> Result<Vec<f32>> {
         match (self.network, &user.view) {
-            (Network::Hmisr(network), Some(view)) if self.aggregates(user) && !candidates.is_empty() => {
+            (Network::Hmisr(Hmisr::Attention(network)), Some(view))
+                if self.aggregates(user) && !candidates.is_empty() =>
+            {
                 let d = self.settings.width;
                 let rows: Vec<f32> =
                     candidates.iter().flat_map(|row| self.items.row(*row)).copied().collect();
@@ -83,6 +101,9 @@ impl Fitted<'_> {
     pub fn interest(&self, user: &User, row: u32) -> Option<usize> {
         user.view.as_ref()?;
         let item = self.items.row(row);
+        if let Some(owners) = self.owners(user) {
+            return Some(owners.of(item));
+        }
         let scores = user.vectors.chunks_exact(self.settings.width).map(|vector| dot(vector, item));
         let scores = scores.zip(&user.priors).map(|(score, prior)| score + prior).enumerate();
         scores.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(k, _)| k)

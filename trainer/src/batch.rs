@@ -163,7 +163,7 @@ fn cut(run: &Run, examples: &[TrainingExample], settings: &ModelSettings) -> Vec
         let Some((last, example)) = taken.last() else { break };
         // The token before the last target is the last one read.
         let end = (last - run.start) as usize;
-        let recent = match settings.architecture.recalls() {
+        let recent = match settings.recalls() {
             true => settings.recent((first - run.start) as usize - 1, end),
             false => end.min(settings.max_len),
         };

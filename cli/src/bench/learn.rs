@@ -291,8 +291,8 @@ fn terms(model: &ModelSettings, parameters: &Parameters, tokens: f64, items: usi
     let matrices = parameters.list.iter().filter(|one| one.shape.iter().all(|side| *side > 1));
     let weights: usize = matrices.map(|one| one.weights.len()).sum();
     let architecture = model.architecture;
-    let tokens = if architecture.recalls() { 1.0 } else { tokens };
-    let vectors = if architecture.is_joint() { model.interests } else { 1 };
+    let tokens = if model.recalls() { 1.0 } else { tokens };
+    let vectors = if architecture.is_joint() && !model.recalls() { model.interests } else { 1 };
     3.0 * (weights as f64 * tokens + (items * model.width * vectors) as f64)
 }
 

@@ -16,6 +16,7 @@ mod checks;
 mod dropout;
 mod gru;
 mod hard;
+mod members;
 mod norm;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod rows;
@@ -24,6 +25,7 @@ mod softmax;
 mod surrogate;
 mod tracked;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::backend::Backend;
@@ -38,6 +40,7 @@ pub(crate) use self::surrogate::surrogate;
 use self::tracked::register;
 pub(crate) use self::tracked::{primitive, tensor};
 use crate::decay::Decay;
+use crate::members::Members;
 use crate::softmax::{Asked, Scores};
 use crate::time::Pairs;
 
@@ -167,21 +170,33 @@ pub trait Fused: Backend {
         averages::backward(by_output, x, powers, decay)
     }
 
-    /// Full cross-entropy of `hidden` `[targets · interests, d]` against all rows of `catalogue`
+    /// Averages of each interest's own events among `x` `[count · len, d]`: of every interest one a half-life, side
+    /// by side, `[asked, K · HALF_LIVES · d]`; zeros of an interest without events.
+    fn members(x: Tensor<Self, 2>, members: &Arc<Members>) -> Tensor<Self, 2> {
+        members::forward(x, members)
+    }
+
+    /// Gradient of [`Fused::members`] by `x`, of `d` columns.
+    fn members_backward(by_output: Tensor<Self, 2>, members: &Members, d: usize) -> Tensor<Self, 2> {
+        members::backward(by_output, members, d)
+    }
+
+    /// Full cross-entropy of `hidden` `[targets · interests, d]` against the rows of `catalogue`
     /// `[items, d]`. A target's vectors share one softmax over all pairs of an
-    /// interest and an item: p(y) = Σ_k e^{h_k·e_y + g_k} / Σ_k Σ_i e^{h_k·e_i + g_k}, with `priors` g
-    /// `[targets, interests]`, or none of them. Adds the gradient by the
-    /// rows to `rows` `[items, d]`. No more than `block_bytes` of logits are held at once, or those
+    /// interest and an item that it speaks for: p(y) = Σ_k e^{h_k·e_y + g_k} / Σ_k Σ_i e^{h_k·e_i + g_k}, with
+    /// `priors` g `[targets, interests]`, or none of them, and i over the k-th of `spans`: all items of each, or
+    /// stretches that are apart. Each target is in a span. Adds the gradient by the rows to `rows` `[items, d]`. No more than `block_bytes` of logits are held at once, or those
     /// of one target where they are more.
     fn full_softmax(
         hidden: Tensor<Self, 2>,
         priors: Option<Tensor<Self, 2>>,
         targets: Asked<'_>,
         catalogue: &Tensor<Self, 2>,
+        spans: &[Range<usize>],
         block_bytes: usize,
         rows: &mut [f32],
     ) -> Scores<Self> {
-        softmax::full(hidden, priors, targets, catalogue, block_bytes, rows)
+        softmax::full(hidden, priors, targets, catalogue, spans, block_bytes, rows)
     }
 }
 

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::hard::hard_gradient;
 use crate::dot::dot;
 use crate::exp::exp_sum;
+use crate::owners::Owners;
 use crate::random::SplitMix;
 use crate::simd::vectorised;
 use crate::softmax::{Asked, SampledRows, Scores, add_priors, of_target, responsibilities, values};
@@ -15,7 +16,8 @@ use crate::table::Table;
 /// Cross-entropy of `hidden` `[targets · interests, d]`, as of [`Fused::full_softmax`], against the
 /// target and `negatives` uniform rows that the batch shares. The negatives' odds are corrected for
 /// how many they stand for: Z ≈ Σ_k (e^s_ky + (items − 1)/m · Σ e^s_kj over the m negatives that are
-/// not the target). With a `hardness` β, negatives weigh by it (REMI, one vector a target).
+/// not the target). With a `hardness` β, negatives weigh by it (REMI, one vector a target). With `owners`, an item's
+/// is the one vector that speaks for it.
 ///
 /// [`Fused::full_softmax`]: super::Fused::full_softmax
 pub(crate) fn sampled_softmax<B: Backend>(
@@ -26,6 +28,7 @@ pub(crate) fn sampled_softmax<B: Backend>(
     negatives: usize,
     seed: u64,
     hardness: Option<f32>,
+    owners: Option<&Owners>,
 ) -> (Scores<B>, SampledRows) {
     let (items, d, device) = (table.len(), table.width(), &hidden.device());
     let vectors = hidden.dims()[0];
@@ -34,6 +37,10 @@ pub(crate) fn sampled_softmax<B: Backend>(
     let (hidden, priors) = (values(hidden), priors.map(values).unwrap_or_default());
     let mut random = SplitMix::new(seed);
     let drawn: Vec<u32> = (0..negatives).map(|_| random.below(items as u32)).collect();
+    let owned: Vec<usize> = match owners {
+        Some(owners) => drawn.iter().map(|row| owners.of(table.weights(*row))).collect(),
+        None => Vec::new(),
+    };
     let data = TensorData::new(table.gather(drawn.iter().copied()), [negatives, d]);
     let others = Tensor::<B, 2>::from_data(data, device);
     let mut logits = states.clone().matmul(others.clone().transpose()).into_data();
@@ -49,6 +56,10 @@ pub(crate) fn sampled_softmax<B: Backend>(
             let own = table.weights(*target);
             let mut logits: Vec<f32> = hidden.chunks_exact(d).map(|vector| dot(vector, own)).collect();
             logits.iter_mut().zip(priors).for_each(|(logit, prior)| *logit += prior);
+            if let Some(owners) = owners {
+                silence(rows, &owned);
+                silence(&mut logits, &[owners.of(own)]);
+            }
             // An accidental hit is no negative.
             let hits: Vec<usize> = (0..negatives).filter(|at| drawn[*at] == *target).collect();
             for row in rows.chunks_exact_mut(negatives.max(1)) {
@@ -97,6 +108,14 @@ pub(crate) fn sampled_softmax<B: Backend>(
     (scores, touched)
 }
 
+/// Leaves of `logits` `[interests, items]` those of the items' owners.
+fn silence(logits: &mut [f32], owners: &[usize]) {
+    for (interest, row) in logits.chunks_exact_mut(owners.len().max(1)).enumerate() {
+        let others = row.iter_mut().zip(owners).filter(|(_, owner)| **owner != interest);
+        others.for_each(|(logit, _)| *logit = f32::NEG_INFINITY);
+    }
+}
+
 /// Turns the negatives' logits `[interests, negatives]` (minus infinity: an accidental hit) into
 /// their gradients, and the target's own `[interests]` too; returns the cross-entropy.
 fn sampled_gradient(row: &mut [f32], own: &mut [f32], counted: usize, items: usize) -> f64 {
@@ -136,10 +155,26 @@ mod tests {
         let mut rows = vec![0.0; 50 * D];
         let catalogue = table.tensor::<Inner>(&device);
         let (whole, priors_of) = (states.clone(), Some(priors.clone()));
-        let full =
-            Inner::full_softmax(whole, priors_of, Asked::alike(&targets), &catalogue, 1 << 20, &mut rows);
-        let (sampled, touched) =
-            sampled_softmax::<Inner>(states, Some(priors), Asked::alike(&targets), &table, 400_000, 1, None);
+        let all = vec![0..50; INTERESTS];
+        let full = Inner::full_softmax(
+            whole,
+            priors_of,
+            Asked::alike(&targets),
+            &catalogue,
+            &all,
+            1 << 20,
+            &mut rows,
+        );
+        let (sampled, touched) = sampled_softmax::<Inner>(
+            states,
+            Some(priors),
+            Asked::alike(&targets),
+            &table,
+            400_000,
+            1,
+            None,
+            None,
+        );
         assert!((full.loss - sampled.loss).abs() < 0.01 * full.loss, "{} and {}", full.loss, sampled.loss);
         close(&values(sampled.hidden), &values(full.hidden), 5e-3);
         close(&values(sampled.priors.unwrap()), &values(full.priors.unwrap()), 5e-3);

@@ -4,11 +4,13 @@
 //! size. Here a block of logits (`learning.logits_bytes`, and a few times that for what
 //! becomes of it) is made, turned into its own gradient, used in two products, and dropped.
 
+use std::ops::Range;
+
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::{Fused, one_hot};
-use crate::softmax::{Asked, Scores, values};
+use crate::softmax::{Asked, HIDDEN, Scores, values};
 
 /// [`Fused::full_softmax`] in tensor operations: all but the losses and the gradient by the rows stays on the
 /// device.
@@ -17,39 +19,69 @@ pub(super) fn full<B: Fused>(
     priors: Option<Tensor<B, 2>>,
     targets: Asked<'_>,
     catalogue: &Tensor<B, 2>,
+    spans: &[Range<usize>],
     block_bytes: usize,
     rows: &mut [f32],
 ) -> Scores<B> {
     let ([items, d], device) = (catalogue.dims(), catalogue.device());
-    let k = hidden.dims()[0] / targets.len().max(1);
+    let k = spans.len();
     let mut by_rows = Tensor::<B, 2>::zeros([items, d], &device);
     let (mut losses, mut by_hidden, mut by_priors) = (Vec::new(), Vec::new(), Vec::new());
-    let block = (block_bytes / 4 / (items * k).max(1)).max(1);
+    let block = (block_bytes / 4 / spans.iter().map(Range::len).sum::<usize>().max(1)).max(1);
     for (nth, targets) in targets.chunks(block).enumerate() {
         let (from, n) = (nth * block, targets.len());
-        let states = hidden.clone().narrow(0, from * k, n * k);
-        let mut logits = B::product(states.clone(), catalogue.clone().transpose()).reshape([n, k, items]);
-        if let Some(priors) = &priors {
-            logits = logits + priors.clone().narrow(0, from, n).reshape([n, k, 1]);
+        let states = hidden.clone().narrow(0, from * k, n * k).reshape([n, k * d]);
+        let states = |nth: usize| states.clone().narrow(1, nth * d, d);
+        // By vector: its logits, where the targets are among them, and the targets' own logit.
+        let (mut logits, mut at_target, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        for (nth, span) in spans.iter().enumerate() {
+            if span.is_empty() {
+                own.push(Tensor::full([n, 1], HIDDEN, &device));
+                at_target.push(None);
+                continue;
+            }
+            let items = catalogue.clone().slice([span.clone(), 0..d]);
+            let mut all = B::product(states(nth), items.transpose());
+            if let Some(priors) = &priors {
+                all = all + priors.clone().narrow(0, from, n).narrow(1, nth, 1);
+            }
+            // A device adds at indices one by one, so that they are set apart by a comparison. No column is −1.
+            let place = |row: &u32| {
+                if span.contains(&(*row as usize)) { *row as i32 - span.start as i32 } else { -1 }
+            };
+            let places: Vec<i32> = targets.rows.iter().map(place).collect();
+            let silent: Vec<f32> = places.iter().map(|place| if *place < 0 { HIDDEN } else { 0.0 }).collect();
+            let places = one_hot(Tensor::from_data(TensorData::new(places, [n]), &device), span.len());
+            let silent = Tensor::<B, 2>::from_data(TensorData::new(silent, [n, 1]), &device);
+            own.push((all.clone() * places.clone()).sum_dim(1) + silent);
+            logits.push(all);
+            at_target.push(Some(places));
         }
         let weights: Vec<f32> = (0..n).map(|target| targets.weight(target)).collect();
         let weights = Tensor::<B, 2>::from_data(TensorData::new(weights, [n, 1]), &device);
-        let places: Vec<i32> = targets.rows.iter().map(|target| *target as i32).collect();
-        let places = Tensor::<B, 1, Int>::from_data(TensorData::new(places, [n]), &device);
-        let own = logits.clone().gather(2, places.clone().reshape([n, 1, 1]).expand([n, k, 1]));
-        let (answers, answer) = normalised(own.reshape([n, k]));
-        let (shares, all) = normalised(logits.reshape([n, k * items]));
+        let (answers, answer) = normalised(Tensor::cat(own, 1));
+        let (shares, all) = normalised(Tensor::cat(logits, 1));
         losses.push((all - answer) * weights.clone());
-        // The softmax less the responsibilities at the target. A device adds at indices one by one, so that
-        // they are set apart by a comparison.
-        let at_target = one_hot(places, items).reshape([n, 1, items]);
-        let errors = shares.reshape([n, k, items]) - at_target * answers.clone().reshape([n, k, 1]);
-        let errors = (errors * weights.reshape([n, 1, 1])).reshape([n * k, items]);
-        if priors.is_some() {
-            by_priors.push(errors.clone().sum_dim(1).reshape([n, k]));
+        let mut start = 0;
+        let (mut by_states, mut by_prior) = (Vec::new(), Vec::new());
+        for (nth, (span, at_target)) in spans.iter().zip(at_target).enumerate() {
+            let Some(at_target) = at_target else {
+                by_prior.push(Tensor::zeros([n, 1], &device));
+                by_states.push(Tensor::zeros([n, d], &device));
+                continue;
+            };
+            let shares = shares.clone().narrow(1, start, span.len());
+            start += span.len();
+            // The softmax less the responsibility at the target.
+            let errors = (shares - at_target * answers.clone().narrow(1, nth, 1)) * weights.clone();
+            by_prior.push(errors.clone().sum_dim(1));
+            let part = [span.clone(), 0..d];
+            by_states.push(B::product(errors.clone(), catalogue.clone().slice(part.clone())));
+            let by_part = by_rows.clone().slice(part.clone()) + B::over_rows(errors, states(nth));
+            by_rows = by_rows.slice_assign(part, by_part);
         }
-        by_hidden.push(B::product(errors.clone(), catalogue.clone()));
-        by_rows = by_rows + B::over_rows(errors, states);
+        by_priors.push(Tensor::cat(by_prior, 1));
+        by_hidden.push(Tensor::cat(by_states, 1).reshape([n * k, d]));
     }
     add(rows, by_rows);
     let loss = losses.into_iter().flat_map(values);
@@ -79,6 +111,7 @@ pub(super) fn add<B: Backend>(to: &mut [f32], tensor: Tensor<B, 2>) {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Int;
     use burn::tensor::activation::log_softmax;
 
     use super::*;
@@ -101,6 +134,11 @@ mod tests {
 
     fn priors(targets: usize) -> Tensor<Inner, 2> {
         random([targets, INTERESTS], 8, 2.0)
+    }
+
+    /// Every interest speaks for every item.
+    fn all(items: usize) -> Vec<Range<usize>> {
+        vec![0..items; INTERESTS]
     }
 
     #[test]
@@ -127,11 +165,43 @@ mod tests {
         for full_softmax in [Inner::full_softmax, full::<Inner>] {
             let (mut rows, block) = (vec![0.0; 37 * D], 4 * INTERESTS * 37 * 4);
             let (states, priors) = (states.clone(), Some(priors.clone()));
-            let scores = full_softmax(states, priors, Asked::alike(&targets), &catalogue, block, &mut rows);
+            let scores =
+                full_softmax(states, priors, Asked::alike(&targets), &catalogue, &all(37), block, &mut rows);
             assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
             close(&values(scores.hidden), &by_h, 1e-5);
             close(&values(scores.priors.unwrap()), &by_g, 1e-5);
             close(&rows, &by_e, 1e-4);
+        }
+    }
+
+    /// One vector speaks for each item: the softmax is that of its owners' logits.
+    #[test]
+    fn vectors_that_speak_for_their_own_items_share_a_softmax() {
+        let device = backend::device().unwrap();
+        let (table, states, priors) = (table(37), hidden(11 * INTERESTS), priors(11));
+        let spans = [0..5, 5..30, 30..37];
+        let targets: Vec<u32> = (0..11).map(|n| n * 5 % 37).collect();
+        let [h, g] = [states.clone(), priors.clone()].map(|tensor| Tensor::from_inner(tensor).require_grad());
+        let e = table.tensor::<Tracked>(&device).require_grad();
+        let logits = spans.iter().enumerate().map(|(nth, span)| {
+            let own = h.clone().reshape([11, INTERESTS * D]).narrow(1, nth * D, D);
+            own.matmul(e.clone().slice([span.clone(), 0..D]).transpose()) + g.clone().narrow(1, nth, 1)
+        });
+        let places = TensorData::new(targets.iter().map(|row| *row as i32).collect::<Vec<_>>(), [11, 1]);
+        let places = Tensor::<Tracked, 2, Int>::from_data(places, &device);
+        let loss = log_softmax(Tensor::cat(logits.collect(), 1), 1).gather(1, places).sum().neg();
+        let by = loss.backward();
+        let expected: f32 = loss.into_scalar();
+        let catalogue = table.tensor::<Inner>(&device);
+        for full_softmax in [Inner::full_softmax, full::<Inner>] {
+            let (mut rows, block) = (vec![0.0; 37 * D], 4 * 37 * 4);
+            let (states, priors) = (states.clone(), Some(priors.clone()));
+            let asked = Asked::alike(&targets);
+            let scores = full_softmax(states, priors, asked, &catalogue, &spans, block, &mut rows);
+            assert!((scores.loss as f32 - expected).abs() < 1e-3, "{} and {expected}", scores.loss);
+            close(&values(scores.hidden), &values(h.grad(&by).unwrap()), 1e-5);
+            close(&values(scores.priors.unwrap()), &values(g.grad(&by).unwrap()), 1e-5);
+            close(&rows, &values(e.grad(&by).unwrap()), 1e-4);
         }
     }
 
@@ -142,14 +212,22 @@ mod tests {
         let (table, states) = (table(37), hidden(4 * INTERESTS));
         let (catalogue, priors) = (table.tensor::<Inner>(&device), priors(4));
         let targets = [3, 9, 9, 30];
-        let alone = |at: usize, full_softmax: fn(_, _, _, _, _, &mut [f32]) -> Scores<Inner>| {
-            let mut rows = vec![0.0; 37 * D];
-            let states = states.clone().narrow(0, at * INTERESTS, INTERESTS);
-            let priors = Some(priors.clone().narrow(0, at, 1));
-            let scores =
-                full_softmax(states, priors, Asked::alike(&targets[at..=at]), &catalogue, 1 << 20, &mut rows);
-            (scores, rows)
-        };
+        let alone =
+            |at: usize, full_softmax: fn(_, _, _, _, &[Range<usize>], _, &mut [f32]) -> Scores<Inner>| {
+                let mut rows = vec![0.0; 37 * D];
+                let states = states.clone().narrow(0, at * INTERESTS, INTERESTS);
+                let priors = Some(priors.clone().narrow(0, at, 1));
+                let scores = full_softmax(
+                    states,
+                    priors,
+                    Asked::alike(&targets[at..=at]),
+                    &catalogue,
+                    &all(37),
+                    1 << 20,
+                    &mut rows,
+                );
+                (scores, rows)
+            };
         let weights = [2.0, 0.0, 1.0, 0.25];
         let asked = Asked { rows: &targets, weights: &weights };
         for full_softmax in [Inner::full_softmax, full::<Inner>] {
@@ -164,8 +242,15 @@ mod tests {
             }
             // In blocks of three targets and one.
             let block = 3 * INTERESTS * 37 * 4;
-            let scores =
-                full_softmax(states.clone(), Some(priors.clone()), asked, &catalogue, block, &mut rows);
+            let scores = full_softmax(
+                states.clone(),
+                Some(priors.clone()),
+                asked,
+                &catalogue,
+                &all(37),
+                block,
+                &mut rows,
+            );
             assert!((scores.loss - loss).abs() < 1e-4 * loss, "{} and {loss}", scores.loss);
             close(&values(scores.hidden), &by_hidden, 1e-4);
             close(&values(scores.priors.unwrap()), &by_priors, 1e-4);
@@ -182,20 +267,35 @@ mod tests {
         let priors = priors(targets as usize);
         let targets: Vec<u32> = (0..targets).map(|n| n * 31 % items).collect();
         let catalogue = table.tensor::<Inner>(&device);
+        for spans in
+            [all(items as usize), vec![0..10, 10..900, 900..1_100], vec![0..0, 0..1_100, 1_100..1_100]]
+        {
+            parts_come_together(&states, &priors, &targets, &catalogue, &spans);
+        }
+    }
+
+    fn parts_come_together(
+        states: &Tensor<Inner, 2>,
+        priors: &Tensor<Inner, 2>,
+        targets: &[u32],
+        catalogue: &Tensor<Inner, 2>,
+        spans: &[Range<usize>],
+    ) {
+        let items = catalogue.dims()[0];
         let run = |block: usize, threads: usize| {
-            let mut rows = vec![0.5; items as usize * D];
+            let mut rows = vec![0.5; items * D];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let block = block * INTERESTS * items as usize * 4;
+            let block = block * spans.iter().map(Range::len).sum::<usize>() * 4;
             let (states, priors) = (states.clone(), Some(priors.clone()));
             let scores = pool.install(|| {
-                Inner::full_softmax(states, priors, Asked::alike(&targets), &catalogue, block, &mut rows)
+                Inner::full_softmax(states, priors, Asked::alike(targets), catalogue, spans, block, &mut rows)
             });
             (scores.loss, values(scores.hidden), values(scores.priors.unwrap()), rows)
         };
-        let mut expected_rows = vec![0.5; items as usize * D];
+        let mut expected_rows = vec![0.5; items * D];
         let (whole, priors_of) = (states.clone(), Some(priors.clone()));
         let expected =
-            full(whole, priors_of, Asked::alike(&targets), &catalogue, 1 << 24, &mut expected_rows);
+            full(whole, priors_of, Asked::alike(targets), catalogue, spans, 1 << 24, &mut expected_rows);
         let (by_hidden, by_priors) = (values(expected.hidden), values(expected.priors.unwrap()));
         for block in [1, 64, 100, 1_000] {
             let (loss, hidden, priors, rows) = run(block, 1);

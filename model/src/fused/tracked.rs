@@ -8,8 +8,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use super::{Fused, Mask, affine, attention, averages, dropout, gru, norm};
+use super::{Fused, Mask, affine, attention, averages, dropout, gru, members, norm};
 use crate::decay::Decay;
+use crate::members::Members;
 use crate::time::Pairs;
 
 impl<B: Fused> Fused for Autodiff<B> {
@@ -54,6 +55,10 @@ impl<B: Fused> Fused for Autodiff<B> {
 
     fn averages(x: Tensor<Self, 2>, powers: Tensor<Self, 2>, decay: &Arc<Decay>) -> Tensor<Self, 2> {
         averages::tracked(x, powers, decay)
+    }
+
+    fn members(x: Tensor<Self, 2>, members: &Arc<Members>) -> Tensor<Self, 2> {
+        members::tracked(x, members)
     }
 }
 

@@ -10,7 +10,11 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
+use super::losses::LossWeights;
+use crate::network::Auxiliary;
+use crate::owners::Owners;
 use crate::parameters::{Builder, Initial};
+use crate::softmax::values;
 use crate::stop::stop;
 
 const EPSILON: f32 = 1e-6;
@@ -49,6 +53,13 @@ impl<B: Backend> Coarse<B> {
         self.basis.clone() / norm
     }
 
+    /// By which of the basis an item points along most.
+    pub(super) fn owners(&self) -> Owners {
+        let basis = self.basis().transpose();
+        let interests = basis.dims()[0];
+        Owners::new(values(basis), interests)
+    }
+
     /// softmax_k(cos(x, b_k)/τ) of rows `[rows, d]`: `[rows, K]`.
     pub(super) fn assign(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let basis = self.basis();
@@ -69,6 +80,36 @@ impl<B: Backend> Coarse<B> {
         let interests = (sums / whole).reshape([count * len, k, d]);
         let mass = belonging.clone() / belonging.sum_dim(1);
         Assignment { alpha, interests, mass }
+    }
+
+    /// The losses of an assignment of `items` `[items, d]`, which do not learn from it: reconstruction by the means of
+    /// all that belong to an interest, over the items' mean square, orthogonality, and balance.
+    pub(super) fn item_losses(&self, items: Tensor<B, 2>, weights: &LossWeights) -> Vec<Auxiliary<B>> {
+        let count = items.dims()[0];
+        if count == 0 {
+            return Vec::new();
+        }
+        let items = stop(items);
+        let alpha = self.assign(items.clone());
+        let belonging = alpha.clone().sum_dim(0);
+        let mut losses = Vec::new();
+        let mut add = |name, weight, value: &dyn Fn() -> Tensor<B, 1>| {
+            if weight > 0.0 {
+                losses.push(Auxiliary { name, weight, value: value() });
+            }
+        };
+        add("reconstruction", weights.reconstruction, &|| {
+            let sums = alpha.clone().transpose().matmul(items.clone());
+            let means = sums / belonging.clone().transpose().add_scalar(EPSILON);
+            let apart = (items.clone() - alpha.clone().matmul(means)).square().mean();
+            apart / items.clone().square().mean().add_scalar(f32::MIN_POSITIVE)
+        });
+        add("soft_orthogonality", weights.soft_orthogonality, &|| self.soft_orthogonality());
+        add("balance", weights.balance, &|| {
+            let p = belonging.clone().div_scalar(count as f32);
+            (p.clone() * p.add_scalar(1e-9).log()).sum()
+        });
+        losses
     }
 
     /// ‖BᵀB − I‖²_F.

@@ -162,6 +162,25 @@ pub(super) fn sessions<B: Backend>(
     (upto - before * counted) / column(lengths)
 }
 
+/// Mean squared error of the scores `[rows, 1]` where the future is known.
+pub(super) fn diversity_loss<B: Backend>(
+    scores: &Tensor<B, 2>,
+    futures: &[Option<f32>],
+) -> Option<Tensor<B, 1>> {
+    let known = futures.iter().flatten().count();
+    if known == 0 {
+        return None;
+    }
+    let device = scores.device();
+    let column = |values: Vec<f32>| {
+        let rows = values.len();
+        Tensor::<B, 2>::from_data(TensorData::new(values, [rows, 1]), &device)
+    };
+    let labels = column(futures.iter().map(|future| future.unwrap_or(0.0)).collect());
+    let mask = column(futures.iter().map(|future| f32::from(u8::from(future.is_some()))).collect());
+    Some(((scores.clone() - labels).square() * mask).sum().div_scalar(known as f32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

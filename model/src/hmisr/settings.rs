@@ -6,10 +6,23 @@ use super::losses::LossWeights;
 use crate::Result;
 use crate::settings::within;
 
+/// What reads the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderKind {
+    /// A transformer over the newest `max_len` events.
+    #[default]
+    Attention,
+    /// Averages that fade, over the newest `max_len` events of each position.
+    Recurrence,
+}
+
 /// Settings of HMISR. Each part can be switched off, for ablation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HmisrSettings {
+    /// What reads the events.
+    pub encoder: EncoderKind,
     /// Temperature of the coarse assignment at the beginning, τ_c; it is learned.
     pub temperature: f32,
     /// An event is a member of the interests to which it belongs by more than this share of K.
@@ -38,6 +51,7 @@ pub struct HmisrSettings {
 impl Default for HmisrSettings {
     fn default() -> Self {
         Self {
+            encoder: EncoderKind::Attention,
             temperature: 0.1,
             member_share: 1.5,
             contrast_temperature: 0.07,

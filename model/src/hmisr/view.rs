@@ -1,7 +1,7 @@
 //! What the network says of users: what ranking and re-ranking read.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::stop::stop;
 
@@ -43,4 +43,19 @@ impl<B: Backend> View<B> {
             vectors: self.vectors.clone().narrow(0, nth, 1),
         }
     }
+}
+
+/// The rows of `tensor` at `positions`.
+pub(super) fn rows<B: Backend>(tensor: &Tensor<B, 2>, positions: &[usize]) -> Tensor<B, 2> {
+    tensor.clone().select(0, places(positions, &tensor.device()))
+}
+
+/// The same of three dimensions.
+pub(super) fn rows3<B: Backend>(tensor: &Tensor<B, 3>, positions: &[usize]) -> Tensor<B, 3> {
+    tensor.clone().select(0, places(positions, &tensor.device()))
+}
+
+fn places<B: Backend>(positions: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let places: Vec<i64> = positions.iter().map(|at| *at as i64).collect();
+    Tensor::from_data(TensorData::new(places, [positions.len()]), device)
 }

@@ -1,14 +1,16 @@
 //! The CPU backend's compound operations.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
 use super::attention::{self, Sizes};
-use super::{affine, averages, norm, softmax};
+use super::{affine, averages, members, norm, softmax};
 use crate::decay::Decay;
 use crate::fused::{Fused, Mask, columns, primitive, tensor};
+use crate::members::Members;
 use crate::softmax::{Asked, Scores};
 use crate::time::{BUCKETS, Pairs};
 
@@ -133,11 +135,23 @@ impl Fused for Flex {
         [made(by_x, [rows, d]), made(by_powers, shape)]
     }
 
+    fn members(x: Tensor<Self, 2>, members: &Arc<Members>) -> Tensor<Self, 2> {
+        let d = x.dims()[1];
+        let x = Values::of(x);
+        made(members::forward(x.slice(), members, d), [members.asked.len(), members.columns(d)])
+    }
+
+    fn members_backward(by_output: Tensor<Self, 2>, members: &Members, d: usize) -> Tensor<Self, 2> {
+        let by_output = Values::of(by_output);
+        made(members::backward(by_output.slice(), members, d), [members.count * members.len, d])
+    }
+
     fn full_softmax(
         hidden: Tensor<Self, 2>,
         priors: Option<Tensor<Self, 2>>,
         targets: Asked<'_>,
         catalogue: &Tensor<Self, 2>,
+        spans: &[Range<usize>],
         block_bytes: usize,
         rows: &mut [f32],
     ) -> Scores<Self> {
@@ -147,7 +161,7 @@ impl Fused for Flex {
         let priors = priors.map(Values::of);
         let priors = priors.as_ref().map_or(&[][..], Values::slice);
         let (loss, by_hidden, by_priors) =
-            softmax::full(hidden.slice(), priors, targets, catalogue.slice(), d, block_bytes, rows);
+            softmax::full(hidden.slice(), priors, targets, catalogue.slice(), spans, d, block_bytes, rows);
         Scores {
             loss,
             hidden: made(by_hidden, [vectors, d]),

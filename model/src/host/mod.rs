@@ -10,6 +10,7 @@ mod affine;
 mod attention;
 mod averages;
 mod flex;
+mod members;
 mod norm;
 mod softmax;
 

@@ -292,12 +292,13 @@ impl<'a> Fit<'a> {
         };
         for (nth, window) in batch.iter().enumerate().take(SAMPLED / hmisr.ranked_positions) {
             let train = self.split.train(window.user);
+            let first = window.end - self.settings.model.recent(window.start, window.end);
             for _ in 0..hmisr.ranked_positions {
                 let at = window.start + random.below((window.end - window.start) as u32) as usize;
                 if !self.learnt.is_target(&train[at + 1]) {
                     continue;
                 }
-                samples.positions.push(histories.position(nth, at - window.start));
+                samples.positions.push(histories.position(nth, at - first));
                 samples.targets.push(train[at + 1].item);
                 let features = features.before(&self.split.data, window.user, at + 1);
                 samples.habits.push(standard.habits(&features, self.learnt.catalogue.categories()));

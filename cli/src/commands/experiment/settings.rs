@@ -67,12 +67,13 @@ impl FitOptions {
     ) -> Result<FitSettings, Failure> {
         let mut settings = FitSettings::for_events(events);
         settings.model = ModelSettings { architecture, seed, ..self.size.model() };
-        if architecture.recalls() {
+        // HMISR's encoder is a setting, and decides what others are by default.
+        let encoder = set.iter().try_fold(settings.clone(), |settings, pair| assign(settings, pair))?.model;
+        if encoder.recalls() {
             settings.model.max_len = settings.model.max_len.max(RECALLED);
             settings.model.dropout = INPUT_DROPOUT;
-        }
-        // A part of HMISR's design. SASRec has one where it is set.
-        if architecture == Architecture::Hmisr {
+        } else if architecture == Architecture::Hmisr {
+            // A part of HMISR's design. SASRec has one where it is set.
             settings.model.memory = self.size.memory();
         }
         if let Some(epochs) = self.epochs {

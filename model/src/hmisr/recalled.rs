@@ -1,0 +1,175 @@
+//! Both levels over the recurrence ([`Recall`]): interests are of items, and what is asked is computed where it is asked.
+//!
+//! An item is of the interest along whose direction its embedding points most ([`Owners`]), and so is an event of it:
+//! what an item is about, where a state would say what comes next. The coarse losses teach the directions alone, over
+//! the items that a step samples. Beyond the recurrence, an event says what was done, how strongly, and how long it
+//! was until the next.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::coarse::Coarse;
+use super::diversity::{Diversity, Habits, diversity_loss, features, sessions};
+use super::event::Event;
+use super::fine::{Fine, Vectors};
+use super::losses::Stage;
+use super::samples::Training;
+use super::view::{View, rows, rows3};
+use crate::dropout::Dropout;
+use crate::fused::Fused;
+use crate::histories::Histories;
+use crate::members::Members;
+use crate::network::{Auxiliary, Input, Output};
+use crate::owners::Owners;
+use crate::parameters::Builder;
+use crate::recall::Recall;
+use crate::settings::ModelSettings;
+use crate::softmax::values;
+use crate::stop::stop;
+
+/// The network, bound to a device.
+#[derive(Debug)]
+pub struct Recalled<B: Backend> {
+    span: usize,
+    interests: usize,
+    event: Event<B>,
+    recall: Recall<B>,
+    coarse: Coarse<B>,
+    fine: Fine<B>,
+    diversity: Diversity<B>,
+}
+
+/// What was read of histories.
+struct Reading<'a, B: Backend> {
+    /// Embeddings of the items, `[histories, len, d]`.
+    items: Tensor<B, 3>,
+    /// The same with what the events add.
+    events: Tensor<B, 3>,
+    /// H at the asked positions, `[asked, d]`.
+    states: Tensor<B, 2>,
+    histories: &'a Histories,
+    /// Flat positions, ascending.
+    asked: &'a [usize],
+}
+
+impl<B: Fused> Recalled<B> {
+    /// Builds it.
+    pub fn build(builder: &mut Builder<'_, B>, settings: &ModelSettings) -> Self {
+        let (d, k) = (settings.width, settings.interests);
+        Self {
+            span: settings.max_len,
+            interests: k,
+            event: builder.part("event", |part| Event::build(part, d)),
+            recall: builder.part("encoder", |part| Recall::build(part, settings)),
+            coarse: builder.part("coarse", |part| Coarse::build(part, d, k, settings.hmisr.temperature)),
+            fine: builder.part("fine", |part| Fine::build(part, d, k)),
+            diversity: builder.part("diversity", |part| Diversity::build(part, d)),
+        }
+    }
+
+    /// See [`crate::Network::forward`].
+    pub fn forward(&self, input: Input<'_, B>) -> Output<B> {
+        let Input { embeddings, histories, asked, dropout, training } = input;
+        let [count, len, _] = embeddings.dims();
+        let all: Vec<usize> = (0..count * len).collect();
+        let asked = asked.unwrap_or(&all);
+        // The positions that a loss samples need not be asked.
+        let sampled = training.map_or(&[][..], |training| &training.samples.positions);
+        let mut computed: Vec<usize> = asked.iter().chain(sampled).copied().collect();
+        computed.sort_unstable();
+        computed.dedup();
+        let place = |at: &usize| computed.partition_point(|other| other < at);
+        let places: Vec<usize> = asked.iter().map(place).collect();
+        let reading = self.read(embeddings, histories, &computed, dropout);
+        let mut auxiliary = Vec::new();
+        if let Some(training) = training {
+            auxiliary = self.coarse.item_losses(training.candidates.clone(), &training.plan.weights);
+            if training.plan.stage == Stage::Coarse {
+                let vectors = rows(&reading.states, &places).unsqueeze_dim(1);
+                return Output { vectors, priors: None, auxiliary };
+            }
+        }
+        let levels = self.levels(&reading);
+        if let Some(Training { plan, samples, .. }) = training
+            && plan.weights.diversity > 0.0
+            && !samples.positions.is_empty()
+        {
+            let sampled: Vec<usize> = samples.positions.iter().map(place).collect();
+            let view = self.view(&levels, &reading, &sampled, &samples.habits);
+            let value = diversity_loss(&view.diversity, &samples.futures);
+            let weight = plan.weights.diversity;
+            auxiliary.extend(value.map(|value| Auxiliary { name: "diversity", weight, value }));
+        }
+        let (vectors, priors) = (rows3(&levels.vectors, &places), rows(&levels.priors, &places));
+        Output { vectors, priors: Some(priors), auxiliary }
+    }
+
+    fn read<'a>(
+        &self,
+        items: Tensor<B, 3>,
+        histories: &'a Histories,
+        asked: &'a [usize],
+        dropout: &Dropout,
+    ) -> Reading<'a, B> {
+        let events = self.event.forward(items.clone(), histories);
+        let states = self.recall.forward(events.clone(), histories, Some(asked), dropout);
+        Reading { items, events, states, histories, asked }
+    }
+
+    fn levels(&self, reading: &Reading<'_, B>) -> Vectors<B> {
+        let Reading { items, events, states, histories, asked } = reading;
+        let [count, len, d] = items.dims();
+        let items = stop(items.clone()).reshape([count * len, d]);
+        let owners = self.coarse.owners();
+        let owners = values(items.clone()).chunks_exact(d).map(|item| owners.of(item)).collect();
+        let members = Arc::new(Members::new(histories, self.span, self.interests, owners, asked));
+        let alpha = self.coarse.assign(rows(&items, asked));
+        let events = events.clone().reshape([count * len, d]);
+        self.fine.forward(events, states, &members, &members.standing(histories), alpha)
+    }
+
+    /// What the network says at the `places` of what was asked, where the users have `habits`.
+    fn view(
+        &self,
+        levels: &Vectors<B>,
+        reading: &Reading<'_, B>,
+        places: &[usize],
+        habits: &[Habits],
+    ) -> View<B> {
+        let mass = rows(&levels.mass, places);
+        let features = features(habits, rows3(&levels.interests, places), mass.clone());
+        let positions: Vec<usize> = places.iter().map(|place| reading.asked[*place]).collect();
+        let sessions = sessions(&reading.events, reading.histories, &positions);
+        let diversity = self.diversity.forward(stop(features.inputs), stop(sessions));
+        let vectors = rows3(&levels.vectors, places);
+        let priors = rows(&levels.priors, places);
+        View { features: features.blended, mass, diversity, priors, vectors }
+    }
+
+    /// See [`super::Hmisr::last`].
+    pub fn last(&self, embeddings: Tensor<B, 3>, histories: &Histories, habits: &[Habits]) -> View<B> {
+        let last = |(nth, length): (usize, &usize)| nth * histories.len() + length.saturating_sub(1);
+        let asked: Vec<usize> = histories.lengths().iter().enumerate().map(last).collect();
+        let reading = self.read(embeddings, histories, &asked, &Dropout::none());
+        let places: Vec<usize> = (0..asked.len()).collect();
+        self.view(&self.levels(&reading), &reading, &places, habits)
+    }
+
+    /// See [`super::Hmisr::states`].
+    pub fn states(
+        &self,
+        embeddings: Tensor<B, 3>,
+        histories: &Histories,
+        asked: &[usize],
+        dropout: &Dropout,
+    ) -> Tensor<B, 3> {
+        self.read(embeddings, histories, asked, dropout).states.unsqueeze_dim(1)
+    }
+
+    /// What tells an item's interest; none where there is but one.
+    pub fn owners(&self) -> Option<Owners> {
+        (self.interests > 1).then(|| self.coarse.owners())
+    }
+}
