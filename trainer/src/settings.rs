@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hmisr_features::FeatureSettings;
 use hmisr_model::ModelSettings;
+use hmisr_model::hmisr::{EncoderKind, HmisrSettings};
 use hmisr_model::settings::within;
 use hmisr_recommend::counts::{Counts, MOST_BYTES};
 use serde::{Deserialize, Serialize};
@@ -126,7 +127,7 @@ impl Default for Settings {
         Self {
             folder: PathBuf::from("data/snapshots"),
             // The pass that evaluates is the one that learns: nothing may be dropped in it.
-            model: ModelSettings { dropout: 0.0, ..ModelSettings::default() },
+            model: ModelSettings { dropout: 0.0, hmisr: streaming(), ..ModelSettings::default() },
             from: None,
             features: FeatureSettings::default(),
             learning: LearningSettings::default(),
@@ -142,6 +143,12 @@ impl Default for Settings {
             skip_lost_examples: false,
         }
     }
+}
+
+/// HMISR where each example is learnt from once: over the recurrence it foretells as well as over attention, in a
+/// quarter of the time.
+fn streaming() -> HmisrSettings {
+    HmisrSettings { encoder: EncoderKind::Recurrence, ..HmisrSettings::default() }
 }
 
 impl Default for LearningSettings {
