@@ -94,7 +94,8 @@ impl Case {
         let standard = [0.4, -1.2, 0.3, 0.0, 2.0, -0.5, 0.1, 0.7, -0.3];
         let habits = Habits { standard, entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };
         let samples = stage.map(|_| Samples {
-            positions: vec![4, 8, 16],
+            // The second is none of the targets' positions.
+            positions: vec![4, 13, 16],
             targets: vec![3, 11, 3],
             negatives: vec![0, 5, 6, 11, 2],
             items: ITEMS,
@@ -291,6 +292,7 @@ fn hmisr_over_the_recurrence_has_the_gradients_of_its_losses() {
     for stage in Stage::ALL {
         let mut settings = settings(Architecture::Hmisr);
         settings.hmisr.encoder = EncoderKind::Recurrence;
+        check(Case { negatives: 7, ..Case::of(settings.clone(), Some(stage)) });
         check(Case::of(settings, Some(stage)));
     }
 }

@@ -32,7 +32,7 @@ pub struct Input<'a, B: Backend> {
 #[derive(Debug)]
 pub struct Output<B: Backend> {
     /// User vectors at every position, `[histories · len, K, d]`, K = 1 for networks of one interest; at the asked
-    /// positions alone, `[asked, K, d]`, of a network that [recalls](Architecture::recalls). An item's
+    /// positions alone, `[asked, K, d]`, of a network that [recalls](ModelSettings::recalls). An item's
     /// score comes from its K inner products by [`Architecture::logsumexp_or_max`].
     pub vectors: Tensor<B, 3>,
     /// What each vector's scores begin with, `[histories · len, K]`; none: 0.

@@ -15,9 +15,11 @@ use crate::softmax::{Asked, Scores};
 /// What tells an item's interest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Owners {
-    /// The interests' directions, `[K, d]`.
+    /// The interests' directions, `[K, width]`.
     basis: Vec<f32>,
     interests: usize,
+    /// Components of an embedding that tell what an item is about: the last one is its bias.
+    width: usize,
 }
 
 /// A catalogue's rows in the order of their interests.
@@ -32,14 +34,15 @@ pub(crate) struct Groups {
 }
 
 impl Owners {
-    /// By the inner product with each of `basis`, `[interests, d]`.
+    /// By the inner product with each of `basis`, `[interests, width]`, of the first `width` components.
     pub(crate) fn new(basis: Vec<f32>, interests: usize) -> Self {
-        Self { basis, interests }
+        let width = basis.len() / interests.max(1);
+        Self { basis, interests, width }
     }
 
     /// The interest of an item of this embedding; of equals the first.
     pub fn of(&self, item: &[f32]) -> usize {
-        best(&self.basis, item)
+        best(&self.basis, &item[..self.width])
     }
 
     /// The first `items` rows of a table by their interests.
@@ -119,7 +122,8 @@ mod tests {
     #[test]
     fn rows_stand_by_their_interests_each_once() {
         let owners = Owners::new(vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0], 3);
-        let items = [[0.0, 2.0], [1.0, 0.5], [0.1, 0.9], [3.0, 0.0]];
+        // The last component is no part of what they are about.
+        let items = [[0.0, 2.0, 9.0], [1.0, 0.5, -9.0], [0.1, 0.9, 0.0], [3.0, 0.0, 1.0]];
         let groups = owners.group(4, |row| &items[row as usize]);
         assert_eq!(groups.order, [1, 3, 0, 2]);
         assert_eq!(groups.places, [2, 0, 3, 1]);

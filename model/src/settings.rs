@@ -27,7 +27,7 @@ pub struct ModelSettings {
     /// Events that the network reads, at most.
     pub max_len: usize,
     /// Tokens that stand for the [`MERGED`] times as many events before those, merged; 0: these are not read. Of
-    /// networks that [have one](Architecture::has_memory).
+    /// networks that [have one](ModelSettings::has_memory).
     pub memory: usize,
     /// Share of values dropped in training.
     pub dropout: f32,
@@ -87,6 +87,14 @@ impl ModelSettings {
         matches!(self.architecture, Architecture::Hmisr | Architecture::Sasrec) && !self.recalls()
     }
 
+    /// Who reads the events, in words.
+    fn reader(&self) -> String {
+        match self.architecture {
+            Architecture::Hmisr => format!("hmisr with model.hmisr.encoder = \"{}\"", self.hmisr.encoder),
+            architecture => architecture.to_string(),
+        }
+    }
+
     /// Events of a run that is learnt from at once, each of which foretells the next. Where the network reads more
     /// than that, a run's costs are those of its targets, and short runs of many users mix better.
     pub fn run(&self) -> usize {
@@ -116,8 +124,7 @@ impl ModelSettings {
         within("model.max_len", self.max_len, 2, 1_000)?;
         within("model.memory", self.memory, 0, 1_000)?;
         if self.memory > 0 && !self.has_memory() {
-            let expected =
-                format!("0, for {} reads the newest model.max_len events alone", self.architecture);
+            let expected = format!("0, for {} reads the newest model.max_len events alone", self.reader());
             return Err(refused("model.memory", self.memory, &expected));
         }
         within("model.dropout", self.dropout, 0.0, 0.9)?;

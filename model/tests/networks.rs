@@ -10,8 +10,8 @@ use hmisr_model::dropout::Dropout;
 use hmisr_model::hmisr::{EncoderKind, Plan};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{
-    Architecture, Builder, Gradients, Histories, Input, Kind, Learner, ModelSettings, Network, Parameters,
-    Reading, Table, Targets,
+    Architecture, Builder, Gradients, Histories, Input, Kind, Learner, ModelSettings, Network, Observer,
+    Parameters, Reading, Table, Targets,
 };
 
 const LEN: usize = 9;
@@ -305,6 +305,65 @@ fn gradients(settings: &ModelSettings, seed: u64) -> (u64, Vec<u32>) {
     let mut all: Vec<u32> = sums.network.iter().flat_map(|by| bits(by)).collect();
     all.extend(bits(&sums.table.into_rows(settings.width).gradients));
     (loss, all)
+}
+
+/// What an evaluation beside the training sees is what a server scores by.
+#[test]
+fn what_is_observed_is_scored_by_each_items_own_vector() {
+    let device = backend::device().unwrap();
+    let mut settings = ModelSettings { dropout: 0.0, ..settings(Architecture::Hmisr) };
+    settings.hmisr.encoder = EncoderKind::Recurrence;
+    let (d, parameters) = (settings.width, parameters(&settings));
+    let mut table = Table::new(d, 5);
+    (0..20u32).for_each(|item| table.grow(&item.to_be_bytes()));
+    let (rows, times): (Vec<u32>, Vec<i64>) = ((0..8).map(|n| n * 3 % 20).collect(), irregular(8));
+    let histories = Histories::new([(&rows[..], &times[..]), (&rows[2..6], &times[2..6])].into_iter());
+    let targets = Targets::new(vec![0, 3, 6, 8, 10], vec![3, 12, 1, 9, 15]);
+    let network = Network::<Inner>::build(&mut Builder::new(&parameters.list, 4, &device), &settings);
+    let shape = [2, histories.len(), d];
+    let embeddings = TensorData::new(histories.embeddings(d, |row| table.weights(row)), shape);
+    let (embeddings, dropout) = (Tensor::from_data(embeddings, &device), Dropout::none());
+    let asked = Some(&targets.positions[..]);
+    let output = network.forward(Input {
+        embeddings,
+        histories: &histories,
+        asked,
+        dropout: &dropout,
+        training: None,
+    });
+    let vectors: Vec<f32> = output.vectors.into_data().to_vec().unwrap();
+    let priors: Vec<f32> = output.priors.unwrap().into_data().to_vec().unwrap();
+    let owners = network.owners().unwrap();
+    let spoken: BTreeSet<usize> = (0..20).map(|row| owners.of(table.weights(row))).collect();
+    assert!(spoken.len() > 1, "one interest has all items");
+    for negatives in [0, 7] {
+        let learner = Learner::<Inner> {
+            settings: &settings,
+            parameters: &parameters,
+            table: &table,
+            catalogue: (negatives == 0).then(|| table.tensor(&device)),
+            negatives,
+            // Two targets a block.
+            logits_bytes: 2 * 20 * 4,
+            device: &device,
+            seed: 3,
+        };
+        let mut seen = Vec::new();
+        let mut show = |nth: usize, scores: &[f32]| seen.push((nth, scores.to_vec()));
+        let observer = Observer { wants: &|nth| nth != 1, show: &mut show };
+        let mut sums = Gradients::new(&parameters, &table, negatives == 0);
+        learner.pass(&histories, &targets, &Plan::next_item(), None, &mut sums, Some(observer)).unwrap();
+        assert_eq!(seen.iter().map(|it| it.0).collect::<Vec<_>>(), [0, 2, 3, 4]);
+        for (nth, scores) in seen {
+            for (row, found) in (0..20).zip(scores) {
+                let item = table.weights(row);
+                let owner = nth * settings.interests + owners.of(item);
+                let own = &vectors[owner * d..(owner + 1) * d];
+                let expected = priors[owner] + own.iter().zip(item).map(|(a, b)| a * b).sum::<f32>();
+                assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
+            }
+        }
+    }
 }
 
 #[test]

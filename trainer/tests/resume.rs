@@ -4,20 +4,33 @@
 use std::path::Path;
 
 use crate::common::{Memory, examples, logs, newest_files, run_over, settings};
+use hmisr_model::hmisr::EncoderKind;
 use hmisr_recommend::artifact::Artifact;
 use hmisr_testkit::copy_folder;
 use hmisr_trainer::{Progress, Settings};
 
 fn every(folder: &Path, examples: u64) -> Settings {
     let mut settings = Settings { snapshot_every_examples: examples, ..settings(folder) };
-    // The two oldest of six events are remembered as one token.
-    (settings.model.max_len, settings.model.memory) = (4, 1);
+    settings.model.max_len = 4;
     settings.sources.max_bytes = 4_000;
+    settings
+}
+
+/// The same over attention, where the two oldest of six events are remembered as one token.
+fn remembering(folder: &Path, examples: u64) -> Settings {
+    let mut settings = every(folder, examples);
+    (settings.model.hmisr.encoder, settings.model.memory) = (EncoderKind::Attention, 1);
     settings
 }
 
 #[test]
 fn a_killed_run_ends_with_the_weights_of_one_that_was_not() {
+    for every in [every, remembering] {
+        end_alike(every);
+    }
+}
+
+fn end_alike(every: fn(&Path, u64) -> Settings) {
     let folder = tempfile::tempdir().unwrap();
     // Some examples are ranked as served, and tell what counts are worth; their pairs do not all fit.
     let log = logs(&examples(400, 13, 40), 1);

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::common::{Memory, examples, logs, run_over, settings};
+use hmisr_model::hmisr::EncoderKind;
 use hmisr_recommend::artifact::{Artifact, Contents, Manifest, Metrics, publish, remove};
 use hmisr_stream::Record;
 use hmisr_trainer::snapshot::restore;
@@ -24,7 +25,8 @@ fn manifest(folder: &Path, version: Option<u64>) -> Manifest {
 #[test]
 fn another_network_takes_what_it_knows_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let small = settings(folder.path());
+    let mut small = settings(folder.path());
+    small.model.hmisr.encoder = EncoderKind::Attention;
     train(&small, 80).unwrap();
     let artifact = Artifact::open(folder.path(), None).unwrap();
 
@@ -55,6 +57,23 @@ fn a_model_that_was_not_set_is_the_versions_own() {
     let restored = restore(&Artifact::open(folder.path(), None).unwrap(), &unset).unwrap();
     assert_eq!(restored.settings.model, settings(folder.path()).model);
     assert!(restored.bound.is_same() && restored.is_whole);
+}
+
+#[test]
+fn the_encoder_is_the_versions_whatever_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut attention = settings(folder.path());
+    attention.model.hmisr.encoder = EncoderKind::Attention;
+    train(&attention, 80).unwrap();
+    let artifact = Artifact::open(folder.path(), None).unwrap();
+    let mut other = attention.clone();
+    other.model.hmisr.encoder = EncoderKind::Recurrence;
+    // Another setting, so that the model is not the default.
+    other.model.hmisr.intent = false;
+    let restored = restore(&artifact, &other).unwrap();
+    assert_eq!(restored.settings.model.hmisr.encoder, EncoderKind::Attention);
+    assert!(!restored.settings.model.hmisr.intent);
+    assert!(restored.bound.fresh.is_empty() && restored.bound.dropped.is_empty(), "{:?}", restored.bound);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod plot;
 mod report;
 mod status;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +78,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         Some(_) => {
             let kafka = args.kafka.kafka(config.kafka.clone());
             topics::create(&kafka, &config.topics)?;
-            topics::warn_of_session(&kafka.0)?;
+            topics::warn_of_session(&kafka.0);
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
             let Some(listening) = begin(&mut config, &args, listening, &signal)? else { return Ok(()) };
@@ -192,6 +194,8 @@ struct Up<T> {
     training: train::Training,
     serving: serve::Serving,
     stops: Stops,
+    /// Where the job stands, and since when.
+    stood: RefCell<Option<(BTreeMap<i32, i64>, Instant)>>,
 }
 
 /// A stop flag for each part.
@@ -228,7 +232,8 @@ impl<T: EventLog> Up<T> {
         let mut writer = transport.writer()?;
         let ends = writer.ends()?;
         let partitioner = config.topics.partitioner;
-        let others_feed = args.kafka.brokers.is_some() && source.total() == Some(0);
+        let others_feed =
+            args.kafka.brokers.is_some() && args.feed.events.is_none() && source.total() == Some(0);
         if !others_feed {
             FeedIdentity::of(source.as_ref(), ends.len() as i32)
                 .with_partitioner(partitioner)
@@ -303,6 +308,7 @@ impl<T: EventLog> Up<T> {
             training,
             serving,
             stops,
+            stood: RefCell::default(),
         })
     }
 
@@ -364,8 +370,7 @@ impl<T: EventLog> Up<T> {
         if processed.unsigned_abs() < fed {
             return Ok(false);
         }
-        let feeding = &self.feeding;
-        if feeding.others_feed && !self.transport.is_read(topic::EVENTS, &self.job.progress.next_offsets())? {
+        if self.feeding.others_feed && !self.has_read_others()? {
             return Ok(false);
         }
         let trained = self.training.progress.view();
@@ -373,6 +378,24 @@ impl<T: EventLog> Up<T> {
             return Ok(false);
         }
         Ok(self.transport.is_read(topic::TRAINING_EXAMPLES, &trained.positions)?)
+    }
+
+    /// Whether the job has read all that others wrote. To ask the brokers takes a reader of its own, so that is done once
+    /// the job has stood still for a moment.
+    fn has_read_others(&self) -> Result<bool, Failure> {
+        const STILL: Duration = Duration::from_secs(1);
+        let offsets = self.job.progress.next_offsets();
+        let mut stood = self.stood.borrow_mut();
+        if stood.as_ref().is_none_or(|(then, _)| *then != offsets) {
+            *stood = Some((offsets, Instant::now()));
+            return Ok(false);
+        }
+        let Some((offsets, since)) = stood.as_mut().filter(|(_, since)| since.elapsed() >= STILL) else {
+            return Ok(false);
+        };
+        let is_read = self.transport.is_read(topic::EVENTS, offsets)?;
+        *since = Instant::now();
+        Ok(is_read)
     }
 
     /// Stops the parts down the stream; the first error is the command's.

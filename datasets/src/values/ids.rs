@@ -96,8 +96,8 @@ pub(super) fn whole(text: &str) -> Result<u64, ValueError> {
 /// Sees the ids of one column and says in which form they are written.
 ///
 /// They are floats where at least one is a whole number with a point, and at least nine in ten of the
-/// numbers are whole and written in plain digits or with a point. Words beside them (`guest`) count for
-/// neither.
+/// numbers are whole and written in plain digits or with a point, and no more values are words (`guest`)
+/// than are whole; words for a missing value count for neither.
 ///
 /// ```
 /// use hmisr_datasets::values::{IdForm, IdSample};
@@ -116,23 +116,24 @@ pub struct IdSample {
     integers: u64,
     floats: u64,
     others: u64,
+    words: u64,
 }
 
 impl IdSample {
-    /// Takes a value into account; words, those for a missing one too, are passed over.
+    /// Takes a value into account; those for a missing one are passed over.
     pub fn see(&mut self, text: &str) {
         match Kind::of(text.trim()) {
             Kind::Integer => self.integers += 1,
             Kind::Float => self.floats += 1,
             Kind::Exponent | Kind::Other => self.others += 1,
-            Kind::Word => {}
+            Kind::Word => self.words += u64::from(!is_missing(text.trim())),
         }
     }
 
     /// The form of the column.
     pub fn decide(&self) -> IdForm {
         let whole = self.integers + self.floats;
-        let nearly_all = whole / 9 >= self.others;
+        let nearly_all = whole / 9 >= self.others && self.words <= whole;
         if self.floats > 0 && nearly_all { IdForm::Float } else { IdForm::Written }
     }
 }
@@ -152,10 +153,12 @@ mod tests {
     fn in_a_float_column_nine_in_ten_of_the_numbers_are_whole() {
         let floats = |beside: &[&'static str]| [&["1.0"; 9][..], beside].concat();
         assert_eq!(form(&["1.0", "2", "1.500000000000000000e+01", "", "NaN"]), IdForm::Float);
-        for beside in [&["1.5"][..], &["007"], &["guest"; 20], &["12e4"]] {
+        for beside in [&["1.5"][..], &["007"], &["guest"; 9], &["12e4"]] {
             assert_eq!(form(&floats(beside)), IdForm::Float, "{beside:?}");
         }
         assert_eq!(form(&floats(&["1.5", "2.5"])), IdForm::Written);
+        // Among words a float is a word too.
+        assert_eq!(form(&floats(&["guest"; 10])), IdForm::Written);
         for column in [
             &["1", "2"][..],
             &["1", "2", "guest"],

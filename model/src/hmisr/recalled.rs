@@ -1,6 +1,6 @@
 //! Both levels over the recurrence ([`Recall`]): interests are of items, and what is asked is computed where it is asked.
 //!
-//! An item is of the interest along whose direction its embedding points most ([`Owners`]), and so is an event of it:
+//! An item is of the interest along whose direction its embedding, its bias apart, points most ([`Owners`]), and so is an event of it:
 //! what an item is about, where a state would say what comes next. The coarse losses teach the directions alone, over
 //! the items that a step samples. Beyond the recurrence, an event says what was done, how strongly, and how long it
 //! was until the next.
@@ -63,7 +63,7 @@ impl<B: Fused> Recalled<B> {
             interests: k,
             event: builder.part("event", |part| Event::build(part, d)),
             recall: builder.part("encoder", |part| Recall::build(part, settings)),
-            coarse: builder.part("coarse", |part| Coarse::build(part, d, k, settings.hmisr.temperature)),
+            coarse: builder.part("coarse", |part| Coarse::build(part, d - 1, k, settings.hmisr.temperature)),
             fine: builder.part("fine", |part| Fine::build(part, d, k)),
             diversity: builder.part("diversity", |part| Diversity::build(part, d)),
         }
@@ -85,7 +85,7 @@ impl<B: Fused> Recalled<B> {
         let reading = self.read(embeddings, histories, &computed, dropout);
         let mut auxiliary = Vec::new();
         if let Some(training) = training {
-            auxiliary = self.coarse.item_losses(training.candidates.clone(), &training.plan.weights);
+            auxiliary = self.coarse.item_losses(about(training.candidates.clone()), &training.plan.weights);
             if training.plan.stage == Stage::Coarse {
                 let vectors = rows(&reading.states, &places).unsqueeze_dim(1);
                 return Output { vectors, priors: None, auxiliary };
@@ -125,7 +125,7 @@ impl<B: Fused> Recalled<B> {
         let owners = self.coarse.owners();
         let owners = values(items.clone()).chunks_exact(d).map(|item| owners.of(item)).collect();
         let members = Arc::new(Members::new(histories, self.span, self.interests, owners, asked));
-        let alpha = self.coarse.assign(rows(&items, asked));
+        let alpha = self.coarse.assign(about(rows(&items, asked)));
         let events = events.clone().reshape([count * len, d]);
         self.fine.forward(events, states, &members, &members.standing(histories), alpha)
     }
@@ -172,4 +172,10 @@ impl<B: Fused> Recalled<B> {
     pub fn owners(&self) -> Option<Owners> {
         (self.interests > 1).then(|| self.coarse.owners())
     }
+}
+
+/// What says what items `[items, d]` are about: all but the last component, which is their bias.
+fn about<B: Backend>(items: Tensor<B, 2>) -> Tensor<B, 2> {
+    let d = items.dims()[1];
+    items.narrow(1, 0, d - 1)
 }

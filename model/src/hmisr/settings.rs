@@ -17,6 +17,15 @@ pub enum EncoderKind {
     Recurrence,
 }
 
+impl std::fmt::Display for EncoderKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Attention => "attention",
+            Self::Recurrence => "recurrence",
+        })
+    }
+}
+
 /// Settings of HMISR. Each part can be switched off, for ablation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

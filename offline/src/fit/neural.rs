@@ -315,6 +315,7 @@ impl Neural<'_> {
     fn interests_of(&self, history: &[Event], vectors: &[f32]) -> Interests {
         let d = self.parts.settings.width;
         let k = vectors.len() / d;
+        let owners = self.parts.network.owners().filter(|_| k > 1);
         let mut weights = vec![Vec::with_capacity(history.len()); k];
         for event in history {
             let row = self.rows[event.item as usize];
@@ -323,6 +324,13 @@ impl Neural<'_> {
                 continue;
             }
             let item = self.parts.items.row(row);
+            if let Some(owners) = &owners {
+                let owner = owners.of(item);
+                let belongs =
+                    |(nth, weights): (usize, &mut Vec<f32>)| weights.push(f32::from(u8::from(nth == owner)));
+                weights.iter_mut().enumerate().for_each(belongs);
+                continue;
+            }
             let dot = |vector: &[f32]| vector.iter().zip(item).map(|(a, b)| a * b).sum::<f32>();
             let scores: Vec<f32> = vectors.chunks_exact(d).map(dot).collect();
             let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

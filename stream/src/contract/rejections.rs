@@ -72,7 +72,7 @@ impl Written {
         let ts =
             event.as_ref().and_then(|event| event.get("ts")).map(ToString::to_string).unwrap_or_default();
         format!(
-            "field `ts`: {ts}, read as {}, is not between features.min_ts_ms (1990) and 2200; write it as the others are",
+            "field `ts`: {ts}, read as {}, is not between features.min_ts_ms and 2200; write it as the others are",
             self.times
         )
     }

@@ -51,8 +51,12 @@ impl Encoded {
     }
 
     pub(super) fn clear(&mut self) {
+        /// More than a usual transaction takes is not kept.
+        const KEPT: usize = 64 << 20;
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
         self.each.clear();
+        self.each.shrink_to(KEPT / size_of::<Place>());
     }
 
     /// Bytes that writing them takes, with keys as long as records'.

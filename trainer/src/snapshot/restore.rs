@@ -140,7 +140,7 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
 }
 
 /// The settings with the model of the version that a run under them goes on from, where none was set and there
-/// is a version.
+/// is a version; with its encoder in any case.
 ///
 /// # Errors
 /// Those of reading the version's manifest.
@@ -157,6 +157,15 @@ fn adopted(settings: &Settings, artifact: &Artifact) -> Settings {
     // These are none of the network's, and may be set without setting one.
     if settings.model == (ModelSettings { dropout, seed, ..Settings::default().model }) {
         settings.model = ModelSettings { dropout, seed, ..artifact.manifest().model.clone() };
+    }
+    // Weights of the same names mean other things over another encoder.
+    let (own, of_version) = (settings.model.hmisr.encoder, artifact.manifest().model.hmisr.encoder);
+    if own != of_version && artifact.manifest().model.architecture == settings.model.architecture {
+        tracing::warn!(
+            version = artifact.manifest().version,
+            "model.hmisr.encoder is that of the version that training goes on from, {of_version}, and not {own}; another begins in a folder of its own"
+        );
+        settings.model.hmisr.encoder = of_version;
     }
     settings
 }

@@ -45,14 +45,17 @@ pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
 }
 
 /// Says where the group's protocol lets the partitions of a dead instance stand still for long.
-pub fn warn_of_session(kafka: &KafkaSettings) -> Result<(), Failure> {
+pub fn warn_of_session(kafka: &KafkaSettings) {
     if kafka.group_protocol == GroupProtocol::Classic {
-        return Ok(());
+        return;
     }
-    if let Some(finding) = Admin::new(kafka)?.check_session()? {
-        tracing::warn!("{}", finding.text);
+    match Admin::new(kafka).and_then(|admin| admin.check_session()) {
+        Ok(Some(finding)) => tracing::warn!("{}", finding.text),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%error, "the brokers do not say how long a dead member keeps its partitions")
+        }
     }
-    Ok(())
 }
 
 /// Makes the topics of the settings that are missing on Kafka, and says which.
