@@ -62,8 +62,8 @@ impl Architecture {
         }
     }
 
-    /// Whether all vectors of a user share one softmax over interests and items, as in a mixture of softmaxes
-    /// (Yang et al., ICLR 2018), or the best alone answers for a target (Cen et al. 2020, eq. 9).
+    /// Whether all vectors of a user share one softmax over interests and the items that each speaks for, as in a
+    /// mixture of softmaxes (Yang et al., ICLR 2018), or the best alone answers for a target (Cen et al. 2020, eq. 9).
     pub fn is_joint(self) -> bool {
         self == Self::Hmisr
     }

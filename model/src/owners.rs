@@ -1,7 +1,7 @@
 //! Which of a user's vectors speaks for an item: that of the interest that the item itself is of.
 //!
-//! So an item is scored by one vector: a softmax over the catalogue costs what it costs with one vector a user, each
-//! interest retrieves from its own items, and an answer needs no sum over interests.
+//! So an item is scored by one vector: a softmax over the catalogue costs what it costs with one vector a user, the best
+//! of all items are the best of each interest's own, and an answer needs no sum over interests.
 
 use std::ops::Range;
 

@@ -145,8 +145,8 @@ impl Default for Settings {
     }
 }
 
-/// HMISR where each example is learnt from once: over the recurrence it foretells as well as over attention, in a
-/// quarter of the time.
+/// HMISR where each example is learnt from once: over the recurrence it foretells as well as over attention, at
+/// three to five times the rate (docs/performance.md).
 fn streaming() -> HmisrSettings {
     HmisrSettings { encoder: EncoderKind::Recurrence, ..HmisrSettings::default() }
 }
