@@ -20,6 +20,7 @@ use crate::table::Table;
 /// is the one vector that speaks for it.
 ///
 /// [`Fused::full_softmax`]: super::Fused::full_softmax
+#[expect(clippy::too_many_arguments, reason = "a loss, its sizes, and who speaks for what")]
 pub(crate) fn sampled_softmax<B: Backend>(
     hidden: Tensor<B, 2>,
     priors: Option<Tensor<B, 2>>,

@@ -69,7 +69,7 @@ struct Part<'a> {
 /// The softmax is never written down: e^(logit) goes into both products as it is, and the rows on
 /// the other side are divided instead, which are fewer numbers. The target's own −1 is added to
 /// the products' results.
-#[allow(clippy::too_many_arguments, reason = "a loss, its sizes and where its gradient goes")]
+#[expect(clippy::too_many_arguments, reason = "a loss, its sizes and where its gradient goes")]
 pub(super) fn full(
     hidden: &[f32],
     priors: &[f32],
