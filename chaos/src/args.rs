@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -128,7 +127,8 @@ impl Membership {
 /// Arguments of `starts`.
 #[derive(Debug, Args)]
 pub struct StartsArgs {
-    /// This Kafka, host:port, which has none of the topics yet; by default one is started by scripts/kafka.
+    /// This Kafka, host:port, which has none of the topics yet; by default one is started by scripts/kafka, whose
+    /// session for `consumer` is 10 s.
     #[arg(long, value_name = "HOST:PORT")]
     pub brokers: Option<String>,
     /// How many starts.
@@ -137,10 +137,9 @@ pub struct StartsArgs {
     /// The seed of events, moments and victims.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How long a partition may stand still, seconds; by default 30, and 75 with `consumer`: the brokers keep the
-    /// place of a dead member for 45 (group.consumer.session.timeout.ms).
-    #[arg(long)]
-    pub limit_s: Option<u64>,
+    /// How long a partition may stand still, seconds.
+    #[arg(long, default_value_t = 30)]
+    pub limit_s: u64,
     /// How the instances are members of their group.
     #[arg(long, value_enum, default_value_t = Membership::Static)]
     pub membership: Membership,
@@ -162,15 +161,6 @@ pub struct StartsArgs {
 }
 
 impl StartsArgs {
-    /// How long a partition may stand still.
-    pub fn limit(&self) -> Duration {
-        let seconds = match self.membership {
-            Membership::Static | Membership::Dynamic => 30,
-            Membership::Consumer => 75,
-        };
-        Duration::from_secs(self.limit_s.unwrap_or(seconds))
-    }
-
     /// The same as arguments of a run.
     pub fn run(&self) -> RunArgs {
         RunArgs {

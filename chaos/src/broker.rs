@@ -15,6 +15,8 @@ use crate::settings::PARTITIONS;
 
 /// How long a question to the broker may take.
 const QUESTION: Duration = Duration::from_secs(5);
+/// How long it keeps the partitions of a dead member of the protocol `consumer`; its own 45 s the job refuses.
+const SESSION_MS: &str = "10000";
 
 /// An Apache Kafka, started by scripts/kafka and stopped at the end.
 pub struct Broker {
@@ -30,7 +32,7 @@ impl Broker {
             Ok(port) => port.trim().to_owned(),
             Err(_) => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string(),
         };
-        script("start", dir, &["--port", &port])?;
+        script("start", dir, &["--port", &port, "--session-ms", SESSION_MS])?;
         Ok(Self { address: format!("127.0.0.1:{port}"), dir: dir.to_owned() })
     }
 }

@@ -90,7 +90,8 @@ fn killed_at_random_moments_over_kafka() {
 fn no_partition_stands_still_whoever_is_killed_in_a_rebalance() {
     // Each membership has its topics, which are new, at a broker of its own.
     for (membership, starts) in [("static", "5"), ("dynamic", "2"), ("consumer", "1")] {
-        let Some(own) = broker::start() else { return };
+        let own = broker::start_with(1, |_| vec!["--session-ms".to_owned(), "10000".to_owned()]);
+        let Some(own) = own else { return };
         let place = ["starts", "--brokers", &own.address, "--seed", "7"];
         let report = green(&[&place[..], &["--starts", starts, "--membership", membership]].concat());
         assert_eq!(report["starts"].to_string(), starts, "{membership}");

@@ -117,8 +117,19 @@ fn the_parts_run_alone_and_two_jobs_share_the_partitions() {
     let checked: Value = serde_json::from_str(&stdout(&run(&checked))).unwrap();
     assert_eq!(checked["topics"][0]["partitions"], PARTITIONS);
     assert!(checked["group"].is_null());
-    let consumer = ["topics", "check", "--brokers", brokers, "--set", "kafka.group_protocol=consumer"];
-    assert!(stdout(&run(&consumer)).contains("warning: group.consumer.session.timeout.ms is 45000"));
+    // The brokers' own session is longer than a partition may stand still: refused, until it is allowed for.
+    let consumer = ["--brokers", brokers, "--set", "kafka.group_protocol=consumer"];
+    let allowed = ["--set", "kafka.session_timeout_ms=45000"];
+    let check = |more: &[&str]| run(&[&["topics", "check"], &consumer[..], more].concat());
+    let refused = check(&[]);
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("group.consumer.session.timeout.ms is 45000"));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(check(&allowed).status.success());
+    let state = folder.path().join("refused");
+    let pipeline = ["pipeline", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()];
+    let refused = run(&[&pipeline, &consumer[..]].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("kafka.session_timeout_ms = 45000"));
+    assert_eq!(refused.status.code(), Some(2));
     let grants = checked["grants"].as_array().unwrap();
     assert!(grants.iter().any(|line| line.as_str().unwrap().contains("--transactional-id hmisr-pipeline-0")));
 

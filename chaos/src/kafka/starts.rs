@@ -100,7 +100,7 @@ pub fn starts(args: &StartsArgs) -> Result<()> {
     let ended = data.kept_on_failure(&again, |path| {
         let mut job = Kafka::start(&args.run(), path)?;
         let began = Instant::now();
-        let limit = args.limit();
+        let limit = Duration::from_secs(args.limit_s);
         let (mut both, mut moved, mut each) = (0, 0, Vec::new());
         for start in 0..args.starts {
             let mut rng = rng(args.seed, u64::MAX - start);

@@ -16,7 +16,7 @@ use hmisr_stream::{SkipBatch, Transport};
 use prometheus::Registry;
 
 use super::serve::{caught_up, registry};
-use super::{OwnState, owners, topics};
+use super::{OwnState, owners};
 use crate::brokers::BrokerArgs;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -68,7 +68,6 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
         .router();
     let server = HttpServer::start(router, settings, metrics, stop.clone())?;
     let sampler = activity.spawn(lookup, stop.clone())?;
-    topics::warn_of_session(&kafka.0);
     let job = start(&config, &kafka, &args.state, &registry, state, stop.clone())?;
     let announcing = match url(&advertised, &server) {
         Some(url) => Some(owners::announce(kafka.0.clone(), url, directory, stop)?),

@@ -10,7 +10,6 @@ use clap::Args;
 use hmisr_recommend::artifact::{FolderLock, latest_version};
 use hmisr_serving::{Api, HttpServer, Listening, LookupError, Metrics, UserLookup};
 use hmisr_stream::contract::{Id, UserView, topic};
-use hmisr_stream::kafka::GroupProtocol;
 use hmisr_stream::{Delivery, Transport};
 use hmisr_trainer::online::{Progress, Summary, alone, has_lesson};
 use hmisr_trainer::snapshot::resolved;
@@ -29,8 +28,6 @@ pub const GROUP: &str = "hmisr-trainer";
 /// How much longer than a session another member of the group may have partitions before it is a second
 /// trainer.
 const ALONE_AFTER_SESSION: Duration = Duration::from_secs(20);
-/// The session that brokers give to members of the protocol `consumer` unless they are set otherwise.
-const BROKERS_SESSION: Duration = Duration::from_secs(45);
 
 /// Arguments of `hmisr train`.
 #[derive(Debug, Args)]
@@ -155,11 +152,7 @@ pub fn start<T: Transport>(
             None => stop.store(true, Ordering::Relaxed),
         }
     }
-    let session = match config.kafka.group_protocol {
-        GroupProtocol::Classic => Duration::from_millis(config.kafka.session_timeout_ms.into()),
-        GroupProtocol::Consumer => BROKERS_SESSION,
-    };
-    let patience = session + ALONE_AFTER_SESSION;
+    let patience = config.kafka.longest_session() + ALONE_AFTER_SESSION;
     let progress = Arc::new(Progress::default());
     let (shown, transport) = (progress.clone(), transport.clone());
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {

@@ -78,7 +78,6 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
         Some(_) => {
             let kafka = args.kafka.kafka(config.kafka.clone());
             topics::create(&kafka, &config.topics)?;
-            topics::warn_of_session(&kafka.0);
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;
             let Some(listening) = begin(&mut config, &args, listening, &signal)? else { return Ok(()) };

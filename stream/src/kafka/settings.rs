@@ -54,8 +54,8 @@ pub enum GroupProtocol {
     /// with the `group_instance_id` of another takes its place.
     Classic,
     /// The brokers assign them (KIP-848), from Kafka 4.0 on. The session's length is the broker's
-    /// (`group.consumer.session.timeout.ms`), not `session_timeout_ms`; a member with the
-    /// `group_instance_id` of another that is there is refused.
+    /// (`group.consumer.session.timeout.ms`), not `session_timeout_ms`, and one that is too long is
+    /// refused; so is a member with the `group_instance_id` of another that is there.
     Consumer,
 }
 
@@ -79,7 +79,8 @@ pub struct KafkaSettings {
     /// it.
     pub transactional_id: String,
     /// How long a silent consumer keeps its partitions, milliseconds; 6,000 to 300,000. A tenth of
-    /// it lies between two heartbeats.
+    /// it lies between two heartbeats. In the protocol `consumer`, where the brokers say how long:
+    /// what they may say, if more than 30,000.
     pub session_timeout_ms: u32,
     /// How long a reader may be busy, without polling, before its partitions go to others,
     /// milliseconds; at least a second more than `session_timeout_ms` and `revoke_timeout_ms`

@@ -30,6 +30,7 @@ impl Transport for Kafka {
 
     fn source(&self, topic: &str, group: &str) -> Result<KafkaSource> {
         let settings = KafkaSettings { group_id: group.to_owned(), ..self.0.clone() };
+        settings.accept_session()?;
         KafkaSource::new(&settings, topic)
     }
 

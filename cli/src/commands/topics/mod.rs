@@ -7,7 +7,7 @@ mod partitioner;
 use hmisr_stream::TopicSettings;
 use hmisr_stream::contract::topic;
 use hmisr_stream::kafka::{
-    Admin, Finding, GroupProtocol, Kafka, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics,
+    Admin, Finding, Kafka, KafkaSettings, Severity, TopicSpec, TopicState, standard_topics,
 };
 use serde::Serialize;
 
@@ -40,20 +40,6 @@ pub fn run(mut config: Config, command: TopicsCommand) -> Result<(), Failure> {
         TopicsCommand::Check { kafka, principal, json } => {
             config.kafka = kafka.over(config.kafka);
             check(&config, principal.as_deref(), json)
-        }
-    }
-}
-
-/// Says where the group's protocol lets the partitions of a dead instance stand still for long.
-pub fn warn_of_session(kafka: &KafkaSettings) {
-    if kafka.group_protocol == GroupProtocol::Classic {
-        return;
-    }
-    match Admin::new(kafka).and_then(|admin| admin.check_session()) {
-        Ok(Some(finding)) => tracing::warn!("{}", finding.text),
-        Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(%error, "the brokers do not say how long a dead member keeps its partitions")
         }
     }
 }
@@ -106,10 +92,7 @@ fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Fai
         events.findings.extend(finding);
         recognised = found;
     }
-    let group = match config.kafka.group_protocol {
-        GroupProtocol::Classic => None,
-        GroupProtocol::Consumer => admin.check_session()?,
-    };
+    let group = admin.check_session(&config.kafka)?;
     let rights = acl::rights(config);
     let grants = principal
         .map(|principal| rights.iter().map(|right| acl::grant(right, &config.kafka.brokers, principal)))
@@ -127,6 +110,7 @@ fn check(config: &Config, principal: Option<&str>, json: bool) -> Result<(), Fai
         .iter()
         .filter(|topic| topic.findings.iter().any(|finding| finding.severity == Severity::Change))
         .map(|topic| topic.name.as_str())
+        .chain(report.group.is_some().then_some("the group"))
         .collect();
     if wrong.is_empty() {
         return Ok(());
