@@ -344,26 +344,27 @@ impl Inner {
     ) -> Result<()> {
         // As long as it will be: grown as it fills, it would be copied several times.
         let mut batch = WriteBatch::with_capacity_bytes(records.size());
-        let mut ends: HashMap<(&str, i32), i64> = HashMap::new();
+        let mut ends = Vec::new();
         let family = self.family(RECORDS)?;
-        let timestamp_ms = now_ms();
-        for (name, partition, value) in records.at(timestamp_ms) {
+        for ((name, partition), values) in records.runs(now_ms()) {
             let topic = index.topic(name)?;
-            let span = topic.span(name, partition)?;
-            let end = ends.entry((name, partition)).or_insert(span.end);
-            if value.len() > self.settings.max_record_bytes {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    format!(
-                        "topic `{}`: a record of {} bytes; log.max_record_bytes allows {}: raise it, or leave the record out",
-                        name,
-                        value.len(),
-                        self.settings.max_record_bytes
-                    ),
-                ));
+            let mut end = topic.span(name, partition)?.end;
+            for value in values {
+                if value.len() > self.settings.max_record_bytes {
+                    return Err(Error::new(
+                        ErrorKind::TooLarge,
+                        format!(
+                            "topic `{}`: a record of {} bytes; log.max_record_bytes allows {}: raise it, or leave the record out",
+                            name,
+                            value.len(),
+                            self.settings.max_record_bytes
+                        ),
+                    ));
+                }
+                batch.put_cf(family, record_key(topic.number, partition, end), value);
+                end += 1;
             }
-            batch.put_cf(family, record_key(topic.number, partition, *end), value);
-            *end += 1;
+            ends.push((name, partition, end));
         }
         for GroupOffsets { group, topic, offsets } in groups {
             let number = index.topic(topic)?.number;
@@ -373,7 +374,7 @@ impl Inner {
             }
         }
         self.write(batch)?;
-        for ((topic, partition), end) in ends {
+        for (topic, partition, end) in ends {
             if let Some(topic) = index.topics.get_mut(topic) {
                 topic.spans[partition as usize].end = end;
             }
