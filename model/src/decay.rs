@@ -1,6 +1,7 @@
 //! Which events a recurrence averages at which positions, and how they fade.
 
 use crate::histories::Histories;
+use crate::windows::Windows;
 
 /// After how many events an average's weights have halved: rates of .5, .8, .95 and .99.
 pub const HALF_LIVES: [f32; 4] = [1.0, 3.1, 13.5, 69.0];
@@ -16,22 +17,16 @@ const DAY_MS: f32 = 86_400_000.0;
 /// among the newest `span` events up to t, with Δ_l the days between event l and the one before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decay {
-    pub(crate) count: usize,
-    pub(crate) len: usize,
-    pub(crate) span: usize,
+    pub(crate) windows: Windows,
     /// Σ_{l ≤ t} ln(1 + Δ_l), `[count, len]` flat: the product is its difference.
     pub(crate) elapsed: Vec<f32>,
-    /// The positions, flat, ascending.
-    pub(crate) asked: Vec<usize>,
 }
 
 impl Decay {
-    /// Averages over at most `span` events at `asked` positions of histories, which ascend, each once; at all of
-    /// them where none are told.
-    pub fn new(histories: &Histories, span: usize, asked: Option<&[usize]>) -> Self {
-        let (count, len) = (histories.count(), histories.len());
-        let mut elapsed = Vec::with_capacity(count * len);
-        for times in histories.times().chunks_exact(len.max(1)) {
+    /// Averages of what is seen in `windows` of the histories.
+    pub fn new(histories: &Histories, windows: Windows) -> Self {
+        let mut elapsed = Vec::with_capacity(histories.count() * histories.len());
+        for times in histories.times().chunks_exact(histories.len().max(1)) {
             let mut sum = 0.0f64;
             elapsed.push(0.0);
             for pair in times.windows(2) {
@@ -41,24 +36,6 @@ impl Decay {
                 elapsed.push(sum as f32);
             }
         }
-        let asked = asked.map_or_else(|| (0..count * len).collect(), <[usize]>::to_vec);
-        debug_assert!(asked.is_sorted_by(|one, next| one < next));
-        Self { count, len, span: span.max(1), elapsed, asked }
-    }
-
-    /// Positions that are asked for.
-    pub fn len(&self) -> usize {
-        self.asked.len()
-    }
-
-    /// Whether none are.
-    pub fn is_empty(&self) -> bool {
-        self.asked.is_empty()
-    }
-
-    /// Of each history, the first of its asked positions among them, and one past its last.
-    pub(crate) fn of_histories(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let upto = |position: usize| self.asked.partition_point(|at| *at < position);
-        (0..self.count).map(move |nth| upto(nth * self.len)..upto((nth + 1) * self.len))
+        Self { windows, elapsed }
     }
 }

@@ -118,6 +118,12 @@ impl Histories {
         history * self.len + self.remembered[history] + recent
     }
 
+    /// The flat position of each one's newest event.
+    pub fn last(&self) -> Vec<usize> {
+        let last = |(nth, length): (usize, &usize)| nth * self.len + length.saturating_sub(1);
+        self.lengths.iter().enumerate().map(last).collect()
+    }
+
     /// Length of the padded histories.
     pub fn len(&self) -> usize {
         self.len

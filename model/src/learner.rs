@@ -11,7 +11,7 @@ use crate::fused::{Fused, hard_softmax, sampled_softmax, surrogate};
 use crate::histories::Histories;
 use crate::hmisr::{Plan, Samples, Training};
 use crate::network::{Input, Network};
-use crate::owners::{Owners, best};
+use crate::owners::{Groups, Owners, best};
 use crate::parameters::{Builder, Parameters, add_gradients};
 use crate::places::Places;
 use crate::settings::ModelSettings;
@@ -170,7 +170,8 @@ struct Shown<'a, B: Fused> {
     vectors: &'a Tensor<B, 2>,
     priors: Option<&'a Tensor<B, 2>>,
     interests: usize,
-    owners: Option<&'a Owners>,
+    /// The catalogue by interests, where one vector speaks for an item.
+    groups: Option<&'a Groups>,
 }
 
 /// Computes gradients.
@@ -246,6 +247,13 @@ impl<B: Fused> Learner<'_, B> {
 
         let begun = Instant::now();
         let owners = network.owners().filter(|_| interests > 1);
+        // A sampled loss asks for the interests of a few items alone.
+        let is_shown = |observer: &Observer<'_>| (0..targets.rows.len()).any(|nth| (observer.wants)(nth));
+        let is_grouped = self.catalogue.is_some() || observer.as_ref().is_some_and(is_shown);
+        let groups = owners
+            .as_ref()
+            .filter(|_| is_grouped)
+            .map(|owners| owners.group(self.table.len(), |row| self.table.weights(row)));
         // Where each target's vectors are.
         let rows = match self.settings.recalls() {
             true => (0..positions).collect(),
@@ -253,7 +261,7 @@ impl<B: Fused> Learner<'_, B> {
         };
         if let Some(observer) = observer {
             self.show(
-                &Shown { vectors: &vectors, priors: priors.as_ref(), interests, owners: owners.as_ref() },
+                &Shown { vectors: &vectors, priors: priors.as_ref(), interests, groups: groups.as_ref() },
                 &rows,
                 observer,
             )?;
@@ -264,7 +272,7 @@ impl<B: Fused> Learner<'_, B> {
             answering.gather(vectors),
             priors.map(|priors| asked.gather(priors)),
             targets,
-            owners.as_ref(),
+            (owners.as_ref(), groups.as_ref()),
             gradients,
         );
         let by_vectors = answering.scatter(scores.hidden).reshape([positions, interests, d]);
@@ -312,10 +320,9 @@ impl<B: Fused> Learner<'_, B> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let Shown { vectors, interests, owners, .. } = *shown;
+        let Shown { vectors, interests, groups, .. } = *shown;
         let (items, priors) = (self.table.len(), shown.priors.cloned().map(values));
         let catalogue = self.catalogue.clone().unwrap_or_else(|| self.table.tensor(self.device));
-        let groups = owners.map(|owners| owners.group(items, |row| self.table.weights(row)));
         let width = if groups.is_some() { items } else { items * interests };
         let block = (self.logits_bytes / 4 / width.max(1)).max(1);
         let mut whole = vec![0.0; items];
@@ -328,7 +335,7 @@ impl<B: Fused> Learner<'_, B> {
             let prior =
                 |nth: usize, k: usize| priors.as_ref().map_or(0.0, |priors| priors[at[nth] * interests + k]);
             let scores = (0..interests).map(|k| {
-                let items = match &groups {
+                let items = match groups {
                     None => catalogue.clone(),
                     Some(groups) => groups.rows(k, &catalogue),
                 };
@@ -343,7 +350,7 @@ impl<B: Fused> Learner<'_, B> {
                     let own = &scores[place * each..(place + 1) * each];
                     logits.extend(own.iter().map(|score| score + prior(*nth, k)));
                 }
-                match &groups {
+                match groups {
                     None => {
                         let architecture = self.settings.architecture;
                         (observer.show)(*nth, architecture.logsumexp_or_max(&mut logits, &[], items));
@@ -391,7 +398,7 @@ impl<B: Fused> Learner<'_, B> {
         hidden: Tensor<B, 2>,
         priors: Option<Tensor<B, 2>>,
         targets: &Targets,
-        owners: Option<&Owners>,
+        (owners, groups): (Option<&Owners>, Option<&Groups>),
         gradients: &mut Gradients,
     ) -> Scores<B> {
         let (targets, bytes) = (targets.asked(), self.logits_bytes);
@@ -399,16 +406,13 @@ impl<B: Fused> Learner<'_, B> {
         let scores = match (&mut gradients.table, &self.catalogue) {
             (TableGradients::All(rows), Some(catalogue)) => match hardness {
                 Some(hardness) => hard_softmax(hidden, targets, catalogue, bytes, rows, hardness),
-                None => match owners {
+                None => match groups {
                     None => {
                         let interests = hidden.dims()[0] / targets.len();
                         let spans = vec![0..self.table.len(); interests];
                         B::full_softmax(hidden, priors, targets, catalogue, &spans, bytes, rows)
                     }
-                    Some(owners) => {
-                        let groups = owners.group(self.table.len(), |row| self.table.weights(row));
-                        groups.softmax(hidden, priors, targets, catalogue, bytes, rows)
-                    }
+                    Some(groups) => groups.softmax(hidden, priors, targets, catalogue, bytes, rows),
                 },
             },
             (table, _) => {

@@ -43,6 +43,7 @@ mod stop;
 pub mod table;
 mod time;
 mod weights;
+mod windows;
 
 pub use architecture::Architecture;
 pub use decay::Decay;

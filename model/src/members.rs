@@ -1,6 +1,7 @@
 //! Which events an interest holds, and how they fade.
 
 use crate::histories::Histories;
+use crate::windows::Windows;
 
 /// After how many of its own events an interest's averages have halved: of what is stable, and of what moves.
 pub const HALF_LIVES: [f32; 2] = [30.0, 3.0];
@@ -12,15 +13,11 @@ const DAY_MS: f32 = 86_400_000.0;
 /// events up to a position, the one with a members of the same interest after it weighs 2^(−a/h).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Members {
-    pub(crate) count: usize,
-    pub(crate) len: usize,
-    pub(crate) span: usize,
+    pub(crate) windows: Windows,
     /// Interests, K.
     pub(crate) interests: usize,
     /// The interest of each event, `[count, len]` flat.
     pub(crate) owners: Vec<usize>,
-    /// The positions, flat, ascending.
-    pub(crate) asked: Vec<usize>,
 }
 
 /// What is known of the interests at a position beside their averages.
@@ -33,17 +30,9 @@ pub struct Standing {
 }
 
 impl Members {
-    /// Of events that belong to `owners`, each below `interests`, among at most `span` events up to each of `asked`.
-    pub fn new(
-        histories: &Histories,
-        span: usize,
-        interests: usize,
-        owners: Vec<usize>,
-        asked: &[usize],
-    ) -> Self {
-        debug_assert!(asked.is_sorted_by(|one, next| one < next));
-        let (count, len) = (histories.count(), histories.len());
-        Self { count, len, span: span.max(1), interests, owners, asked: asked.to_vec() }
+    /// Of events that belong to `owners`, each below `interests`, as they are seen in `windows`.
+    pub fn new(windows: Windows, interests: usize, owners: Vec<usize>) -> Self {
+        Self { windows, interests, owners }
     }
 
     /// Columns of the averages: of every interest, one a half-life.
@@ -51,27 +40,15 @@ impl Members {
         self.interests * HALF_LIVES.len() * d
     }
 
-    /// The events that are seen at a position, flat.
-    pub(crate) fn seen(&self, at: usize) -> std::ops::RangeInclusive<usize> {
-        let first = at / self.len * self.len;
-        first.max((at + 1).saturating_sub(self.span))..=at
-    }
-
-    /// Of each history, the first of its asked positions among them, and one past its last.
-    pub(crate) fn of_histories(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let upto = |position: usize| self.asked.partition_point(|at| *at < position);
-        (0..self.count).map(move |nth| upto(nth * self.len)..upto((nth + 1) * self.len))
-    }
-
     /// Each interest's share and rest at every asked position.
     pub fn standing(&self, histories: &Histories) -> Standing {
         let k = self.interests;
-        let mut standing =
-            Standing { mass: vec![0.0; self.asked.len() * k], idle_days: vec![365.0; self.asked.len() * k] };
+        let cells = self.windows.asked.len() * k;
+        let mut standing = Standing { mass: vec![0.0; cells], idle_days: vec![365.0; cells] };
         let times = histories.times();
         let rows = standing.mass.chunks_exact_mut(k).zip(standing.idle_days.chunks_exact_mut(k));
-        for ((mass, idle_days), at) in rows.zip(&self.asked) {
-            let seen = self.seen(*at);
+        for ((mass, idle_days), at) in rows.zip(&self.windows.asked) {
+            let seen = self.windows.seen(*at);
             let share = 1.0 / seen.clone().count() as f32;
             for event in seen {
                 mass[self.owners[event]] += share;
@@ -93,13 +70,13 @@ mod tests {
         let rows = [0u32; 4];
         let times = [[0, DAY, 2 * DAY, 5 * DAY], [0, 0, DAY, DAY]];
         let histories = Histories::new(times.iter().map(|times| (&rows[..], &times[..])));
-        let members = Members::new(&histories, 3, 3, vec![0, 1, 1, 0, 2, 2, 2, 2], &[0, 2, 3, 7]);
+        let windows = Windows::new(&histories, 3, &[0, 2, 3, 7]);
+        let members = Members::new(windows, 3, vec![0, 1, 1, 0, 2, 2, 2, 2]);
         let standing = members.standing(&histories);
         let third = 1.0 / 3.0;
         assert_eq!(standing.idle_days, [0., 365., 365., 2., 0., 365., 0., 3., 365., 365., 365., 0.]);
+        // The first event is out of the span at the fourth.
         let expected = [1., 0., 0., third, 2. * third, 0., third, 2. * third, 0., 0., 0., 1.];
         assert!(standing.mass.iter().zip(expected).all(|(found, mass)| (found - mass).abs() < 1e-6));
-        // The first event is out of the span at the fourth.
-        assert_eq!((members.seen(3), members.seen(7)), (1..=3, 5..=7));
     }
 }

@@ -22,6 +22,7 @@ use crate::layers::{Affine, Norm};
 use crate::parameters::{Builder, Initial};
 use crate::settings::ModelSettings;
 use crate::time::BUCKETS;
+use crate::windows::Windows;
 
 /// Width of the pause's embedding.
 const PAUSE: usize = 16;
@@ -69,14 +70,18 @@ impl<B: Fused> Recall<B> {
         dropout: &Dropout,
     ) -> Tensor<B, 2> {
         let [count, len, d] = events.dims();
-        let decay = Arc::new(Decay::new(histories, self.span, asked));
-        let rows = decay.len();
+        let windows = match asked {
+            Some(asked) => Windows::new(histories, self.span, asked),
+            None => Windows::everywhere(histories, self.span),
+        };
+        let decay = Arc::new(Decay::new(histories, windows));
+        let rows = decay.windows.asked.len();
         let powers = softplus(self.powers.clone(), 1.0);
         let recalled = B::averages(events.reshape([count * len, d]), powers, &decay);
         let recalled = self.norm.forward(recalled.reshape([rows * RECALLED, d]));
         let recalled = dropout.apply(recalled.reshape([rows, RECALLED * d]));
         let pauses = histories.pauses();
-        let pauses: Vec<i32> = decay.asked.iter().map(|position| pauses[*position]).collect();
+        let pauses: Vec<i32> = decay.windows.asked.iter().map(|position| pauses[*position]).collect();
         let pauses = B::one_hot(&pauses, BUCKETS, &self.pauses.device()).matmul(self.pauses.clone());
         let x = Tensor::cat(vec![recalled, pauses], 1);
         let gated = silu(self.gate.forward(x.clone())) * self.expand.forward(x.clone());

@@ -221,8 +221,7 @@ impl<'a> Fitted<'a> {
         let embeddings = TensorData::new(padded.embeddings(d, weights), shape);
         let embeddings = Tensor::from_data(embeddings, self.device);
         let dropout = Dropout::none();
-        let last = |(nth, length): (usize, &usize)| nth * padded.len() + length.saturating_sub(1);
-        let last: Vec<usize> = padded.lengths().iter().enumerate().map(last).collect();
+        let last = padded.last();
         let output = match self.network {
             Network::Hmisr(network) if self.stage != Stage::Coarse => {
                 let habits: Vec<Habits> = {

@@ -22,7 +22,7 @@ const NEVER: f32 = -1e30;
 
 /// See [`Fused::averages`].
 pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: &Decay) -> Tensor<B, 2> {
-    let (count, len, device) = (decay.count, decay.len, x.device());
+    let (count, len, device) = (decay.windows.count, decay.windows.len, x.device());
     let d = x.dims()[1];
     let cells = |count: usize, cell: &dyn Fn(usize, usize, usize) -> f32| -> Tensor<B, 3> {
         let mut values = Vec::with_capacity(count * len * len);
@@ -33,7 +33,7 @@ pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: 
         }
         Tensor::from_data(TensorData::new(values, [count, len, len]), &device)
     };
-    let is_seen = |at: usize, event: usize| event <= at && at - event < decay.span;
+    let is_seen = |at: usize, event: usize| event <= at && at - event < decay.windows.span;
     let elapsed = cells(count, &|first, at, event| match is_seen(at, event) {
         true => decay.elapsed[first + at] - decay.elapsed[first + event],
         false => 0.0,
@@ -54,8 +54,8 @@ pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, powers: Tensor<B, 2>, decay: 
     let before = Tensor::<B, 1, Int>::from_data(TensorData::new(before, [count * len]), &device);
     let before = Tensor::cat(vec![Tensor::zeros([1, d], &device), x.clone()], 0).select(0, before);
     let all = Tensor::cat([x.clone(), before].into_iter().chain(averages).collect(), 1);
-    let asked: Vec<i64> = decay.asked.iter().map(|position| *position as i64).collect();
-    let asked = Tensor::<B, 1, Int>::from_data(TensorData::new(asked, [decay.len()]), &device);
+    let asked: Vec<i64> = decay.windows.asked.iter().map(|position| *position as i64).collect();
+    let asked = Tensor::<B, 1, Int>::from_data(TensorData::new(asked, [decay.windows.asked.len()]), &device);
     all.select(0, asked)
 }
 
@@ -114,6 +114,7 @@ mod tests {
     use crate::backend::Inner;
     use crate::fused::checks::{Tracked, plain, same, tracked, values};
     use crate::histories::Histories;
+    use crate::windows::Windows;
 
     const D: usize = 20;
 
@@ -129,15 +130,15 @@ mod tests {
         let asked = [0, 3, 4, 8, 9, 19, 21];
         [1, 3, 200]
             .into_iter()
-            .flat_map(|span| [Decay::new(&histories, span, Some(&asked)), Decay::new(&histories, span, None)])
-            .map(Arc::new)
+            .flat_map(|span| [Windows::new(&histories, span, &asked), Windows::everywhere(&histories, span)])
+            .map(|windows| Arc::new(Decay::new(&histories, windows)))
             .collect()
     }
 
     #[test]
     fn a_history_of_one_event_recalls_that() {
         let histories = Histories::new([(&[0u32][..], &[7i64][..]), (&[0], &[9])].into_iter());
-        let decay = Arc::new(Decay::new(&histories, 200, None));
+        let decay = Arc::new(Decay::new(&histories, Windows::everywhere(&histories, 200)));
         let (x, powers) = (plain([2, D], 1), plain([1, HALF_LIVES.len()], 2).abs());
         let found = Inner::averages(x.clone(), powers.clone(), &decay);
         same(found.clone(), forward(x.clone(), powers, &decay));
@@ -158,7 +159,7 @@ mod tests {
         let (events, p) = (values(x.clone()), values(powers.clone()));
         for decay in decays() {
             let found = values(Inner::averages(x.clone(), powers.clone(), &decay));
-            for (row, position) in found.chunks_exact(columns(D)).zip(&decay.asked) {
+            for (row, position) in found.chunks_exact(columns(D)).zip(&decay.windows.asked) {
                 let (first, at) = (position / 9 * 9, position % 9);
                 let event = |event: usize, column: usize| events[(first + event) * D + column];
                 for column in 0..D {
@@ -169,7 +170,7 @@ mod tests {
                             let elapsed = decay.elapsed[first + at] - decay.elapsed[first + event];
                             (-((at - event) as f32) / half_life).exp2() * (-p[nth] * elapsed).exp()
                         };
-                        let seen = (at + 1).saturating_sub(decay.span)..=at;
+                        let seen = (at + 1).saturating_sub(decay.windows.span)..=at;
                         let total: f32 = seen.clone().map(weight).sum();
                         let sum: f32 = seen.map(|i| weight(i) * event(i, column)).sum();
                         let found = row[(2 + nth) * D + column];
@@ -189,7 +190,7 @@ mod tests {
                 Inner::averages(x.clone(), powers.clone(), &decay),
                 forward(x.clone(), powers.clone(), &decay),
             );
-            let by = plain([decay.len(), columns(D)], 3);
+            let by = plain([decay.windows.asked.len(), columns(D)], 3);
             let found = Inner::averages_backward(by.clone(), x.clone(), powers.clone(), &decay);
             for (found, expected) in found.into_iter().zip(backward(by, x.clone(), powers.clone(), &decay)) {
                 same(found, expected);
@@ -201,7 +202,7 @@ mod tests {
     fn averages_have_the_derivatives_of_their_definition() {
         let (x, powers) = (tracked([27, D], 1), tracked([1, HALF_LIVES.len()], 2));
         for decay in decays() {
-            let weight = tracked([decay.len(), columns(D)], 3);
+            let weight = tracked([decay.windows.asked.len(), columns(D)], 3);
             let fused =
                 (Tracked::averages(x.clone(), powers.clone(), &decay) * weight.clone()).sum().backward();
             let plain = (forward(x.clone(), powers.clone(), &decay) * weight).sum().backward();

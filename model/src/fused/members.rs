@@ -27,18 +27,18 @@ struct Matrices<B: Backend> {
 
 impl<B: Backend> Matrices<B> {
     fn new(members: &Members, device: &B::Device) -> Self {
-        let (len, each) = (members.len, members.columns(1));
-        let ranges: Vec<_> = members.of_histories().collect();
+        let (len, each) = (members.windows.len, members.columns(1));
+        let ranges: Vec<_> = members.windows.of_histories().collect();
         let most = ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        let mut weights = vec![0.0; members.count * most * each * len];
-        let mut places = Vec::with_capacity(members.asked.len());
+        let mut weights = vec![0.0; members.windows.count * most * each * len];
+        let mut places = Vec::with_capacity(members.windows.asked.len());
         for (nth, range) in ranges.into_iter().enumerate() {
             for (place, row) in range.enumerate() {
                 let row_of = nth * most + place;
                 places.push(row_of as i64);
                 let cells = &mut weights[row_of * each * len..(row_of + 1) * each * len];
                 let mut ages = vec![0.0f32; members.interests];
-                for event in members.seen(members.asked[row]).rev() {
+                for event in members.windows.seen(members.windows.asked[row]).rev() {
                     let owner = members.owners[event];
                     for (rate, half_life) in HALF_LIVES.iter().enumerate() {
                         let cell = (owner * HALF_LIVES.len() + rate) * len + event - nth * len;
@@ -52,8 +52,8 @@ impl<B: Backend> Matrices<B> {
                 }
             }
         }
-        let places = TensorData::new(places, [members.asked.len()]);
-        let weights = TensorData::new(weights, [members.count, most * each, len]);
+        let places = TensorData::new(places, [members.windows.asked.len()]);
+        let weights = TensorData::new(weights, [members.windows.count, most * each, len]);
         Self { weights: Tensor::from_data(weights, device), places: Tensor::from_data(places, device), most }
     }
 }
@@ -62,18 +62,18 @@ impl<B: Backend> Matrices<B> {
 pub(super) fn forward<B: Backend>(x: Tensor<B, 2>, members: &Members) -> Tensor<B, 2> {
     let d = x.dims()[1];
     let Matrices { weights, places, most } = Matrices::<B>::new(members, &x.device());
-    let averages = weights.matmul(x.reshape([members.count, members.len, d]));
-    averages.reshape([members.count * most, members.columns(d)]).select(0, places)
+    let averages = weights.matmul(x.reshape([members.windows.count, members.windows.len, d]));
+    averages.reshape([members.windows.count * most, members.columns(d)]).select(0, places)
 }
 
 /// See [`Fused::members_backward`].
 pub(super) fn backward<B: Backend>(by_output: Tensor<B, 2>, members: &Members, d: usize) -> Tensor<B, 2> {
     let device = by_output.device();
     let Matrices { weights, places, most } = Matrices::<B>::new(members, &device);
-    let by = Tensor::zeros([members.count * most, members.columns(d)], &device);
+    let by = Tensor::zeros([members.windows.count * most, members.columns(d)], &device);
     let by = by.select_assign(0, places, by_output, burn::tensor::IndexingUpdateOp::Add);
-    let by = by.reshape([members.count, most * members.columns(1), d]);
-    weights.transpose().matmul(by).reshape([members.count * members.len, d])
+    let by = by.reshape([members.windows.count, most * members.columns(1), d]);
+    weights.transpose().matmul(by).reshape([members.windows.count * members.windows.len, d])
 }
 
 pub(super) fn tracked<B: Fused>(x: Tensor<Autodiff<B>, 2>, members: &Arc<Members>) -> Tensor<Autodiff<B>, 2> {
@@ -106,6 +106,7 @@ mod tests {
     use crate::backend::Inner;
     use crate::fused::checks::{Tracked, plain, same, tracked, values};
     use crate::histories::Histories;
+    use crate::windows::Windows;
 
     const D: usize = 20;
     const LEN: usize = 9;
@@ -117,7 +118,7 @@ mod tests {
         let owners: Vec<usize> = (0..3 * LEN).map(|event| [0, 2, 2, 0, 3, 0][event * event % 6]).collect();
         let (some, all): (Vec<usize>, Vec<usize>) = (vec![0, 3, 4, 8, 9, 19, 21], (0..3 * LEN).collect());
         let made = |(span, asked): (usize, &Vec<usize>)| {
-            Arc::new(Members::new(&histories, span, 4, owners.clone(), asked))
+            Arc::new(Members::new(Windows::new(&histories, span, asked), 4, owners.clone()))
         };
         [1, 2, 4, 200].into_iter().flat_map(|span| [(span, &some), (span, &all)]).map(made).collect()
     }
@@ -128,11 +129,15 @@ mod tests {
         let events = values(x.clone());
         for members in all_members() {
             let found = values(Inner::members(x.clone(), &members));
-            for (row, at) in found.chunks_exact(members.columns(D)).zip(&members.asked) {
+            for (row, at) in found.chunks_exact(members.columns(D)).zip(&members.windows.asked) {
                 for (nth, average) in row.chunks_exact(D).enumerate() {
                     let (owner, half_life) = (nth / 2, HALF_LIVES[nth % 2]);
-                    let own: Vec<usize> =
-                        members.seen(*at).rev().filter(|event| members.owners[*event] == owner).collect();
+                    let own: Vec<usize> = members
+                        .windows
+                        .seen(*at)
+                        .rev()
+                        .filter(|event| members.owners[*event] == owner)
+                        .collect();
                     let weight = |age: usize| (-(age as f32) / half_life).exp2();
                     let total: f32 = (0..own.len()).map(weight).sum();
                     for (column, found) in average.iter().enumerate() {
@@ -155,7 +160,7 @@ mod tests {
         let x = plain([3 * LEN, D], 1);
         for members in all_members() {
             same(Inner::members(x.clone(), &members), forward(x.clone(), &members));
-            let by = plain([members.asked.len(), members.columns(D)], 3);
+            let by = plain([members.windows.asked.len(), members.columns(D)], 3);
             same(Inner::members_backward(by.clone(), &members, D), backward(by, &members, D));
         }
     }
@@ -164,7 +169,7 @@ mod tests {
     fn averages_have_the_derivatives_of_their_definition() {
         let x = tracked([3 * LEN, D], 1);
         for members in all_members() {
-            let weight = tracked([members.asked.len(), members.columns(D)], 3);
+            let weight = tracked([members.windows.asked.len(), members.columns(D)], 3);
             let fused = (Tracked::members(x.clone(), &members) * weight.clone()).sum().backward();
             let plain = (forward(x.clone(), &members) * weight).sum().backward();
             same(x.grad(&fused).unwrap(), x.grad(&plain).unwrap());

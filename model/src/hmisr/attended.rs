@@ -266,9 +266,7 @@ impl<B: Fused> Attended<B> {
         let dropout = Dropout::none();
         let states = self.encode(embeddings, histories, &dropout);
         let levels = self.levels(states, histories);
-        let last = |(nth, length): (usize, &usize)| nth * histories.len() + length.saturating_sub(1);
-        let positions: Vec<usize> = histories.lengths().iter().enumerate().map(last).collect();
-        self.view(&levels, histories, &positions, habits)
+        self.view(&levels, histories, &histories.last(), habits)
     }
 
     /// The encoder's states as vectors, `[histories · len, 1, d]`: what the network says in its

@@ -28,6 +28,7 @@ use crate::recall::Recall;
 use crate::settings::ModelSettings;
 use crate::softmax::values;
 use crate::stop::stop;
+use crate::windows::Windows;
 
 /// The network, bound to a device.
 #[derive(Debug)]
@@ -124,7 +125,8 @@ impl<B: Fused> Recalled<B> {
         let items = stop(items.clone()).reshape([count * len, d]);
         let owners = self.coarse.owners();
         let owners = values(items.clone()).chunks_exact(d).map(|item| owners.of(item)).collect();
-        let members = Arc::new(Members::new(histories, self.span, self.interests, owners, asked));
+        let windows = Windows::new(histories, self.span, asked);
+        let members = Arc::new(Members::new(windows, self.interests, owners));
         let alpha = self.coarse.assign(about(rows(&items, asked)));
         let events = events.clone().reshape([count * len, d]);
         self.fine.forward(events, states, &members, &members.standing(histories), alpha)
@@ -150,8 +152,7 @@ impl<B: Fused> Recalled<B> {
 
     /// See [`super::Hmisr::last`].
     pub fn last(&self, embeddings: Tensor<B, 3>, histories: &Histories, habits: &[Habits]) -> View<B> {
-        let last = |(nth, length): (usize, &usize)| nth * histories.len() + length.saturating_sub(1);
-        let asked: Vec<usize> = histories.lengths().iter().enumerate().map(last).collect();
+        let asked = histories.last();
         let reading = self.read(embeddings, histories, &asked, &Dropout::none());
         let places: Vec<usize> = (0..asked.len()).collect();
         self.view(&self.levels(&reading), &reading, &places, habits)

@@ -29,17 +29,17 @@ struct Sums {
 impl<'a> History<'a> {
     fn all(decay: &'a Decay, x: &'a [f32], powers: &'a [f32], d: usize) -> Vec<Self> {
         let each = |(nth, asked): (usize, std::ops::Range<usize>)| {
-            let first = nth * decay.len;
+            let first = nth * decay.windows.len;
             Self {
-                x: &x[first * d..(first + decay.len) * d],
-                elapsed: &decay.elapsed[first..first + decay.len],
-                asked: decay.asked[asked].iter().map(|position| position - first).collect(),
+                x: &x[first * d..(first + decay.windows.len) * d],
+                elapsed: &decay.elapsed[first..first + decay.windows.len],
+                asked: decay.windows.asked[asked].iter().map(|position| position - first).collect(),
                 powers,
-                span: decay.span,
+                span: decay.windows.span,
                 d,
             }
         };
-        decay.of_histories().enumerate().map(each).collect()
+        decay.windows.of_histories().enumerate().map(each).collect()
     }
 
     fn event(&self, event: usize) -> &'a [f32] {
@@ -195,8 +195,9 @@ pub(super) fn backward(
 ) -> [Vec<f32>; 2] {
     let mut by_x = vec![0.0; x.len()];
     let histories = History::all(decay, x, powers, d);
-    let ranges: Vec<_> = decay.of_histories().collect();
-    let parts = histories.par_iter().zip(by_x.par_chunks_exact_mut((decay.len * d).max(1))).zip(&ranges);
+    let ranges: Vec<_> = decay.windows.of_histories().collect();
+    let parts =
+        histories.par_iter().zip(by_x.par_chunks_exact_mut((decay.windows.len * d).max(1))).zip(&ranges);
     let by_powers: Vec<[f32; RATES]> = parts
         .map(|((history, by_x), asked)| {
             let by_output = &by_output[asked.start * RECALLED * d..asked.end * RECALLED * d];

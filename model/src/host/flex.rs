@@ -120,7 +120,7 @@ impl Fused for Flex {
     fn averages(x: Tensor<Self, 2>, powers: Tensor<Self, 2>, decay: &Arc<Decay>) -> Tensor<Self, 2> {
         let d = x.dims()[1];
         let [x, powers] = [x, powers].map(Values::of);
-        made(averages::forward(x.slice(), powers.slice(), decay, d), [decay.len(), columns(d)])
+        made(averages::forward(x.slice(), powers.slice(), decay, d), [decay.windows.asked.len(), columns(d)])
     }
 
     fn averages_backward(
@@ -138,12 +138,15 @@ impl Fused for Flex {
     fn members(x: Tensor<Self, 2>, members: &Arc<Members>) -> Tensor<Self, 2> {
         let d = x.dims()[1];
         let x = Values::of(x);
-        made(members::forward(x.slice(), members, d), [members.asked.len(), members.columns(d)])
+        made(members::forward(x.slice(), members, d), [members.windows.asked.len(), members.columns(d)])
     }
 
     fn members_backward(by_output: Tensor<Self, 2>, members: &Members, d: usize) -> Tensor<Self, 2> {
         let by_output = Values::of(by_output);
-        made(members::backward(by_output.slice(), members, d), [members.count * members.len, d])
+        made(
+            members::backward(by_output.slice(), members, d),
+            [members.windows.count * members.windows.len, d],
+        )
     }
 
     fn full_softmax(

@@ -39,17 +39,17 @@ struct Step {
 impl<'a> History<'a> {
     fn all(members: &'a Members, fading: &'a [[f32; RATES]], d: usize) -> Vec<Self> {
         let each = |(nth, asked): (usize, std::ops::Range<usize>)| {
-            let first = nth * members.len;
+            let first = nth * members.windows.len;
             Self {
-                owners: &members.owners[first..first + members.len],
-                asked: members.asked[asked].iter().map(|position| position - first).collect(),
-                span: members.span,
+                owners: &members.owners[first..first + members.windows.len],
+                asked: members.windows.asked[asked].iter().map(|position| position - first).collect(),
+                span: members.windows.span,
                 interests: members.interests,
                 d,
                 fading,
             }
         };
-        members.of_histories().enumerate().map(each).collect()
+        members.windows.of_histories().enumerate().map(each).collect()
     }
 
     /// The events up to the last that is asked: what each changes, and how the interests stand then, `[events, K]`.
@@ -172,7 +172,7 @@ fn event(x: &[f32], at: usize, d: usize) -> &[f32] {
 
 /// 2^(−a/h) of every age that a member can have.
 fn fading(members: &Members) -> Vec<[f32; RATES]> {
-    let ages = members.span.min(members.len).max(1);
+    let ages = members.windows.span.min(members.windows.len).max(1);
     (0..=ages).map(|age| HALF_LIVES.map(|half_life| (-(age as f32) / half_life).exp2())).collect()
 }
 
@@ -180,7 +180,7 @@ fn fading(members: &Members) -> Vec<[f32; RATES]> {
 pub(super) fn forward(x: &[f32], members: &Members, d: usize) -> Vec<f32> {
     let fading = fading(members);
     let histories = History::all(members, &fading, d);
-    let each = histories.par_iter().zip(x.par_chunks_exact((members.len * d).max(1)));
+    let each = histories.par_iter().zip(x.par_chunks_exact((members.windows.len * d).max(1)));
     let parts: Vec<Vec<f32>> = each
         .map(|(history, x)| {
             vectorised(
@@ -194,12 +194,13 @@ pub(super) fn forward(x: &[f32], members: &Members, d: usize) -> Vec<f32> {
 
 /// The gradient by `x`.
 pub(super) fn backward(by_output: &[f32], members: &Members, d: usize) -> Vec<f32> {
-    let mut by_x = vec![0.0; members.count * members.len * d];
+    let mut by_x = vec![0.0; members.windows.count * members.windows.len * d];
     let fading = fading(members);
     let histories = History::all(members, &fading, d);
-    let ranges: Vec<_> = members.of_histories().collect();
+    let ranges: Vec<_> = members.windows.of_histories().collect();
     let columns = members.columns(d);
-    let each = histories.par_iter().zip(by_x.par_chunks_exact_mut((members.len * d).max(1))).zip(&ranges);
+    let each =
+        histories.par_iter().zip(by_x.par_chunks_exact_mut((members.windows.len * d).max(1))).zip(&ranges);
     each.for_each(|((history, by_x), asked)| {
         let by_output = &by_output[asked.start * columns..asked.end * columns];
         vectorised(
