@@ -113,7 +113,7 @@ fn users_in_several_partitions_are_named() {
     let (code, text, error) = verify(&mixed, &[]);
     assert_eq!(code, Some(1), "{text}");
     assert!(error.contains(&format!("{} users have state in several partitions", split.len())), "{error}");
-    for two in split {
+    for two in &split {
         let [(user, first), (_, second)] = two else { panic!("{two:?}") };
         for (partition, other) in [(first, second), (second, first)] {
             let store = text.split("partition-").find(|store| store.starts_with(&format!("{partition:05}")));
@@ -124,4 +124,39 @@ fn users_in_several_partitions_are_named() {
     let (_, json, _) = verify(&mixed, &["--json"]);
     let json: Vec<Value> = serde_json::from_str(&json).unwrap();
     assert!(json.iter().any(|store| store["split_users"].as_u64() > Some(0)), "{json:?}");
+
+    // The same as two instances have it, one of which keeps an older store of a partition that it gave away: built
+    // under murmur2, it has users of every other partition of today.
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    for (instance, partitions) in [(&one, 0..2), (&two, 2..PARTITIONS)] {
+        std::fs::create_dir(instance).unwrap();
+        for name in partitions.map(|partition| format!("partition-{partition:05}")) {
+            std::fs::rename(mixed.join(&name), instance.join(&name)).unwrap();
+        }
+    }
+    let few = folder.path().join("few-events.jsonl");
+    std::fs::write(&few, events(200)).unwrap();
+    std::fs::rename(
+        built(folder.path(), "few", &few, &[]).join("partition-00002"),
+        one.join("partition-00002"),
+    )
+    .unwrap();
+    let verify = |more: &[&str]| {
+        let output = run(&[&["state", "verify"], more].concat());
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let count = format!("{} users have state in several partitions", split.len());
+    let places = ["--state", one.to_str().unwrap(), "--state", two.to_str().unwrap()];
+    let (code, text, error) = verify(&places);
+    assert!(code == Some(1) && error.contains(&count), "{error}");
+    assert_eq!(text.matches("a newer one of its partition is there").count(), 1, "{text}");
+
+    // And as their checkpoints have it, older ones beside.
+    let url = format!("file://{}/checkpoints", folder.path().display());
+    for instance in [&one, &two] {
+        stdout(&run(&["state", "checkpoint", "--state", instance.to_str().unwrap(), "--checkpoints", &url]));
+    }
+    let (code, text, error) = verify(&["--checkpoints", &url]);
+    assert!(code == Some(1) && error.contains(&count), "{text} {error}");
 }

@@ -21,7 +21,9 @@ pub enum StateCommand {
     /// Read every entry and check that all can be read and agree; exits with 1 where not.
     ///
     /// Of checkpoints, every file's hash is checked, then what the files hold. The settings in force
-    /// must be those that the state was written under.
+    /// must be those that the state was written under. Users with state in several partitions are named:
+    /// give the folders of all instances, or the checkpoints. Of a partition that is there more than once,
+    /// as in the folder of an instance that had it before, the newest counts.
     Verify {
         /// What to check.
         #[command(flatten)]
@@ -101,9 +103,9 @@ pub enum StateCommand {
 /// Stores in a folder, or checkpoints.
 #[derive(Debug, Args)]
 pub struct StatePlace {
-    /// Folder of the stores.
+    /// Folder of the stores; repeatable, for several instances.
     #[arg(long, value_name = "DIR", default_value = "hmisr-data/state")]
-    pub state: PathBuf,
+    pub state: Vec<PathBuf>,
     /// Checkpoints instead, such as file:///var/lib/hmisr/checkpoints.
     #[arg(long, value_name = "URL", conflicts_with = "state")]
     pub checkpoints: Option<String>,

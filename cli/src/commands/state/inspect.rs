@@ -3,8 +3,8 @@
 use hmisr_state::{Identity, PartitionCheckpoints, Resources};
 use serde::Serialize;
 
+use super::all_stores;
 use super::args::StatePlace;
-use super::stores;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -18,7 +18,7 @@ pub fn run(config: &Config, place: &StatePlace, json: bool) -> Result<(), Failur
 fn folder(config: &Config, place: &StatePlace, json: bool) -> Result<(), Failure> {
     let resources = Resources::new(config.state.clone());
     let inspect = |path: &std::path::PathBuf| hmisr_state::inspect(path, &resources);
-    let found = stores(&place.state)?.iter().map(inspect).collect::<Result<Vec<_>, _>>()?;
+    let found = all_stores(&place.state)?.iter().map(inspect).collect::<Result<Vec<_>, _>>()?;
     if json {
         println!("{}", serde_json::json!(found));
         return Ok(());

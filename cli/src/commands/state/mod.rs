@@ -34,6 +34,12 @@ pub fn run(config: Config, command: StateCommand) -> Result<(), Failure> {
     }
 }
 
+/// The partition folders of all of the folders, in their order.
+fn all_stores(folders: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let stores: Vec<Vec<PathBuf>> = folders.iter().map(|folder| stores(folder)).collect::<Result<_, _>>()?;
+    Ok(stores.concat())
+}
+
 /// The partition folders, in their order.
 pub fn stores(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let read = std::fs::read_dir(folder).map_err(|error| {
