@@ -25,20 +25,28 @@ fn movielens_100k() {
     let data = b"1\t10\t3\t881250949\n2\t20\t5\t881250950\n2\t30\t1\t881250951\n";
     let expected =
         ["1 10 Action rate 881250949000 3", "2 20 Western rate 881250950000 5", "2 30 - rate 881250951000 1"];
-    let genres: Vec<String> = ["unknown", "Action", "Adventure"]
-        .iter()
-        .enumerate()
-        .map(|(at, name)| format!("{name}|{at}\n"))
-        .collect();
-    for files in [
-        &[("u.data", &data[..]), ("u.item", &latin)][..],
-        &[("u.data", data), ("u.item", &latin), ("u.genre", b"broken")],
+    let named = |names: std::ops::Range<usize>| -> String {
+        names.map(|at| format!("{}|{at}\n", if at == 1 { "Doing" } else { "Other" })).collect()
+    };
+    let (events, layout) = of(&[("u.data", data), ("u.item", &latin)]);
+    assert_eq!((events, layout.as_str()), (expected.map(str::to_owned).to_vec(), "movielens"));
+    let whole = named(0..19) + "\n";
+    let (events, _) = of(&[("u.data", data), ("u.item", &latin), ("u.genre", whole.as_bytes())]);
+    assert_eq!(events[0], "1 10 Doing rate 881250949000 3");
+    // No name may stand for another flag, and no flag go without one.
+    for (broken, problem) in [
+        ("broken".to_owned(), "\"broken\" is no genre"),
+        (named(0..12), "it names the genres 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"),
+        (named(1..20), "it names the genres 1, 2"),
+        (String::new(), "it names the genres "),
     ] {
-        let (events, layout) = of(files);
-        assert_eq!((events, layout.as_str()), (expected.map(str::to_owned).to_vec(), "movielens"));
+        let folder = folder(&[("u.data", data), ("u.item", &latin), ("u.genre", broken.as_bytes())]);
+        let error = read_with(folder.path(), Format::Auto, &Options::default()).unwrap_err();
+        has(&error, &["u.genre", problem, "19 flags"]);
     }
-    let (events, _) = of(&[("u.data", data), ("u.item", &latin), ("u.genre", genres.concat().as_bytes())]);
-    assert_eq!(events[0], expected[0]);
+    let folder = folder(&[("u.data", data), ("u.item", b"10|T|01-Jan-1995||http://x|0|1|0\n")]);
+    let error = read_with(folder.path(), Format::Auto, &Options::default()).unwrap_err();
+    has(&error, &["a film has 3 flags", "no u.genre"]);
 }
 
 #[test]

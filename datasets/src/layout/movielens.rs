@@ -46,7 +46,7 @@ pub(super) fn by_name(files: &Files) -> Result<Option<Layout>> {
         return dat(ratings).map(Some);
     }
     if let Some(ratings) = files.named("u.data") {
-        return Ok(Some(old(ratings)));
+        return old(ratings).map(Some);
     }
     match files.named("ratings.csv") {
         Some(ratings) if is_new(&ratings)? => Ok(Some(new(ratings))),
@@ -65,7 +65,7 @@ pub(super) fn find(files: &Files) -> Result<Option<Layout>> {
     };
     Ok(Some(match super::plain_ending(file).as_deref() {
         Some("csv") => new(file.to_owned()),
-        Some("data" | "base" | "test") => old(file.to_owned()),
+        Some("data" | "base" | "test") => old(file.to_owned())?,
         _ => dat(file.to_owned())?,
     }))
 }
@@ -83,17 +83,29 @@ pub(super) fn dat(ratings: PathBuf) -> Result<Layout> {
 }
 
 /// `u.data`, with `u.item` where it is there.
-pub(super) fn old(ratings: PathBuf) -> Layout {
-    let names = Files::beside(&ratings, "u.genre").and_then(|path| genres(&path));
-    let names = names.unwrap_or_else(|| OLD_GENRES.map(str::to_owned).to_vec());
-    let items = Files::beside(&ratings, "u.item").map(|path| Items {
-        path,
-        shape: Shape::Table { delimiter: Delimiter::BAR, quoting: false, columns: Columns::Numbers },
-        item: &[&["1"]],
-        category: &[],
-        pick: Pick::Flags(FIRST_FLAG, names),
-    });
-    ratings_of(ratings, Shape::fixed(Delimiter::TAB, RATINGS), items.into_iter().collect())
+pub(super) fn old(ratings: PathBuf) -> Result<Layout> {
+    let mut items = Vec::new();
+    if let Some(path) = Files::beside(&ratings, "u.item") {
+        let films = Head::read(&path)?.rows(Delimiter::BAR, false)?;
+        let flags = films.first().map_or(0, |film| film.len().saturating_sub(FIRST_FLAG));
+        let names = match Files::beside(&ratings, "u.genre") {
+            Some(named) => genres(&named, flags)?,
+            None if flags == OLD_GENRES.len() => OLD_GENRES.map(str::to_owned).to_vec(),
+            None => {
+                let problem =
+                    format!("a film has {flags} flags of genres, and there is no u.genre that names them");
+                return Err(Error::input(&path, problem, "the 19 flags of MovieLens 100K, from column 6 on"));
+            }
+        };
+        items.push(Items {
+            path,
+            shape: Shape::Table { delimiter: Delimiter::BAR, quoting: false, columns: Columns::Numbers },
+            item: &[&["1"]],
+            category: &[],
+            pick: Pick::Flags(FIRST_FLAG, names),
+        });
+    }
+    Ok(ratings_of(ratings, Shape::fixed(Delimiter::TAB, RATINGS), items))
 }
 
 /// `ratings.csv`, with `movies.csv` where it is there.
@@ -118,12 +130,26 @@ fn is_new(ratings: &Path) -> Result<bool> {
     Ok(rows.first().is_some_and(|header| header.iter().any(|name| super::plain(name) == "movieid")))
 }
 
-/// The names of `u.genre`, `name|number` a line, in the order of their numbers.
-fn genres(path: &Path) -> Option<Vec<String>> {
-    let rows = Head::read(path).ok()?.rows(Delimiter::BAR, false).ok()?;
-    let mut named: Vec<(usize, String)> =
-        rows.into_iter().filter_map(|row| Some((row.get(1)?.parse().ok()?, row.first()?.clone()))).collect();
+/// The names of `u.genre`, `name|number` a line, in the order of their numbers: one for each of a film's flags.
+fn genres(path: &Path, flags: usize) -> Result<Vec<String>> {
+    let refused = |problem: String| {
+        let expected = format!(
+            "lines such as Action|1, one for each of u.item's {flags} flags; without this file the usual names count"
+        );
+        Err(Error::input(path, problem, expected))
+    };
+    let mut named: Vec<(usize, String)> = Vec::new();
+    for row in Head::read(path)?.rows(Delimiter::BAR, false)? {
+        match (row.first(), row.get(1).and_then(|number| number.trim().parse().ok())) {
+            (Some(name), Some(number)) => named.push((number, name.clone())),
+            _ if row.iter().all(|cell| cell.trim().is_empty()) => {}
+            _ => return refused(format!("{:?} is no genre", row.join("|"))),
+        }
+    }
     named.sort();
-    let whole = !named.is_empty() && named.iter().enumerate().all(|(at, (number, _))| at == *number);
-    whole.then(|| named.into_iter().map(|(_, name)| name).collect())
+    if !named.iter().map(|(number, _)| *number).eq(0..flags) {
+        let numbers: Vec<String> = named.iter().map(|(number, _)| number.to_string()).collect();
+        return refused(format!("it names the genres {}", numbers.join(", ")));
+    }
+    Ok(named.into_iter().map(|(_, name)| name).collect())
 }

@@ -122,7 +122,7 @@ fn headless(
             Some(movielens::dat(path)?)
         }
         (Delimiter::TAB, 4) if most(&|row| row.iter().all(integer) && stars(&row[2])) => {
-            Some(movielens::old(path))
+            Some(movielens::old(path)?)
         }
         (Delimiter::TAB, 5) if most(&|row| time(&row[1]) && float(&row[2]) && float(&row[3])) => {
             Some(checkins::locations(path))
