@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::common::{Running, backfill, events, hmisr, produce, run, stdout};
+use crate::common::{Running, backfill, events, get, hmisr, metric, produce, run, stdout};
 use hmisr_stream::contract::{FeatureRecord, topic};
 use hmisr_stream::kafka::{KafkaSettings, read_committed};
 use hmisr_testkit::proxy::{Fault, Proxy};
@@ -104,6 +104,65 @@ fn a_broker_that_restarts() {
         own.stop();
         own.start_again();
     });
+}
+
+#[test]
+fn parts_are_not_ready_while_no_broker_answers_and_say_which() {
+    let Some(own) = hmisr_testkit::broker::start() else { return };
+    let brokers = own.address.as_str();
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&run(&["topics", "create", "--brokers", brokers, "--also", "clicks=2"]));
+    let state = folder.path().join("state").display().to_string();
+    let snapshots = folder.path().join("snapshots").display().to_string();
+    let mapping = ["--field", "user_id=user", "--field", "item_id=item", "--field", "ts=ts"];
+    let parts = [
+        ("pipeline", vec!["--state", &state]),
+        (
+            "bridge",
+            [&["--from", "clicks", "--default", "category=all", "--default", "action=click"], &mapping[..]]
+                .concat(),
+        ),
+        ("train", vec!["--snapshots", &snapshots]),
+    ];
+    let mut running: Vec<(&str, Running, String)> = Vec::new();
+    for (part, arguments) in parts {
+        let mut command = hmisr();
+        command.args([part, "--brokers", brokers, "--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(["--set", "kafka.session_timeout_ms=6000"]);
+        let started = Running::start(&mut command);
+        let url = format!("http://{}", started.address());
+        running.push((part, started, url));
+    }
+    let all = |what: &str, is_so: &dyn Fn(&str, &str) -> bool| {
+        for (part, started, url) in &running {
+            let deadline = Instant::now() + SOON;
+            while !is_so(part, url) {
+                let told = || (get(&format!("{url}/readyz")), started.printed());
+                assert!(Instant::now() < deadline, "{what}, but {part}: {:?}", told());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    };
+    all("all ready", &|_, url| get(&format!("{url}/readyz")).0 == 200);
+    own.stop();
+    let silent = format!("no broker at {brokers} has answered for");
+    all("none ready, for that reason", &|_, url| {
+        let (status, text) = get(&format!("{url}/readyz"));
+        status == 503 && text.contains(&silent)
+    });
+    all("it is counted", &|part, url| {
+        let part = if part == "train" { "trainer" } else { part };
+        metric(url, &format!("hmisr_{part}_brokers_silent_seconds")) >= Some(15.0)
+    });
+    for (_, started, _) in &running {
+        assert!(started.line_with(&silent).contains("not ready for"));
+    }
+    own.start_again();
+    all("all ready again", &|_, url| get(&format!("{url}/readyz")).0 == 200);
+    for (part, started, _) in running {
+        started.signal("TERM");
+        assert!(started.wait().0, "{part}");
+    }
 }
 
 #[test]

@@ -31,6 +31,10 @@ fn a_second_trainer_is_refused_and_the_first_goes_on() {
     let Some(broker) = hmisr_testkit::broker::start() else { return };
     let brokers = broker.address.as_str();
     let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("none");
+    let (code, text) = Running::start(&mut train(brokers, &none)).ended(String::new);
+    assert!(code == Some(2) && text.contains("topics create"), "{text}");
+    assert!(!none.exists(), "what is refused leaves nothing");
     stdout(&run(&["topics", "create", "--brokers", brokers]));
     let mut first = Running::start(&mut train(brokers, &folder.path().join("one")));
     let address = first.address();

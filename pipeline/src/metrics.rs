@@ -27,6 +27,7 @@ pub struct PipelineMetrics {
     pub(crate) failed_commits: IntCounter,
     pub(crate) lag: IntGauge,
     pub(crate) topic_lag: IntGauge,
+    pub(crate) silent_seconds: IntGauge,
     pub(crate) unowned: IntGauge,
     pub(crate) stuck: IntGauge,
     pub(crate) skipped: IntCounter,
@@ -101,6 +102,10 @@ impl PipelineMetrics {
             topic_lag: new.gauge(
                 "hmisr_pipeline_topic_lag_records",
                 "Input records that the group has not committed, over all partitions, whoever owns them.",
+            )?,
+            silent_seconds: new.gauge(
+                "hmisr_pipeline_brokers_silent_seconds",
+                "How long no broker has answered, where that is more than 15 s.",
             )?,
             unowned: new.gauge(
                 "hmisr_pipeline_unowned_partitions",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hmisr_stream::Waits;
 use hmisr_stream::contract::Rejections;
 
 /// Numbers that a status view reads while the engine runs; all of them count what is committed.
@@ -22,7 +23,7 @@ pub struct PipelineProgress {
     pub(crate) duplicates: AtomicU64,
     pub(crate) rejections: Mutex<Rejections>,
     pub(crate) next_offsets: Mutex<BTreeMap<i32, i64>>,
-    pub(crate) waits: Mutex<Vec<String>>,
+    pub(crate) waits: Waits,
 }
 
 impl PipelineProgress {
@@ -79,7 +80,7 @@ impl PipelineProgress {
 
     /// What stands in the way of reading every partition, in words; empty where nothing does.
     pub fn waits(&self) -> Vec<String> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.waits.texts()
     }
 
     /// Whether all owned partitions have caught up with their committed offsets, every partition has an

@@ -17,9 +17,34 @@ pub struct Stuck {
     pub message: String,
 }
 
+impl Stuck {
+    /// What is wrong, for how long, and what to do.
+    pub fn remedy(&self) -> String {
+        format!(
+            "{} (for {} s now). Mend it at the brokers, read it with a program that can, or give it up: start with \
+             --skip-unreadable {}:{}",
+            self.message,
+            self.tried_for.as_secs(),
+            self.partition,
+            self.offset
+        )
+    }
+}
+
+/// Brokers that do not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// For how long none has.
+    pub lasting: Duration,
+    /// Where they are looked for.
+    pub brokers: String,
+}
+
 /// What a source knows of itself and of its group, without asking anyone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
+    /// None while the brokers answer, or did so a short while ago.
+    pub silence: Option<Silence>,
     /// Partitions that were tried for longer than is usual and cannot be read on.
     pub stuck: Vec<Stuck>,
     /// Partitions that no member of the group has; in the protocol `consumer` those that nobody has read for
@@ -33,6 +58,34 @@ pub struct Condition {
     pub topic_lag: Option<u64>,
     /// The group in words: its state, and how many partitions each member has.
     pub group: Option<String>,
+}
+
+impl Condition {
+    /// For how long no broker has answered, s; 0 where they do.
+    pub fn silent_seconds(&self) -> i64 {
+        self.silence.as_ref().map_or(0, |silence| silence.lasting.as_secs() as i64)
+    }
+
+    /// What keeps the group from reading all of `topic`, in words; empty where nothing does.
+    pub fn obstacles(&self, topic: &str) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if let Some(Silence { lasting, brokers }) = &self.silence {
+            let lasting = lasting.as_secs();
+            obstacles.push(format!(
+                "no broker at {brokers} has answered for {lasting} s: are they up, and is this their address?"
+            ));
+        }
+        if self.abandoned {
+            let (unowned, group) = (&self.unowned, self.group_in_words());
+            obstacles.push(format!("nobody in the group reads the partitions {unowned:?} of {topic}{group}"));
+        }
+        obstacles
+    }
+
+    /// The group, to be put behind a sentence; empty where it is not known.
+    pub fn group_in_words(&self) -> String {
+        self.group.as_ref().map_or_else(String::new, |text| format!("; the group is {text}"))
+    }
 }
 
 /// A batch that cannot be read and is to be skipped, written `PARTITION:OFFSET`.
@@ -80,6 +133,19 @@ impl From<SkipBatch> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn obstacles_name_the_brokers_and_what_nobody_reads() {
+        let silence = Silence { lasting: Duration::from_secs(17), brokers: "k1:9092,k2:9092".into() };
+        let group = Some("Stable with 1 members (a has 2)".to_owned());
+        let condition = Condition { unowned: vec![2, 3], group, ..Condition::default() };
+        assert!(condition.obstacles("events").is_empty() && condition.silent_seconds() == 0);
+        let condition = Condition { silence: Some(silence), abandoned: true, ..condition };
+        let [silent, abandoned] = condition.obstacles("events").try_into().unwrap();
+        assert!(silent.contains("k1:9092,k2:9092") && silent.contains("17 s"), "{silent}");
+        assert!(abandoned.contains("[2, 3] of events; the group is Stable"), "{abandoned}");
+        assert_eq!(condition.silent_seconds(), 17);
+    }
 
     #[test]
     fn a_batch_to_skip_is_a_partition_and_an_offset() {

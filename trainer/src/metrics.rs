@@ -44,6 +44,7 @@ pub struct Metrics {
     lesson_pass: IntGauge,
     lesson_passes: IntGauge,
     lesson_ratio: Gauge,
+    pub(crate) silent_seconds: IntGauge,
     pub(crate) missing_partitions: IntGauge,
     pub(crate) batch: Histogram,
     pub(crate) step_seconds: Histogram,
@@ -152,6 +153,10 @@ impl Metrics {
             lesson_passes: new
                 .gauge("hmisr_trainer_lesson_passes", "Passes of the first lesson that is under way")?,
             lesson_ratio: new.float_gauge("hmisr_trainer_lesson_ratio", "Share of the pass that is done")?,
+            silent_seconds: new.gauge(
+                "hmisr_trainer_brokers_silent_seconds",
+                "How long no broker has answered, where that is more than 15 s",
+            )?,
             missing_partitions: new.gauge(
                 "hmisr_trainer_missing_partitions",
                 "Partitions of training-examples that are not this trainer's",

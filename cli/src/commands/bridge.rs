@@ -98,11 +98,8 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let served = Arc::new(Metrics::new(&registry)?);
     let router = Api::new(http.clone(), registry.clone(), served.clone(), Arc::new(NoState("bridge")))?
         .with_check("reading", {
-            let metrics = metrics.clone();
-            move || match metrics.waits() {
-                waits if waits.is_empty() => Ok(()),
-                waits => Err(waits.join("; ")),
-            }
+            let waits = metrics.waits().clone();
+            move || waits.check()
         });
     let server = HttpServer::start(router.router(), http, served, stop.clone())?;
     eprintln!(

@@ -81,7 +81,10 @@ pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
     let listening = Listening::new(settings.clone())?;
     let training = start(&config, &kafka, &args.snapshots, &registry, stop.clone(), &stop)?;
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let router = Api::new(settings, registry, metrics.clone(), Arc::new(NoState("trainer")))?.router();
+    let progress = training.progress.clone();
+    let router = Api::new(settings, registry, metrics.clone(), Arc::new(NoState("trainer")))?
+        .with_check("reading", move || progress.waits.check())
+        .router();
     let server = HttpServer::start_on(listening, router, metrics, stop)?;
     println!(
         "training over {} into {}; metrics on {}/metrics",
@@ -141,10 +144,11 @@ pub fn start<T: Transport>(
 ) -> Result<Training, Failure> {
     let mut settings = hmisr_trainer::Settings { folder: folder.to_owned(), ..config.trainer.clone() };
     let device = hmisr_trainer::backend::device()?;
-    // First of all: a second trainer must disturb nothing of the first.
+    // Where it is refused it leaves no folder. It joins nothing before it is polled: a second trainer must disturb
+    // nothing of the first, so the lock comes before that.
+    let mut source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     let lock = FolderLock::take(folder)?;
     let metrics = hmisr_trainer::Metrics::new(registry)?;
-    let mut source = transport.dynamic_source(topic::TRAINING_EXAMPLES, GROUP)?;
     // What the other parts of this process write from now on makes no lesson.
     if latest_version(folder)?.is_none() {
         match has_lesson(&settings, &mut source, signal)? {
@@ -158,7 +162,7 @@ pub fn start<T: Transport>(
     let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
         let _lock = lock;
         let run = || -> Result<Summary, Failure> {
-            let Some(source) = alone(source, patience, &metrics, &stop)? else {
+            let Some(source) = alone(source, patience, &metrics, &shown, &stop)? else {
                 return Ok(Summary::default());
             };
             // It fences a predecessor, so only now: nobody else is in the group.

@@ -14,35 +14,29 @@ impl<S: Source, K: Sink<Group = S::Group>> Bridge<'_, S, K> {
         let topic = self.source.topic().name.clone();
         self.metrics.unowned.set(condition.unowned.len() as i64);
         self.metrics.stuck.set(condition.stuck.len() as i64);
+        self.metrics.silent_seconds.set(condition.silent_seconds());
         if let Some(lag) = condition.topic_lag {
             self.metrics.topic_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         }
-        let mut waits = Vec::new();
+        let mut waits = condition.obstacles(&topic);
         for stuck in &condition.stuck {
             let is_meant = |it: &&hmisr_stream::SkipBatch| it.is(stuck.partition, stuck.offset);
             if self.skips.iter().find(is_meant).is_some() && self.positions.contains_key(&stuck.partition) {
                 self.skip(stuck).inspect_err(|error| self.undo(error))?;
                 continue;
             }
-            let text = format!(
-                "{}. Mend it at the brokers, read it with a program that can, or give it up: start with \
-                 --skip-unreadable {}:{}",
-                stuck.message, stuck.partition, stuck.offset
-            );
             if until_end {
-                return Err(Error::new(ErrorKind::Corrupt, text));
+                return Err(Error::new(ErrorKind::Corrupt, stuck.remedy()));
             }
-            waits.push(text);
+            waits.push(stuck.remedy());
         }
-        if condition.abandoned {
-            waits.push(format!(
-                "nobody in the group {1} reads the partitions {0:?} of {topic}; the group is {2}",
-                condition.unowned,
-                self.source.group_id(),
-                condition.group.unwrap_or_default()
-            ));
+        let waiting = self.waiting.keys();
+        waits.extend(waiting.map(|it| format!("partition {it} of {topic} waits for its committed offset")));
+        if self.positions.is_empty() && self.waiting.is_empty() {
+            let group = condition.group_in_words();
+            waits.push(format!("no partition of {topic} is assigned to this instance{group}"));
         }
-        self.metrics.set_waits(waits);
+        self.metrics.waits().set(waits);
         Ok(())
     }
 

@@ -96,7 +96,7 @@ pub struct Bridge<'a, S, K> {
     pub(super) positions: BTreeMap<i32, i64>,
     /// Partitions to be sought to the committed offset before anything more of them is copied, and
     /// since when.
-    waiting: BTreeMap<i32, Instant>,
+    pub(super) waiting: BTreeMap<i32, Instant>,
     /// Where each partition ended when it was first seen.
     ends: BTreeMap<i32, i64>,
     failures: u32,

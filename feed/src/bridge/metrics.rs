@@ -1,9 +1,9 @@
 //! The bridge's metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use hmisr_stream::Registrar;
 use hmisr_stream::contract::Reason;
+use hmisr_stream::{Registrar, Waits};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 /// The metrics `hmisr_bridge_…`; they count what is committed.
@@ -23,13 +23,15 @@ pub struct BridgeMetrics {
     pub lag: IntGauge,
     /// `hmisr_bridge_topic_lag_records`: the same over all partitions, whoever owns them.
     pub topic_lag: IntGauge,
+    /// `hmisr_bridge_brokers_silent_seconds`: how long no broker has answered, where that is long.
+    pub silent_seconds: IntGauge,
     /// `hmisr_bridge_unowned_partitions`: partitions that no instance has.
     pub unowned: IntGauge,
     /// `hmisr_bridge_stuck_partitions`: owned partitions that cannot be read on.
     pub stuck: IntGauge,
     /// `hmisr_bridge_skipped_offsets_total`: offsets of unreadable batches that were skipped on request.
     pub skipped_offsets: IntCounter,
-    waits: Arc<Mutex<Vec<String>>>,
+    waits: Arc<Waits>,
 }
 
 impl BridgeMetrics {
@@ -63,6 +65,10 @@ impl BridgeMetrics {
                 "hmisr_bridge_topic_lag_records",
                 "Records that the group has not committed, over all partitions, whoever owns them.",
             )?,
+            silent_seconds: new.gauge(
+                "hmisr_bridge_brokers_silent_seconds",
+                "How long no broker has answered, where that is more than 15 s.",
+            )?,
             unowned: new.gauge(
                 "hmisr_bridge_unowned_partitions",
                 "Partitions that no instance of the bridge has, or that none reads though they grow.",
@@ -90,12 +96,8 @@ impl BridgeMetrics {
         Ok(metrics)
     }
 
-    /// What holds the bridge up, in words; empty where nothing does.
-    pub fn waits(&self) -> Vec<String> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn set_waits(&self, waits: Vec<String>) {
-        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+    /// What holds the bridge up.
+    pub fn waits(&self) -> &Arc<Waits> {
+        &self.waits
     }
 }

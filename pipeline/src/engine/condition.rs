@@ -1,7 +1,5 @@
 //! What stands in the way: partitions that nobody has, batches that cannot be read, starts that wait.
 
-use std::sync::PoisonError;
-
 use hmisr_stream::contract::Reason;
 use hmisr_stream::{Record, Sink, Source, Stuck};
 
@@ -23,38 +21,25 @@ where
         let (metrics, topic) = (&self.setup.metrics, &self.source.topic().name);
         metrics.unowned.set(condition.unowned.len() as i64);
         metrics.stuck.set(condition.stuck.len() as i64);
+        metrics.silent_seconds.set(condition.silent_seconds());
         if let Some(lag) = condition.topic_lag {
             metrics.topic_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         }
-        let group = condition.group.map_or_else(String::new, |text| format!("; the group is {text}"));
-        let mut waits: Vec<String> = condition.stuck.iter().map(|stuck| self.remedy(stuck)).collect();
-        if condition.abandoned {
-            let unowned = condition.unowned;
-            waits.push(format!("nobody in the group reads the partitions {unowned:?} of {topic}{group}"));
-        }
+        let mut waits = condition.obstacles(topic);
+        waits.extend(condition.stuck.iter().map(Stuck::remedy));
         waits.extend(self.waiting.iter().map(|(number, waiting)| {
             format!("partition {number} of {topic} waits to be started: {}", waiting.why)
         }));
         if self.assigned.is_empty() {
-            waits.push(format!("no partition of {topic} is assigned yet{group}"));
+            let group = condition.group_in_words();
+            waits.push(format!("no partition of {topic} is assigned to this instance{group}"));
         }
         waits.truncate(TOLD);
-        *self.setup.progress.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+        self.setup.progress.waits.set(waits);
         for stuck in &condition.stuck {
             self.skip(stuck)?;
         }
         Ok(())
-    }
-
-    fn remedy(&self, stuck: &Stuck) -> String {
-        format!(
-            "{} (for {} s now). Mend it at the brokers, read it with a program that can, or give it up: start \
-             with --skip-unreadable {}:{}",
-            stuck.message,
-            stuck.tried_for.as_secs(),
-            stuck.partition,
-            stuck.offset
-        )
     }
 
     /// Goes on behind a batch that cannot be read, where the settings name it. Its dead letter and the offset

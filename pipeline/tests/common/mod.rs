@@ -286,8 +286,8 @@ impl Source for OddSource {
             stuck: Vec::from_iter(self.blocked.then_some(stuck)),
             unowned: self.unowned.clone(),
             abandoned: !self.unowned.is_empty(),
-            topic_lag: None,
             group: Some("Stable with 2 members".to_owned()),
+            ..Condition::default()
         }
     }
 

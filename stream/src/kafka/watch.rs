@@ -27,7 +27,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::group::{self, Group};
 use super::rebalance::SourceContext;
-use crate::Condition;
+use crate::{Condition, Silence};
 
 /// Between two looks.
 pub(super) const LOOK: Duration = Duration::from_secs(3);
@@ -39,6 +39,8 @@ const QUESTION: Duration = Duration::from_secs(2);
 const HOLE: Duration = Duration::from_secs(15);
 /// How long until that is more than a rebalance: it is told, and an instance is not ready.
 const ABANDONED: Duration = Duration::from_secs(30);
+/// How long the brokers may leave all questions unanswered until it is told.
+const SILENT: Duration = Duration::from_secs(15);
 /// Between one member's joining anew and the next one's.
 const TURN: Duration = Duration::from_secs(5);
 /// How many hand-overs the group may take until it commits something, and how long at least.
@@ -50,6 +52,7 @@ const COMMITS: Duration = Duration::from_secs(10);
 pub(super) struct Watched {
     pub(super) group: String,
     pub(super) topic: String,
+    pub(super) brokers: String,
     pub(super) partitions: i32,
     /// How long a member may take to hand a partition over.
     pub(super) hand_over: Duration,
@@ -178,6 +181,8 @@ impl Seen {
 /// The watch of a source.
 pub(super) struct Watch {
     seen: Arc<Mutex<Seen>>,
+    brokers: String,
+    begun: Instant,
     thread: JoinHandle<()>,
 }
 
@@ -195,6 +200,7 @@ impl Watch {
         watched: Watched,
     ) -> std::io::Result<Self> {
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let (brokers, begun) = (watched.brokers.clone(), Instant::now());
         let thread = std::thread::Builder::new().name("kafka-watch".to_owned()).spawn({
             let seen = seen.clone();
             move || {
@@ -208,7 +214,7 @@ impl Watch {
                 }
             }
         })?;
-        Ok(Self { seen, thread })
+        Ok(Self { seen, brokers, begun, thread })
     }
 
     /// Waits for the thread, whose consumer was closed.
@@ -231,7 +237,9 @@ impl Watch {
     /// What was seen last.
     pub(super) fn condition(&self) -> Condition {
         let seen = lock(&self.seen);
+        let lasting = seen.answered.unwrap_or(self.begun).elapsed();
         Condition {
+            silence: (lasting >= SILENT).then(|| Silence { lasting, brokers: self.brokers.clone() }),
             stuck: Vec::new(),
             unowned: seen.unowned.keys().copied().collect(),
             abandoned: seen.abandoned,
@@ -248,8 +256,11 @@ fn look(consumer: &BaseConsumer<SourceContext>, watched: &Watched, seen: &Mutex<
             let me = group::member_id(consumer.client());
             lock(seen).learn(&group, me.as_deref(), watched, Instant::now());
         }
-        // Brokers that are away are told of elsewhere.
+        // An error of the brokers' own is an answer too. Those that are away are told of by their silence.
         Err(code) => {
+            if code as i32 > 0 {
+                lock(seen).answered = Some(Instant::now());
+            }
             if !std::mem::replace(refused, true) {
                 let remedy = match code {
                     RDKafkaErrorCode::GroupAuthorizationFailed => {
@@ -322,6 +333,7 @@ mod tests {
         Watched {
             group: "g".to_owned(),
             topic: "events".to_owned(),
+            brokers: "k:9092".to_owned(),
             partitions: 2,
             hand_over: Duration::from_secs(5),
             timeout: QUESTION,

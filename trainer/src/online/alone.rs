@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmisr_stream::{Condition, Limits, Polled, Source, TopicInfo};
-use tracing::info;
 
+use super::Progress;
 use crate::{Error, ErrorKind, Metrics, Result};
 
 /// How long one poll waits.
@@ -35,12 +35,12 @@ pub fn alone<S: Source>(
     mut source: S,
     patience: Duration,
     metrics: &Metrics,
+    progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Option<Alone<S>>> {
     let all = source.topic().partitions;
     let mut gained = BTreeSet::new();
-    metrics.missing_partitions.set(all.into());
-    let (mut since, mut is_told) = (Instant::now(), false);
+    let mut since = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         match source.poll(Limits { records: 1, bytes: 1 }, POLL) {
             Ok(Polled::Assigned(partitions)) => gained.extend(partitions),
@@ -52,22 +52,17 @@ pub fn alone<S: Source>(
             }
             Err(error) => return Err(error.into()),
         }
-        metrics.missing_partitions.set(i64::from(all) - gained.len() as i64);
+        progress.look(&source, gained.len(), metrics);
         if gained.len() as i32 == all {
+            // What fences others is still to be made, and the model to be read.
+            let name = &source.topic().name;
+            progress.waits.set(vec![format!("all partitions of {name} are here: the loop is being begun")]);
             return Ok(Some(Alone { source, gained: gained.into_iter().collect() }));
         }
-        if since.elapsed() > patience {
+        if source.condition().silence.is_some() {
+            since = Instant::now();
+        } else if since.elapsed() > patience {
             return Err(busy(&source, gained.len(), patience));
-        }
-        if !is_told && since.elapsed() > patience / 12 {
-            is_told = true;
-            info!(
-                group = source.group_id(),
-                partitions = all,
-                here = gained.len(),
-                "waiting for all partitions of {}: another member of the group has some, or had them until a moment ago",
-                source.topic().name
-            );
         }
     }
     Ok(None)
@@ -140,18 +135,21 @@ impl<S: Source> Source for Alone<S> {
 mod tests {
     use std::collections::VecDeque;
 
+    use hmisr_stream::Silence;
+
     use super::*;
 
     /// A group's say, one word a poll, and then nothing.
     #[derive(Debug)]
     struct Group {
         topic: TopicInfo,
+        silence: Option<Silence>,
         words: VecDeque<hmisr_stream::Result<Polled>>,
     }
 
     fn group(words: impl IntoIterator<Item = hmisr_stream::Result<Polled>>) -> Group {
         let topic = TopicInfo { name: "training-examples".to_owned(), id: "one".to_owned(), partitions: 4 };
-        Group { topic, words: words.into_iter().collect() }
+        Group { topic, silence: None, words: words.into_iter().collect() }
     }
 
     impl Source for Group {
@@ -192,7 +190,7 @@ mod tests {
         }
 
         fn condition(&self) -> Condition {
-            Condition { topic_lag: Some(7), ..Condition::default() }
+            Condition { topic_lag: Some(7), silence: self.silence.clone(), ..Condition::default() }
         }
 
         fn end_of_batch(&mut self, _: i32, offset: i64) -> hmisr_stream::Result<i64> {
@@ -216,7 +214,9 @@ mod tests {
             Ok(Polled::Assigned(vec![1, 3])),
             Ok(Polled::Assigned(vec![2])),
         ];
-        let mut source = alone(group(words), LONG, &metrics(), &AtomicBool::new(false)).unwrap().unwrap();
+        let mut source = alone(group(words), LONG, &metrics(), &Progress::default(), &AtomicBool::new(false))
+            .unwrap()
+            .unwrap();
         let limits = Limits { records: 1, bytes: 1 };
         let Polled::Assigned(told) = source.poll(limits, POLL).unwrap() else { panic!("nothing was told") };
         assert_eq!(told, [0, 1, 2, 3]);
@@ -229,16 +229,36 @@ mod tests {
     fn who_has_a_part_only_is_refused_with_what_to_do() {
         let words = [Ok(Polled::Assigned(vec![1, 3]))];
         let metrics = metrics();
-        let error = alone(group(words), Duration::ZERO, &metrics, &AtomicBool::new(false)).unwrap_err();
+        let progress = Progress::default();
+        let error =
+            alone(group(words), Duration::ZERO, &metrics, &progress, &AtomicBool::new(false)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert_eq!(metrics.missing_partitions.get(), 2);
+        let waits = progress.waits.check().unwrap_err();
+        assert!(waits.contains("2 of 4 partitions of training-examples are this trainer's"), "{waits}");
         for part in ["2 of 4 partitions of training-examples", "\"hmisr-trainer\"", "stop the other one"] {
             assert!(error.to_string().contains(part), "{error}");
         }
     }
 
     #[test]
+    fn brokers_that_are_away_are_no_other_trainer() {
+        let silence = Some(Silence { lasting: Duration::from_secs(20), brokers: "k:9092".to_owned() });
+        let last = [Ok(Polled::Assigned(vec![0, 1, 2])), Ok(Polled::Assigned(vec![3]))];
+        let (metrics, progress) = (metrics(), Progress::default());
+        let source = Group { silence, ..group(last) };
+        let found = alone(source, Duration::from_nanos(1), &metrics, &progress, &AtomicBool::new(false));
+        assert!(found.unwrap().is_some());
+        assert_eq!(metrics.silent_seconds.get(), 20);
+        assert!(progress.waits.check().unwrap_err().contains("all partitions of training-examples are here"));
+    }
+
+    #[test]
     fn a_stop_ends_the_wait() {
-        assert!(alone(group([]), LONG, &metrics(), &AtomicBool::new(true)).unwrap().is_none());
+        assert!(
+            alone(group([]), LONG, &metrics(), &Progress::default(), &AtomicBool::new(true))
+                .unwrap()
+                .is_none()
+        );
     }
 }

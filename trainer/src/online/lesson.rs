@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use hmisr_stream::{Record, Source};
 use tracing::{info, warn};
@@ -16,9 +15,6 @@ use super::run::{Loop, pause_if_unavailable};
 use crate::Result;
 use crate::lesson::FirstLesson;
 use crate::settings::Settings;
-
-/// How long a pass waits for a partition before that is said: a rebalance takes moments.
-const WAIT_UNTOLD: Duration = Duration::from_secs(10);
 
 /// Whether the log that `source` reads holds enough for a first lesson. Waits for a log that is out of reach; none
 /// where `stop` is set before it is there.
@@ -115,32 +111,9 @@ impl<S: Source> Loop<'_, S> {
         })
     }
 
-    /// Says once that a pass does not come to its end without partitions that are not this reader's.
-    fn tell_of_wait(&mut self) {
-        let Some(lesson) = &self.trainer.state().lesson else { return };
-        let away = |(partition, (begin, end)): (&i32, &(i64, i64))| {
-            let next = self.queue.next(*partition).unwrap_or(*begin);
-            (!self.owned.contains(partition) && next < *end).then_some(*partition)
-        };
-        let partitions: Vec<i32> = lesson.ranges().iter().filter_map(away).collect();
-        if partitions.is_empty() {
-            self.waits = None;
-            return;
-        }
-        let (since, is_told) = *self.waits.get_or_insert((Instant::now(), false));
-        if !is_told && since.elapsed() >= WAIT_UNTOLD {
-            warn!(
-                ?partitions,
-                "the first lesson waits for partitions that are not this trainer's: another one is in its consumer group"
-            );
-            self.waits = Some((since, true));
-        }
-    }
-
     /// Ends the pass, or with the last one the lesson, where all of it is learnt.
     pub(super) fn pass_on(&mut self) -> Result<()> {
         if !self.replay.is_empty() || self.queue.len() > 0 || !self.is_read_through() {
-            self.tell_of_wait();
             return Ok(());
         }
         let batches = self.trainer.state().batches;

@@ -5,12 +5,19 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hmisr_model::hmisr::Stage;
+use hmisr_stream::{Source, Waits};
+
+use crate::Metrics;
 
 use crate::prequential::Means;
 
 /// Shared progress; [`Progress::view`] is a consistent copy.
 #[derive(Debug, Default)]
-pub struct Progress(Mutex<View>);
+pub struct Progress {
+    view: Mutex<View>,
+    /// What keeps the loop from reading all examples.
+    pub waits: Waits,
+}
 
 /// How far the loop is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,8 +86,25 @@ impl Progress {
         change(&mut self.lock());
     }
 
+    /// Tells how far the loop is from reading all of its topic, of which it has `here` partitions.
+    pub(super) fn look<S: Source>(&self, source: &S, here: usize, metrics: &Metrics) {
+        let (condition, topic) = (source.condition(), source.topic());
+        let missing = i64::from(topic.partitions) - here as i64;
+        metrics.missing_partitions.set(missing);
+        metrics.silent_seconds.set(condition.silent_seconds());
+        let mut waits = condition.obstacles(&topic.name);
+        if missing > 0 {
+            let (name, all, group) = (&topic.name, topic.partitions, source.group_id());
+            waits.push(format!(
+                "{here} of {all} partitions of {name} are this trainer's: another member of the group {group} has the \
+                 others, had them until a moment ago, or the group is being assigned"
+            ));
+        }
+        self.waits.set(waits);
+    }
+
     fn lock(&self) -> MutexGuard<'_, View> {
         // The view is plain data: a panic elsewhere leaves nothing half done in it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -109,8 +109,6 @@ pub(super) struct Loop<'a, S: Source> {
     pub(super) is_undecided: bool,
     /// Partitions that were read past the end of the lesson's pass.
     pub(super) passed: BTreeSet<i32>,
-    /// Since when a pass waits for partitions that are not this reader's, and whether that was said.
-    pub(super) waits: Option<(Instant, bool)>,
     /// Examples learnt from in this run.
     pub(super) taken: u64,
     /// When the oldest record of the queue came.
@@ -192,7 +190,6 @@ impl<'a, S: Source> Loop<'a, S> {
             owned: BTreeSet::new(),
             is_undecided,
             passed: BTreeSet::new(),
-            waits: None,
             taken: 0,
             waiting_since: None,
             shown: Instant::now(),
@@ -463,8 +460,7 @@ impl<'a, S: Source> Loop<'a, S> {
         if let Some(lag) = lag {
             self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         }
-        let missing = i64::from(self.source.topic().partitions) - self.owned.len() as i64;
-        self.metrics.missing_partitions.set(missing);
+        self.progress.look(&self.source, self.owned.len(), self.metrics);
         let (pass, positions) = (self.pass(), self.learnt());
         self.metrics.pass(pass);
         let state = self.trainer.state();

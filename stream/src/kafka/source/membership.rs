@@ -28,6 +28,7 @@ impl KafkaSource {
         let watched = Watched {
             group: self.group_id.clone(),
             topic: self.topic.name.clone(),
+            brokers: self.settings.brokers.clone(),
             partitions: self.topic.partitions,
             hand_over: self.patience.revoke,
             timeout: self.timeout,
