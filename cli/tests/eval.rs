@@ -118,7 +118,7 @@ fn runs_are_made_once_and_reported() {
         "contrast",
     ]
     .into_iter()
-    .chain(["consistency", "stability", "diversity", "ranking"])
+    .chain(["consistency", "stability", "ranking"])
     {
         assert!(ablation.contains(&format!("| hmisr-without-{part} |")), "{part}: {ablation}");
     }

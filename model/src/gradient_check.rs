@@ -91,8 +91,7 @@ impl Case {
             Some(stage) => Plan::new(stage, 5, &LossWeights { balance: 0.3, ..LossWeights::default() }),
             None => Plan::next_item(),
         };
-        let standard = [0.4, -1.2, 0.3, 0.0, 2.0, -0.5, 0.1, 0.7, -0.3];
-        let habits = Habits { standard, entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5 };
+        let habits = Habits { entropy: 0.4, tail: 0.3, switching: 0.6, recent: 0.5, score: Some(0.7) };
         let samples = stage.map(|_| Samples {
             // The second is none of the targets' positions.
             positions: vec![4, 13, 16],
@@ -100,7 +99,6 @@ impl Case {
             negatives: vec![0, 5, 6, 11, 2],
             items: ITEMS,
             habits: vec![habits; 3],
-            futures: vec![Some(0.7), None, Some(0.2)],
             back: 2,
             seed: 9,
         });
@@ -165,7 +163,6 @@ impl Case {
             "contrast" => weights.contrast,
             "consistency" => weights.consistency,
             "stability" => weights.stability,
-            "diversity" => weights.diversity,
             "ranking" => weights.ranking,
             "routing" => ROUTING,
             _ => panic!("unknown loss {name}"),

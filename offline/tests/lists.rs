@@ -57,9 +57,12 @@ proptest! {
     fn the_future_is_its_first_twenty_events(data in catalogue(), items in prop::collection::vec(0_u32..12, 0..30)) {
         let events: Vec<Event> = items.iter().map(|&item| Event::new(item, 0)).collect();
         let found = FutureDiversity::new(&data).of(events.iter());
-        if items.len() < 5 {
+        let (count, so_far) = FutureDiversity::new(&data).first(events.iter());
+        prop_assert_eq!(count, items.len().min(20));
+        if items.len() < 20 {
             prop_assert_eq!(found, None);
         } else {
+            prop_assert_eq!(found, Some(so_far));
             let first = &items[..items.len().min(20)];
             let expected = slow_entropy(&data, first) / (CATEGORIES as f64).ln();
             prop_assert!((found.unwrap() - expected).abs() < 1e-9);

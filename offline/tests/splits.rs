@@ -3,7 +3,7 @@
 
 use crate::common::dataset;
 use hmisr_offline::rank::{Counts, Markov, Popularity, Trinity};
-use hmisr_offline::split::LEAST_FUTURE_EVENTS;
+use hmisr_offline::split::FUTURE_EVENTS;
 use hmisr_offline::{Case, Dataset, Protocol, Query, Scorer, Split};
 use proptest::prelude::*;
 
@@ -66,7 +66,7 @@ proptest! {
             prop_assert_eq!(of(&split.successive), asked.clone());
             let last: Vec<u32> = asked.last().copied().into_iter().collect();
             prop_assert_eq!(of(&split.test), last);
-            let first = asked.first().copied().filter(|_| asked.len() >= LEAST_FUTURE_EVENTS);
+            let first = asked.first().copied().filter(|_| asked.len() >= FUTURE_EVENTS);
             prop_assert_eq!(of(&split.adaptation), first.into_iter().collect::<Vec<_>>());
         }
         let lonely = users.iter().filter(|events| events.len() == 1 && events[0].1 >= test).count();

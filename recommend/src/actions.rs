@@ -75,6 +75,12 @@ impl Actions {
         !kind.is_negative() && (is_target || !self.0.iter().any(is_told))
     }
 
+    /// The rows that a user chose among events of these rows and kinds, newest first.
+    pub fn chosen<'e>(&'e self, rows: &'e [u32], kinds: &'e [Kind]) -> impl Iterator<Item = u32> + 'e {
+        let newest = rows.iter().zip(kinds).rev();
+        newest.filter(|(_, kind)| self.is_choice(**kind)).map(|(row, _)| *row)
+    }
+
     fn find(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|action| action.name == name).map(|at| at + 1)
     }

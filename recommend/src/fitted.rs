@@ -13,12 +13,12 @@ use hmisr_model::{Histories, Input, Kind, ModelSettings, Network, Reading, Table
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::counts::{Counts, RECENT, Standing};
-use crate::habits::head;
-use crate::standard::Standard;
+use crate::foresight::Foresight;
+use crate::habits::{habits, head};
 use crate::{Error, ErrorKind, Result};
 
-/// Optimizer steps before which what begins anew has learnt too little to speak: the fixed blend stands in for the
-/// DiversityScore until then, and the encoder for a second level.
+/// Optimizer steps before which a second level that begins anew has learnt too little to speak: the encoder speaks
+/// until then.
 pub const UNLEARNED_STEPS: u64 = 500;
 
 /// The items' embeddings.
@@ -77,14 +77,12 @@ pub struct Parts {
     pub catalogue: Catalogue,
     /// The stage of the weights.
     pub stage: Stage,
-    /// Optimizer steps that the DiversityScore's weights have learnt for.
-    pub step: u64,
     /// Items chosen fewer times are long tail.
     pub head: u64,
     /// The actions that it tells apart.
     pub actions: Actions,
-    /// Mean and spread of the habits that it learnt from.
-    pub standard: Standard,
+    /// What it learnt of how various the next choices are.
+    pub foresight: Foresight,
     /// How the features are computed that it learnt from.
     pub features: FeatureSettings,
     /// What counts of the stream say beside it; none where nothing was counted.
@@ -96,10 +94,10 @@ pub struct Parts {
 impl Parts {
     /// The model.
     pub fn fitted(&self) -> Fitted<'_> {
-        let Self { settings, network, items, catalogue, stage, step, actions, standard, device, .. } = self;
-        let (stage, step, items) = (*stage, *step, items.as_ref());
+        let Self { settings, network, items, catalogue, stage, actions, foresight, device, .. } = self;
+        let (stage, items) = (*stage, items.as_ref());
         let counts = self.counts.as_ref().map(|(counts, standing)| (counts, standing));
-        Fitted { settings, network, items, catalogue, stage, step, actions, standard, counts, device }
+        Fitted { settings, network, items, catalogue, stage, actions, foresight, counts, device }
     }
 }
 
@@ -116,12 +114,10 @@ pub struct Fitted<'a> {
     pub catalogue: &'a Catalogue,
     /// The stage of the weights.
     pub stage: Stage,
-    /// Optimizer steps that the DiversityScore's weights have learnt for.
-    pub step: u64,
     /// The actions that it tells apart.
     pub actions: &'a Actions,
-    /// Mean and spread of the habits that it learnt from.
-    pub standard: &'a Standard,
+    /// What it learnt of how various the next choices are.
+    pub foresight: &'a Foresight,
     /// What counts of the stream say beside it.
     pub counts: Option<(&'a Counts, &'a Standing)>,
     /// Where it computes.
@@ -224,12 +220,13 @@ impl<'a> Fitted<'a> {
         let last = padded.last();
         let output = match self.network {
             Network::Hmisr(network) if self.stage != Stage::Coarse => {
-                let habits: Vec<Habits> = {
-                    let categories = self.catalogue.categories();
-                    let habits = |history: &History| self.standard.habits(&history.features, categories);
-                    histories.iter().map(habits).collect()
+                let line = self.foresight.line();
+                let habits = |history: &History| {
+                    let chosen = || self.actions.chosen(&history.rows, &history.kinds);
+                    habits(self.catalogue, line.as_ref(), &history.features, chosen)
                 };
-                return self.users(network.last(embeddings, &padded, &habits), histories);
+                let habits: Vec<Habits> = histories.iter().map(habits).collect();
+                return self.users(network.last(embeddings, &padded, &habits), &habits, histories);
             }
             // In its first stage HMISR says what its encoder says.
             Network::Hmisr(network) => network.states(embeddings, &padded, &last, &dropout),
@@ -265,23 +262,17 @@ impl<'a> Fitted<'a> {
         if self.counts.is_none() {
             return Vec::new();
         }
-        let newest = history.rows.iter().zip(&history.kinds).rev();
-        let chosen = newest.filter(|(_, kind)| self.actions.is_choice(**kind));
-        chosen.map(|(row, _)| *row).take(RECENT).collect()
+        self.actions.chosen(&history.rows, &history.kinds).take(RECENT).collect()
     }
 
-    fn users(&self, view: View<Inner>, histories: &[History]) -> Result<Vec<User>> {
-        let learned = self.step >= UNLEARNED_STEPS && self.settings.hmisr.losses.diversity > 0.0;
+    fn users(&self, view: View<Inner>, habits: &[Habits], histories: &[History]) -> Result<Vec<User>> {
         let k = view.priors.dims()[1];
         let vectors = floats(view.vectors.clone().into_data())?;
         let priors = floats(view.priors.clone().into_data())?;
-        let diversity: Vec<f32> = match learned {
-            true => floats(view.diversity.clone().into_data())?,
-            false => {
-                let features = floats(view.features.clone().into_data())?;
-                features.as_chunks::<6>().0.iter().map(|six| blend(*six)).collect()
-            }
-        };
+        let blended = floats(view.features.clone().into_data())?;
+        let blended = blended.as_chunks::<6>().0.iter().map(|six| blend(*six));
+        let diversity: Vec<f32> =
+            habits.iter().zip(blended).map(|(habits, blended)| habits.score.unwrap_or(blended)).collect();
         let d = self.settings.width;
         Ok(histories
             .iter()

@@ -1,15 +1,13 @@
-//! Users' habits where nobody's state tells them, and what the DiversityScore learns to foretell.
-
-use std::collections::BTreeMap;
+//! What is known of a user beside the events: features where nobody's state tells them, and habits.
 
 use hmisr_features::{FeatureSettings, Features, Interaction, UserState};
+use hmisr_model::hmisr::Habits;
 
 use crate::catalogue::Catalogue;
+use crate::foresight::{CHOICES, Inputs, Line};
 
 /// Share of all choices that the head of the items holds; the rest is the long tail.
 const HEAD_SHARE: f64 = 0.8;
-/// Events that a label is made of, and the fewest of which one is.
-const FUTURE: std::ops::RangeInclusive<usize> = 5..=20;
 
 /// Features of a user who did this to items of the catalogue, oldest first, by the maths of the stream: of a
 /// session, or of a history that a request brings. `is_positive` tells which events are choices; items chosen fewer
@@ -31,25 +29,31 @@ pub fn features(
     user.features(settings)
 }
 
-/// The label of the DiversityScore: the entropy of the categories of the events that follow, over ln min(C, 20)
-/// of C categories, at most 1; none of too few.
-pub fn future(catalogue: &Catalogue, rows: &[u32]) -> Option<f32> {
-    let rows = &rows[..rows.len().min(*FUTURE.end())];
-    if !FUTURE.contains(&rows.len()) {
-        return None;
+/// What is known of a user with these features beside the events that a network reads. `chosen` gives the rows of the
+/// user's choices, newest first, which the DiversityScore is foretold from where `line` tells how.
+pub fn habits<I: Iterator<Item = u32>>(
+    catalogue: &Catalogue,
+    line: Option<&Line>,
+    features: &Features,
+    chosen: impl FnOnce() -> I,
+) -> Habits {
+    let score = |line: &Line| {
+        let chosen: Vec<u32> = chosen().take(CHOICES).collect();
+        line.score(&Inputs::of(catalogue, &chosen, features))
+    };
+    let window = &features.window;
+    Habits {
+        entropy: (window.entropy / most_entropy(catalogue.categories())).clamp(0.0, 1.0) as f32,
+        tail: window.tail_ratio as f32,
+        switching: window.switch_rate as f32,
+        recent: features.recent_diversity as f32,
+        score: line.map(score),
     }
-    let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
-    for row in rows {
-        *counts.entry(catalogue.category(*row)).or_default() += 1.0;
-    }
-    let total = rows.len() as f64;
-    let entropy: f64 = counts.values().map(|count| -(count / total) * (count / total).ln()).sum();
-    Some((entropy / most_entropy(catalogue.categories())).clamp(0.0, 1.0) as f32)
 }
 
-/// The greatest entropy of twenty events over so many categories, nats.
+/// The greatest entropy of twenty choices over so many categories, nats.
 pub(crate) fn most_entropy(categories: usize) -> f64 {
-    (categories.min(*FUTURE.end()).max(2) as f64).ln()
+    (categories.clamp(2, CHOICES) as f64).ln()
 }
 
 /// The fewest choices of an item of the head: the items, most chosen first, that hold
@@ -96,7 +100,5 @@ mod tests {
         let found = of(&short, &[(0, true), (2, true), (3, true)]);
         assert_eq!((found.window.entropy, found.lifetime.events), (0.0, 3), "a setting changes what is read");
         assert_eq!(of(&short, &[]), Features::default());
-        assert_eq!(future(&catalogue, &[0, 1, 0, 1]), None);
-        assert_eq!(future(&catalogue, &[0; 30]), Some(0.0));
     }
 }

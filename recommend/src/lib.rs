@@ -6,6 +6,7 @@
 //! * [`Fitted`] reads histories; a [`retrieve::Source`] finds candidates, `score` ranks them,
 //!   [`rerank`] makes the list diverse. Offline evaluation, the trainer's look at what would have been
 //!   served, and the server go through the same functions.
+//! * [`Foresight`]: the DiversityScore, learnt from what users chose next.
 //! * [`Recommender`]: a published version that answers requests.
 
 mod actions;
@@ -16,6 +17,7 @@ pub mod counts;
 mod error;
 mod explain;
 mod fitted;
+mod foresight;
 mod habits;
 mod list;
 pub mod plain;
@@ -24,7 +26,6 @@ mod recommender;
 pub mod rerank;
 pub mod retrieve;
 mod score;
-mod standard;
 
 pub use actions::Actions;
 pub use answer::{
@@ -34,7 +35,7 @@ pub use answer::{
 pub use catalogue::{Catalogue, Item};
 pub use error::{Error, ErrorKind, Result};
 pub use fitted::{Embeddings, Fitted, History, Parts, Read, Rows, UNLEARNED_STEPS, User};
-pub use habits::{features, future, head};
+pub use foresight::{CHOICES, Foresight, Inputs, Line, begins_session, variety};
+pub use habits::{features, habits, head};
 pub use list::{List, Listed};
 pub use recommender::{MOST, Recommender};
-pub use standard::Standard;

@@ -59,13 +59,9 @@ impl Recommender {
             settings,
             catalogue: published.catalogue,
             stage: manifest.stage,
-            step: manifest
-                .step
-                .saturating_sub(manifest.diversity_from)
-                .saturating_sub(manifest.diversity_idle),
             head,
             actions: manifest.actions.clone(),
-            standard: manifest.habits,
+            foresight: manifest.foresight,
             features: manifest.features.clone(),
             counts,
             device,

@@ -101,7 +101,7 @@ fn a_catalogue_that_does_not_fit() {
 #[test]
 fn older_and_newer_formats() {
     for (format, said) in
-        [(json!(4), "hmisr model migrate"), (json!(6), "use the build that wrote it"), (json!("5"), "none")]
+        [(json!(4), "hmisr model migrate"), (json!(7), "use the build that wrote it"), (json!("6"), "none")]
     {
         let root = published();
         set(root.path(), 1, "format_version", format);

@@ -227,8 +227,7 @@ impl State {
     /// Above the encoder nothing was learnt in the coarse stage: that begins now.
     fn leave_coarse(&mut self, before: Stage, next: Stage) {
         if before == Stage::Coarse && next != Stage::Coarse {
-            self.lineage.diversity_from = self.parameters.step;
-            self.lineage.diversity_idle = 0;
+            self.lineage.level_from = self.parameters.step;
         }
     }
 }

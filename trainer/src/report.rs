@@ -27,7 +27,7 @@ pub struct StepReport {
     pub padding: usize,
     /// Passes through the encoder.
     pub passes: usize,
-    /// Labels of the DiversityScore among what was learnt.
+    /// Labels of the DiversityScore that came.
     pub labels: usize,
     /// Histories longer than the model reads; their oldest events were left out.
     pub truncated: usize,

@@ -89,9 +89,8 @@ pub(crate) fn served(
         items: &state.table,
         catalogue: &state.catalogue,
         stage: state.lineage.stage,
-        step: state.lineage.diversity_steps(state.parameters.step),
         actions: &state.actions,
-        standard: &state.standard,
+        foresight: &state.foresight,
         counts: state.counts.as_ref().zip(standing.as_ref()),
         device,
     };

@@ -2,10 +2,11 @@
 
 use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
-use hmisr_model::{Network, Parameters, Table, Weights};
+use hmisr_model::{Kind, Network, Parameters, Table, Weights};
 use hmisr_recommend::artifact::{FittedTo, Lesson};
 use hmisr_recommend::counts::{Counts, REACH};
-use hmisr_recommend::{Actions, Catalogue, Standard};
+use hmisr_recommend::{Actions, CHOICES, Catalogue, Foresight, Inputs, begins_session, variety};
+use hmisr_stream::contract::TrainingExample;
 
 use crate::Result;
 use crate::batch::Events;
@@ -13,15 +14,15 @@ use crate::lesson::FirstLesson;
 use crate::prequential::Prequential;
 use crate::seen::Seen;
 use crate::settings::Settings;
-use crate::waiting::Waiting;
+use crate::waiting::{Waiting, Waits};
 
 /// All that learning changes: what a version holds, and nothing else.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) actions: Actions,
-    /// Of the users' habits.
-    pub(crate) standard: Standard,
+    /// Of how various the users' next choices are.
+    pub(crate) foresight: Foresight,
     /// Of the examples.
     pub(crate) weights: Weights,
     /// What is counted beside the network; none where nothing is.
@@ -47,20 +48,11 @@ pub struct State {
 pub(crate) struct Lineage {
     pub(crate) stage: Stage,
     pub(crate) lessons: Vec<Lesson>,
-    /// Optimizer steps when the DiversityScore's weights began.
-    pub(crate) diversity_from: u64,
-    /// Steps since then in which no label was known.
-    pub(crate) diversity_idle: u64,
+    /// Optimizer steps when the second level began.
+    pub(crate) level_from: u64,
     /// The version that training was told to go on from.
     pub(crate) from: Option<u64>,
     pub(crate) fitted: Option<FittedTo>,
-}
-
-impl Lineage {
-    /// Of so many optimizer steps those in which the DiversityScore learnt.
-    pub(crate) fn diversity_steps(&self, step: u64) -> u64 {
-        step.saturating_sub(self.diversity_from).saturating_sub(self.diversity_idle)
-    }
 }
 
 impl State {
@@ -68,10 +60,49 @@ impl State {
     pub(crate) fn count(&mut self, history: &Events, target: u32, max_bytes: usize) {
         self.catalogue.count(target);
         let Some(counts) = &mut self.counts else { return };
-        let newest = history.rows.iter().zip(&history.kinds).rev();
-        let chosen = newest.filter(|(_, kind)| self.actions.is_choice(**kind)).map(|(row, _)| *row);
-        let before: Vec<u32> = chosen.take(REACH).collect();
+        let before: Vec<u32> = self.actions.chosen(&history.rows, &history.kinds).take(REACH).collect();
         counts.count(target, &before, self.catalogue.len(), max_bytes);
+    }
+
+    /// Learns how various a user's choices have been since an example that waited for it, and lets this one wait
+    /// where none does any more and a session begins. `target` is its row, `history` what came before. Whether there
+    /// was a label.
+    pub(crate) fn foresee(&mut self, example: &TrainingExample, history: &Events, target: u32) -> bool {
+        let Self { actions, catalogue, foresight, waiting, .. } = self;
+        let kind = |at: usize| match history.kinds.get(at) {
+            Some(kind) => *kind,
+            None => Kind::new(actions.number(&example.action), Some(example.weight)),
+        };
+        // The user's events with this one, and the position of the first.
+        let (count, position) = (history.len() + 1, example.position.max(history.len() as u64));
+        let begin = position - history.len() as u64;
+        let row = |at: usize| history.rows.get(at).copied().unwrap_or(target);
+        let is_chosen = |at: &usize| actions.is_choice(kind(*at));
+        if let Some(Waits { position: since, before }) = waiting.of(&example.user)
+            && (begin..position).contains(&since)
+        {
+            let chosen = ((since - begin) as usize..count).filter(is_chosen).map(row);
+            let chosen: Vec<u32> = chosen.take(CHOICES).collect();
+            if chosen.len() < CHOICES {
+                return false;
+            }
+            foresight.learn(&before, variety(catalogue, &chosen));
+            self.wait(example, history, position);
+            return true;
+        }
+        self.wait(example, history, position);
+        false
+    }
+
+    /// Lets an example that begins a session wait for what its user chooses from then on.
+    fn wait(&mut self, example: &TrainingExample, history: &Events, position: u64) {
+        if !history.times.last().is_some_and(|last| begins_session(*last, example.ts)) {
+            return self.waiting.forget(&example.user);
+        }
+        let chosen = self.actions.chosen(&history.rows, &history.kinds);
+        let chosen: Vec<u32> = chosen.take(CHOICES).collect();
+        let before = Inputs::of(&self.catalogue, &chosen, &example.features);
+        self.waiting.keep(&example.user, Waits { position, before });
     }
 
     /// The state before the first example.
@@ -83,7 +114,7 @@ impl State {
         Ok(Self {
             catalogue: Catalogue::default(),
             actions: Actions::default(),
-            standard: Standard::default(),
+            foresight: Foresight::default(),
             weights: Weights::default(),
             counts: settings.counts(),
             table: Table::new(model.width, model.seed),
@@ -94,8 +125,7 @@ impl State {
             lineage: Lineage {
                 stage: Stage::All,
                 lessons: Vec::new(),
-                diversity_from: 0,
-                diversity_idle: 0,
+                level_from: 0,
                 from: None,
                 fitted: None,
             },

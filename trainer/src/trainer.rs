@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use hmisr_features::Features;
 use hmisr_model::adam::Adam;
 use hmisr_model::backend::{Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Gradients, Histories, Kind, Learner, Observer, Reading, TableGradients, Targets};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::{UNLEARNED_STEPS, future};
+use hmisr_recommend::{UNLEARNED_STEPS, habits};
 use hmisr_stream::contract::{Id, TrainingExample};
 
 use crate::batch::{Chunk, Events, chunks, is_target, passes};
@@ -143,10 +142,7 @@ impl Trainer {
                 self.state.actions.count(&example.action);
             }
             if is_first {
-                self.state.standard.add(&example.features);
-            }
-            if is_target(example) {
-                self.state.waiting.note(example, *target);
+                report.labels += usize::from(self.state.foresee(example, history, *target));
             }
         }
         for (example, served) in asked.iter().zip(served) {
@@ -280,7 +276,6 @@ impl Trainer {
             let samples = self.settings.model.architecture.ranks().then(|| {
                 samples(pass, &histories, batch, prepared, &self.state, hmisr.ranked_negatives, seed)
             });
-            report.labels += samples.as_ref().map_or(0, |samples| samples.futures.iter().flatten().count());
             report.times.prepare += begun.elapsed();
             let learner = Learner::<Inner> {
                 settings: &self.settings.model,
@@ -338,14 +333,13 @@ impl Trainer {
         let scale = (weight * clipped) as f32;
         let stage = self.state.phase().stage;
         let State { parameters, table, warm_from, lineage, .. } = &mut self.state;
-        lineage.diversity_idle += u64::from(report.labels == 0);
         // Moments that began anew are as unsure as a new model's.
         let since = step.saturating_sub(*warm_from);
         let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
         // A second level that a lesson has begun has nothing to say at first.
         let began = match lineage.lessons.is_empty() {
             true => *warm_from,
-            false => lineage.diversity_from.max(*warm_from),
+            false => lineage.level_from.max(*warm_from),
         };
         if step.saturating_sub(began) >= UNLEARNED_STEPS {
             lineage.stage = stage;
@@ -368,8 +362,7 @@ struct Prepared {
     seen: Vec<std::ops::Range<usize>>,
 }
 
-/// What HMISR's ranking losses look at in a pass: of each chunk one of its targets, and an earlier one whose
-/// followers tell the diversity of what came next.
+/// What HMISR's ranking losses look at in a pass: of each chunk one of its targets.
 fn samples(
     pass: &[Chunk],
     histories: &Histories,
@@ -388,24 +381,15 @@ fn samples(
         seed: random.next(),
         ..Samples::default()
     };
-    let (categories, standard) = (state.catalogue.categories(), &state.standard);
-    let mut add = |nth: usize, chunk: &Chunk, token: usize, target: u32, features: &Features| {
-        samples.positions.push(histories.position(nth, token));
-        samples.targets.push(target);
-        samples.habits.push(standard.habits(features, categories));
-        samples.futures.push(future(&state.catalogue, &chunk.rows[chunk.older() + token + 1..]));
-    };
-    // Each chunk gives up to two: one of its targets, and the user's that waited for what followed.
-    for (nth, chunk) in pass.iter().enumerate().take(SAMPLED / 2) {
+    let line = state.foresight.line();
+    for (nth, chunk) in pass.iter().enumerate().take(SAMPLED) {
         let drawn = chunk.targets.get(random.below(chunk.targets.len() as u32) as usize);
-        let (Some((token, example)), Some(last)) = (drawn, chunk.targets.last()) else { continue };
-        add(nth, chunk, *token, prepared.targets[*example], &batch[*example].features);
-        let newest = &batch[last.1];
-        let Some(waits) = state.waiting.due(&newest.user, newest.position) else { continue };
-        let since = usize::try_from(newest.position - waits.position).unwrap_or(usize::MAX);
-        if let Some(waited) = last.0.checked_sub(since).filter(|waited| waited != token) {
-            add(nth, chunk, waited, waits.target, &waits.features);
-        }
+        let Some((token, example)) = drawn else { continue };
+        samples.positions.push(histories.position(nth, *token));
+        samples.targets.push(prepared.targets[*example]);
+        let (history, features) = (&prepared.histories[*example], &batch[*example].features);
+        let chosen = || state.actions.chosen(&history.rows, &history.kinds);
+        samples.habits.push(habits(&state.catalogue, line.as_ref(), features, chosen));
     }
     samples
 }

@@ -121,7 +121,8 @@ fn how_various_the_next_choices_are_is_learnt_though_they_come_later() {
     let mut settings = settings(folder.path());
     settings.model.max_len = 40;
     let mut trainer = trainer(settings);
-    let life = |user: u32, at: usize| ((user * 7 + at as u32) % 50, 1_000 * at as i64);
+    // An hour between any two, so that each begins a session.
+    let life = |user: u32, at: usize| ((user * 7 + at as u32) % 50, 3_600_000 * at as i64);
     let batch = |at: usize| -> Vec<_> {
         let of = |user: u32| {
             let history: Vec<_> = (at.saturating_sub(30)..at).map(|at| life(user, at)).collect();
@@ -131,8 +132,8 @@ fn how_various_the_next_choices_are_is_learnt_though_they_come_later() {
         (0..4).map(of).collect()
     };
     let labels: Vec<usize> = (1..45).map(|at| trainer.learn(&batch(at)).unwrap().labels).collect();
-    // The first example of each waits for twenty events; then the newest waits.
-    let expected: Vec<usize> = (1..45).map(|at| if [21, 41].contains(&at) { 4 } else { 0 }).collect();
+    // The first example of each waits for twenty choices, its own the first; then the newest waits.
+    let expected: Vec<usize> = (1..45).map(|at| if [20, 39].contains(&at) { 4 } else { 0 }).collect();
     assert_eq!(labels, expected);
 }
 

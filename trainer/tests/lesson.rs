@@ -270,7 +270,7 @@ fn what_retention_takes_between_two_passes_is_done_without() {
     assert_eq!((summary.examples, summary.step), (96, 6 + 2 + 2));
     let ended = manifest(folder.path());
     let lessons = taught(&[(Stage::Coarse, 1), (Stage::Fine, 1), (Stage::All, 1)]);
-    assert_eq!((ended.lessons, ended.stage, ended.diversity_from), (lessons, Stage::Coarse, 6));
+    assert_eq!((ended.lessons, ended.stage, ended.level_from), (lessons, Stage::Coarse, 6));
 
     // Of all that it was to learn again nothing is left: it ends, and the stream goes on.
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,10 @@ use hmisr_testkit::copy_folder;
 use hmisr_trainer::snapshot::migrate;
 use hmisr_trainer::{ErrorKind, Progress, Settings};
 
+/// The network of the DiversityScore, as long as it was one.
+const OF_FIRST_SCORE: [&str; 3] = ["diversity.hidden", "diversity.output", "diversity.session"];
+const OF_SCORE: [&str; 3] = ["diversity.habits", "diversity.score", "diversity.session"];
+
 /// A copy of a fixture's folder.
 fn fixture(format: u32) -> tempfile::TempDir {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}"));
@@ -35,27 +39,26 @@ fn each_format_is_migrated_served_and_trained_on() {
         let sasrec = format == 1;
         assert_eq!(manifest.model.architecture == Architecture::Sasrec, sasrec, "format {format}");
         // What a format lacks begins fresh, and what it has too many is dropped.
-        let (mut expected, dropped): (Vec<&str>, &[&str]) = match sasrec {
-            true => (Vec::new(), &[]),
-            false => (
-                vec!["diversity.habits", "diversity.score", "event.kinds", "event.pauses"],
-                &["diversity.hidden", "diversity.output"],
-            ),
+        let (expected, dropped): (&[&str], &[&str]) = match format {
+            1 => (&[], &[]),
+            2 => (&["event.kinds", "event.pauses", "vectors.along", "vectors.gate"], &OF_FIRST_SCORE),
+            3 | 4 => (&["event.kinds", "event.pauses"], &OF_FIRST_SCORE),
+            _ => (&[], &OF_SCORE),
         };
-        if format == 2 {
-            expected.extend(["vectors.along", "vectors.gate"]);
-        }
         let parts = |names: &[String]| -> BTreeSet<String> {
             names.iter().map(|name| name.split('.').take(2).collect::<Vec<_>>().join(".")).collect()
         };
         let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(parts(&bound.fresh), named(&expected), "format {format}");
+        assert_eq!(parts(&bound.fresh), named(expected), "format {format}");
         assert_eq!(parts(&bound.dropped), named(dropped), "format {format}");
 
-        // What users have seen came along, byte by byte.
-        let seen =
-            |version: u64| std::fs::read(folder.path().join(format!("v{version:08}/seen.bin"))).unwrap();
-        assert!(!seen(1).is_empty() && seen(2) == seen(1), "format {format}");
+        // What users have seen, and what was counted, came along byte by byte.
+        let file = |version: u64, name: &str| {
+            std::fs::read(folder.path().join(format!("v{version:08}/{name}"))).unwrap_or_default()
+        };
+        let came_along = |name: &str| !file(1, name).is_empty() && file(2, name) == file(1, name);
+        assert!(came_along("seen.bin"), "format {format}");
+        assert_eq!(came_along("counts.bin"), format > 4, "format {format}");
 
         let recommender = Recommender::load(folder.path(), None).unwrap();
         let artifact = Artifact::open(folder.path(), None).unwrap();

@@ -137,8 +137,8 @@ fn a_manifest_of_another_format_or_version_or_none() {
     let whole = std::fs::read_to_string(&path).unwrap();
     let spoilt = [
         (
-            whole.replace("\"format_version\": 5", "\"format_version\": 6"),
-            "format_version is 6, this build reads 5",
+            whole.replace("\"format_version\": 6", "\"format_version\": 7"),
+            "format_version is 7, this build reads 6",
         ),
         (whole.replace("\"version\": 1", "\"version\": 9"), "it is of version 9, expected 1"),
         (whole[..whole.len() / 2].to_owned(), "EOF"),

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::aggregation::Aggregation;
 use super::coarse::{Assignment, Coarse};
 use super::contrast::Contrast;
-use super::diversity::{Diversity, Habits, diversity_loss, features, sessions};
+use super::diversity::{Features, Habits, features};
 use super::event::Event;
 use super::exchange::{Exchange, consistency};
 use super::intent::{Intent, Members};
@@ -38,7 +38,6 @@ pub struct Attended<B: Backend> {
     intent: Intent<B>,
     vectors: Vectors<B>,
     contrast: Contrast<B>,
-    diversity: Diversity<B>,
     aggregation: Aggregation<B>,
 }
 
@@ -77,7 +76,6 @@ impl<B: Fused> Attended<B> {
             vectors: builder
                 .part("vectors", |part| Vectors::build(part, d, settings.interests, hmisr.own_state)),
             contrast: builder.part("contrast", |part| Contrast::build(part, d - d / 2)),
-            diversity: builder.part("diversity", |part| Diversity::build(part, d)),
             aggregation: builder.part("aggregation", |part| Aggregation::build(part, d)),
         }
     }
@@ -194,9 +192,8 @@ impl<B: Fused> Attended<B> {
         if samples.positions.is_empty() {
             return losses;
         }
-        let view = self.view(levels, histories, &samples.positions, &samples.habits);
+        let view = self.view(levels, &samples.positions, &samples.habits);
         add("contrast", weights.contrast, &|| self.contrast_loss(levels, samples, candidates));
-        add("diversity", weights.diversity, &|| diversity_loss(&view.diversity, &samples.futures));
         // The ranker learns from what the retriever finds; the retriever does not learn from it.
         add("ranking", weights.ranking, &|| {
             Some(ranking_loss(
@@ -243,22 +240,13 @@ impl<B: Fused> Attended<B> {
     }
 
     /// What the network says at `positions`, where the users have `habits`.
-    fn view(
-        &self,
-        levels: &Levels<B>,
-        histories: &Histories,
-        positions: &[usize],
-        habits: &[Habits],
-    ) -> View<B> {
+    fn view(&self, levels: &Levels<B>, positions: &[usize], habits: &[Habits]) -> View<B> {
         let mass = rows(&levels.assignment.mass, positions);
         let interests = rows3(&levels.refined, positions);
-        let features = features(habits, interests, mass.clone());
-        let sessions = sessions(&levels.states, histories, positions);
-        // The score learns from its label and from the ranking; the states do not learn from it.
-        let diversity = self.diversity.forward(stop(features.inputs), stop(sessions));
+        let Features { blended, diversity } = features(habits, interests, mass.clone());
         let vectors = rows3(&levels.vectors, positions);
         let priors = rows(&levels.priors, positions);
-        View { features: features.blended, mass, diversity, priors, vectors }
+        View { features: blended, mass, diversity, priors, vectors }
     }
 
     /// What the network says of each history's user, after its last event.
@@ -266,7 +254,7 @@ impl<B: Fused> Attended<B> {
         let dropout = Dropout::none();
         let states = self.encode(embeddings, histories, &dropout);
         let levels = self.levels(states, histories);
-        self.view(&levels, histories, &histories.last(), habits)
+        self.view(&levels, &histories.last(), habits)
     }
 
     /// The encoder's states as vectors, `[histories · len, 1, d]`: what the network says in its

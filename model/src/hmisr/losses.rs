@@ -23,8 +23,6 @@ pub struct LossWeights {
     pub consistency: f32,
     /// An interest is the same over two prefixes of a history.
     pub stability: f32,
-    /// η: error of the DiversityScore.
-    pub diversity: f32,
     /// Cross-entropy of the target-aware aggregation over sampled candidates.
     pub ranking: f32,
 }
@@ -38,7 +36,6 @@ impl Default for LossWeights {
             contrast: 0.01,
             consistency: 0.1,
             stability: 0.1,
-            diversity: 0.05,
             ranking: 0.5,
         }
     }
@@ -53,7 +50,6 @@ impl LossWeights {
             ("contrast", self.contrast),
             ("consistency", self.consistency),
             ("stability", self.stability),
-            ("diversity", self.diversity),
             ("ranking", self.ranking),
         ] {
             within(&format!("model.hmisr.losses.{name}"), weight, 0.0, 1_000.0)?;
@@ -70,7 +66,6 @@ impl LossWeights {
             contrast: fine * self.contrast,
             consistency: fine * self.consistency,
             stability: fine * self.stability,
-            diversity: self.diversity,
             ranking: fine * self.ranking,
         }
     }
@@ -115,11 +110,11 @@ impl Plan {
     pub fn new(stage: Stage, epoch: usize, weights: &LossWeights) -> Self {
         let progress = epoch as f32 / 10.0;
         let weights = match stage {
-            Stage::Coarse => LossWeights { diversity: 0.0, ..weights.scaled(1.0, 0.0) },
+            Stage::Coarse => weights.scaled(1.0, 0.0),
             Stage::Fine => weights.scaled(0.0, 1.0),
             Stage::All => {
                 let (coarse, fine) = ((1.0 - progress).max(0.3), progress.clamp(0.3, 1.0));
-                LossWeights { diversity: weights.diversity / fine, ..weights.scaled(coarse / fine, 1.0) }
+                weights.scaled(coarse / fine, 1.0)
             }
         };
         Self { stage, weights }
@@ -139,7 +134,7 @@ mod tests {
     fn stages_set_the_weights() {
         let weights = LossWeights::default();
         let coarse = Plan::new(Stage::Coarse, 3, &weights).weights;
-        assert_eq!((coarse.reconstruction, coarse.contrast, coarse.diversity), (1.0, 0.0, 0.0));
+        assert_eq!((coarse.reconstruction, coarse.contrast), (1.0, 0.0));
         let fine = Plan::new(Stage::Fine, 3, &weights).weights;
         assert_eq!((fine.reconstruction, fine.contrast), (0.0, 0.01));
         let all = |epoch| {

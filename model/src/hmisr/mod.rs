@@ -15,7 +15,7 @@
 //! | `intent` | 3.3 Interest and intent | what moves: a recurrent unit over the members' residuals |
 //! | `vectors` | 3.6.2 Layer 2 | interest and intent weighed by recency, one vector an interest |
 //! | `contrast` | 3.3 Interest and intent | intents behind the same item are alike |
-//! | `diversity` | 3.5 The diversity score | the DiversityScore |
+//! | `diversity` | 3.5 The diversity score | what is known of users' wish for diversity, and the fixed blend |
 //! | `aggregation` | 3.6.1, 3.6.3 Layers 1, 3 | activation by category, target-aware aggregation |
 //! | `fine` | 3.3 Interest and intent | over the recurrence: slow averages of an interest's events, and fast less slow |
 //! | `losses` | 3.8 Training | the weights of all losses, and the three stages |
@@ -41,7 +41,7 @@ mod vectors;
 mod view;
 
 pub use attended::Attended;
-pub use diversity::{HABITS, Habits, blend};
+pub use diversity::{Habits, blend};
 pub use losses::{LossWeights, Plan, Stage};
 pub use network::Hmisr;
 pub use recalled::Recalled;

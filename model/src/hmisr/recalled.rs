@@ -11,17 +11,16 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::coarse::Coarse;
-use super::diversity::{Diversity, Habits, diversity_loss, features, sessions};
+use super::diversity::{Features, Habits, features};
 use super::event::Event;
 use super::fine::{Fine, Vectors};
 use super::losses::Stage;
-use super::samples::Training;
 use super::view::{View, rows, rows3};
 use crate::dropout::Dropout;
 use crate::fused::Fused;
 use crate::histories::Histories;
 use crate::members::Members;
-use crate::network::{Auxiliary, Input, Output};
+use crate::network::{Input, Output};
 use crate::owners::Owners;
 use crate::parameters::Builder;
 use crate::recall::Recall;
@@ -39,7 +38,6 @@ pub struct Recalled<B: Backend> {
     recall: Recall<B>,
     coarse: Coarse<B>,
     fine: Fine<B>,
-    diversity: Diversity<B>,
 }
 
 /// What was read of histories.
@@ -66,7 +64,6 @@ impl<B: Fused> Recalled<B> {
             recall: builder.part("encoder", |part| Recall::build(part, settings)),
             coarse: builder.part("coarse", |part| Coarse::build(part, d - 1, k, settings.hmisr.temperature)),
             fine: builder.part("fine", |part| Fine::build(part, d, k)),
-            diversity: builder.part("diversity", |part| Diversity::build(part, d)),
         }
     }
 
@@ -76,9 +73,8 @@ impl<B: Fused> Recalled<B> {
         let [count, len, _] = embeddings.dims();
         let all: Vec<usize> = (0..count * len).collect();
         let asked = asked.unwrap_or(&all);
-        // The positions that a loss samples need not be asked.
-        let sampled = training.map_or(&[][..], |training| &training.samples.positions);
-        let mut computed: Vec<usize> = asked.iter().chain(sampled).copied().collect();
+        // Each once and ascending, however they are asked.
+        let mut computed = asked.to_vec();
         computed.sort_unstable();
         computed.dedup();
         let place = |at: &usize| computed.partition_point(|other| other < at);
@@ -93,16 +89,6 @@ impl<B: Fused> Recalled<B> {
             }
         }
         let levels = self.levels(&reading);
-        if let Some(Training { plan, samples, .. }) = training
-            && plan.weights.diversity > 0.0
-            && !samples.positions.is_empty()
-        {
-            let sampled: Vec<usize> = samples.positions.iter().map(place).collect();
-            let view = self.view(&levels, &reading, &sampled, &samples.habits);
-            let value = diversity_loss(&view.diversity, &samples.futures);
-            let weight = plan.weights.diversity;
-            auxiliary.extend(value.map(|value| Auxiliary { name: "diversity", weight, value }));
-        }
         let (vectors, priors) = (rows3(&levels.vectors, &places), rows(&levels.priors, &places));
         Output { vectors, priors: Some(priors), auxiliary }
     }
@@ -132,30 +118,13 @@ impl<B: Fused> Recalled<B> {
         self.fine.forward(events, states, &members, &members.standing(histories), alpha)
     }
 
-    /// What the network says at the `places` of what was asked, where the users have `habits`.
-    fn view(
-        &self,
-        levels: &Vectors<B>,
-        reading: &Reading<'_, B>,
-        places: &[usize],
-        habits: &[Habits],
-    ) -> View<B> {
-        let mass = rows(&levels.mass, places);
-        let features = features(habits, rows3(&levels.interests, places), mass.clone());
-        let positions: Vec<usize> = places.iter().map(|place| reading.asked[*place]).collect();
-        let sessions = sessions(&reading.events, reading.histories, &positions);
-        let diversity = self.diversity.forward(stop(features.inputs), stop(sessions));
-        let vectors = rows3(&levels.vectors, places);
-        let priors = rows(&levels.priors, places);
-        View { features: features.blended, mass, diversity, priors, vectors }
-    }
-
     /// See [`super::Hmisr::last`].
     pub fn last(&self, embeddings: Tensor<B, 3>, histories: &Histories, habits: &[Habits]) -> View<B> {
         let asked = histories.last();
         let reading = self.read(embeddings, histories, &asked, &Dropout::none());
-        let places: Vec<usize> = (0..asked.len()).collect();
-        self.view(&self.levels(&reading), &reading, &places, habits)
+        let Vectors { interests, mass, vectors, priors, .. } = self.levels(&reading);
+        let Features { blended, diversity } = features(habits, interests, mass.clone());
+        View { features: blended, mass, diversity, priors, vectors }
     }
 
     /// See [`super::Hmisr::states`].

@@ -33,8 +33,6 @@ pub struct Samples {
     pub items: usize,
     /// The user's habits at each position.
     pub habits: Vec<Habits>,
-    /// Normalised entropy of the user's next interactions, where they are known.
-    pub futures: Vec<Option<f32>>,
     /// How far back the other prefix of the stability loss ends, positions.
     pub back: usize,
     /// Seed of the contrast's views.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hmisr_features::Id;
 use hmisr_model::Weights;
-use hmisr_recommend::{Actions, Catalogue, Item, Standard};
+use hmisr_recommend::{Actions, CHOICES, Catalogue, Foresight, Inputs, Item, begins_session, variety};
 
 use super::settings::FitSettings;
-use crate::data::{Event, UNKNOWN_CATEGORY, UserFeatures};
+use crate::data::{Dataset, Event, UNKNOWN_CATEGORY, UserFeatures};
 use crate::split::Split;
 
 /// Items, actions, habits and weights of a training part.
@@ -16,8 +16,8 @@ pub(super) struct Learnt {
     /// Every item of the data, which a network has a row for whether it was learnt from or not.
     pub(super) catalogue: Catalogue,
     pub(super) actions: Actions,
-    /// Of the habits before each target.
-    pub(super) standard: Standard,
+    /// Of how various the next choices are.
+    pub(super) foresight: Foresight,
     /// Of the targets.
     pub(super) weights: Weights,
     pub(super) features: Arc<UserFeatures>,
@@ -35,12 +35,12 @@ impl Learnt {
             neutral: data.actions.iter().map(|action| is_neutral(action)).collect(),
             catalogue: Catalogue::default(),
             actions: Actions::default(),
-            standard: Standard::default(),
+            foresight: Foresight::default(),
             weights: Weights::default(),
             features: Arc::new(features),
         };
         let mut counts = vec![0; data.items.len()];
-        for (user, events) in split.training() {
+        for (_, events) in split.training() {
             for (at, event) in events.iter().enumerate() {
                 let action = &data.actions[usize::from(event.action)];
                 if learnt.is_target(event) {
@@ -54,15 +54,33 @@ impl Learnt {
                     learnt.actions.admit(action);
                 }
             }
-            let Self { features, standard, .. } = &mut learnt;
-            features.each(data, user, events.len() - 1, |at, features| {
-                if at > 0 {
-                    standard.add(features);
-                }
-            });
         }
         learnt.catalogue = catalogue(split, counts);
+        for (user, events) in split.training() {
+            learnt.foresee(data, user, events);
+        }
         learnt
+    }
+
+    /// Learns how various a user's choices are from the begin of a session on: of one after the other, as many choices
+    /// apart at least as make a label.
+    fn foresee(&mut self, data: &Dataset, user: u32, events: &[Event]) {
+        let chosen: Vec<usize> = (0..events.len()).filter(|at| self.is_choice(&events[*at])).collect();
+        let rows = |choices: &[usize]| choices.iter().map(|at| events[*at].item).collect::<Vec<u32>>();
+        // The nth choice is the next that may have a label; nothing is before the first.
+        let mut nth = 1;
+        let Self { features, foresight, catalogue, .. } = self;
+        features.each(data, user, events.len() - 1, |at, features| {
+            let Some(next) = chosen.get(nth..nth + CHOICES).filter(|next| next[0] == at) else { return };
+            if !begins_session(events[at - 1].ts_ms, events[at].ts_ms) {
+                nth += 1;
+                return;
+            }
+            let before = &chosen[nth.saturating_sub(CHOICES)..nth];
+            let before = Inputs::of(catalogue, &rows(before), features);
+            foresight.learn(&before, variety(catalogue, &rows(next)));
+            nth += CHOICES;
+        });
     }
 
     /// Whether the event stands among a user's choices: not where its action is neutral, or it takes something back.

@@ -57,16 +57,15 @@ impl<'a> Neural<'a> {
         learnt: &Learnt,
     ) -> Self {
         let features = learnt.features.settings().clone();
-        let Learnt { catalogue, actions, standard, .. } = learnt.clone();
+        let Learnt { catalogue, actions, foresight, .. } = learnt.clone();
         let parts = Parts {
             network: Network::bind(&settings, parameters, &device),
             items: Box::new(table),
             head: Fitted::head_of(&catalogue),
             catalogue,
             stage,
-            step: parameters.step,
             actions,
-            standard,
+            foresight,
             features,
             counts: None,
             device,

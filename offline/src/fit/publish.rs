@@ -54,7 +54,7 @@ pub fn publish_under(
     };
     let learnt = Learnt::of(split, settings);
     let counts = counted(run, split, &learnt)?;
-    let Learnt { catalogue, actions, standard, .. } = learnt;
+    let Learnt { catalogue, actions, foresight, .. } = learnt;
     let contents = Contents {
         model: &settings.model,
         parameters: &parameters,
@@ -62,11 +62,10 @@ pub fn publish_under(
         catalogue: &catalogue,
         counts: Some(&counts),
         actions,
-        habits: standard,
+        foresight,
         features: settings.features.clone(),
         stage,
-        diversity_from: 0,
-        diversity_idle: 0,
+        level_from: 0,
         lessons,
         from: None,
         fitted: Some(fitted),

@@ -8,6 +8,7 @@ use hmisr_model::backend::{self, Device, Inner};
 use hmisr_model::hmisr::{Plan, SAMPLED, Samples, Stage};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Gradients, Histories, Kind, Learner, Network, Parameters, Reading, Table, Targets};
+use hmisr_recommend::habits;
 
 use super::learnt::Learnt;
 use super::neural::{Neural, ScoresOnly};
@@ -18,7 +19,7 @@ use super::windows::{Window, batches};
 use crate::error::{Error, Result};
 use crate::evaluate::{EvaluateOptions, evaluate};
 use crate::measures::{hit, ndcg};
-use crate::split::{Case, FutureDiversity, Split};
+use crate::split::{Case, Split};
 
 /// Who watches a fit.
 pub trait Watch {
@@ -281,8 +282,8 @@ impl<'a> Fit<'a> {
         let hmisr = &self.settings.model.hmisr;
         let mut random = SplitMix::new(seed ^ 0x5a5a);
         let items = self.split.data.items.len();
-        let future = FutureDiversity::new(&self.split.data);
-        let Learnt { standard, features, .. } = &self.learnt;
+        let Learnt { catalogue, foresight, features, .. } = &self.learnt;
+        let line = foresight.line();
         let mut samples = Samples {
             negatives: (0..hmisr.ranked_negatives).map(|_| random.below(items as u32)).collect(),
             items,
@@ -301,8 +302,9 @@ impl<'a> Fit<'a> {
                 samples.positions.push(histories.position(nth, at - first));
                 samples.targets.push(train[at + 1].item);
                 let features = features.before(&self.split.data, window.user, at + 1);
-                samples.habits.push(standard.habits(&features, self.learnt.catalogue.categories()));
-                samples.futures.push(future.of(train[at + 1..].iter()).map(|value| value as f32));
+                let newest = train[..=at].iter().rev();
+                let chosen = || newest.filter(|event| self.learnt.is_choice(event)).map(|event| event.item);
+                samples.habits.push(habits(catalogue, line.as_ref(), &features, chosen));
             }
         }
         samples

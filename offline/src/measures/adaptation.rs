@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LIST, intra_list_diversity, line, list_entropy, spearman};
-use crate::evaluate::PerCase;
+use crate::evaluate::{CaseResult, PerCase};
 use crate::split::{FutureDiversity, Split};
 
 /// How one quantity follows the diversity of the future.
@@ -40,8 +40,11 @@ pub struct Adaptation {
     /// R² of that score taken as it is for a prediction: 1 − Σ(y − ŷ)² / Σ(y − ȳ)². Below 0 it is worse
     /// than the mean.
     pub score_prediction_r2: Option<f64>,
-    /// The diversity of the user's last 20 events, for comparison: what persists by itself.
+    /// The diversity of the user's last 20 choices, for comparison: what persists by itself.
     pub history: Option<Fit>,
+    /// R² of that taken for a prediction.
+    #[serde(default)]
+    pub history_prediction_r2: Option<f64>,
 }
 
 /// Measures the answers to [`Split::adaptation`] (or any cases; those without a future are left out).
@@ -55,11 +58,8 @@ pub fn adaptation(split: &Split, answers: &PerCase) -> Adaptation {
     let x: Vec<f64> = cases.iter().map(|(x, _)| *x).collect();
     let column = |y: Vec<f64>| Fit::new(&x, &y);
     let scores: Option<Vec<f64>> = cases.iter().map(|(_, result)| result.diversity.map(f64::from)).collect();
-    let history: Vec<(f64, f64)> = cases
-        .iter()
-        .filter_map(|(x, result)| Some((*x, future.of(split.query(result.case).history.iter().rev())?)))
-        .collect();
-    let (history_x, history_y): (Vec<_>, Vec<_>) = history.into_iter().unzip();
+    let last = |result: &CaseResult| future.first(split.query(result.case).history.iter().rev()).1;
+    let history: Vec<f64> = cases.iter().map(|(_, result)| last(result)).collect();
     Adaptation {
         cases: cases.len(),
         list_ild: column(
@@ -68,7 +68,8 @@ pub fn adaptation(split: &Split, answers: &PerCase) -> Adaptation {
         list_entropy: column(cases.iter().map(|(_, r)| list_entropy(&split.data, &r.top, LIST)).collect()),
         score_prediction_r2: scores.as_ref().and_then(|scores| prediction_r2(&x, scores)),
         score: scores.and_then(column),
-        history: Fit::new(&history_x, &history_y),
+        history_prediction_r2: prediction_r2(&x, &history),
+        history: column(history),
     }
 }
 

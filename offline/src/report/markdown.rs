@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Compared, Measured, ModelReport, Report, compare};
 use crate::measures::{Fit, ild_at_ndcg};
-use crate::split::{LEAST_FUTURE_EVENTS, Protocol};
+use crate::split::{FUTURE_EVENTS, Protocol};
 
 const MAIN: [&str; 8] =
     ["HR@10", "NDCG@10", "MRR@10", "ILD@10", "entropy@10", "coverage@10", "Gini@10", "tail@10"];
@@ -108,12 +108,13 @@ impl Report {
     }
 
     fn adaptation(&self, text: &mut String) {
+        let prediction = |r2: Option<f64>| r2.map_or_else(|| "–".to_owned(), |r2| format!("{r2:.3}"));
         let rows: Vec<_> = self.models.iter().filter_map(|m| Some((&m.name, m.adaptation?))).collect();
         let Some((_, any)) = rows.first() else { return };
         let _ = writeln!(
             text,
-            "\n## Diversity adaptation\n\nAgainst the diversity of the up to 20 events that follow, over {} \
-             users with at least {LEAST_FUTURE_EVENTS}: R² / Spearman / slope.\n\n\
+            "\n## Diversity adaptation\n\nAgainst the diversity of the {FUTURE_EVENTS} choices that follow, over the {} \
+             users who have as many: R² / Spearman / slope.\n\n\
              | model | list ILD | list entropy | diversity score | its R² as a prediction |\n|---|---|---|---|---|",
             any.cases
         );
@@ -124,10 +125,11 @@ impl Report {
                 fit(adaptation.list_ild),
                 fit(adaptation.list_entropy),
                 fit(adaptation.score),
-                adaptation.score_prediction_r2.map_or_else(|| "–".to_owned(), |r2| format!("{r2:.3}")),
+                prediction(adaptation.score_prediction_r2),
             );
         }
-        let _ = writeln!(text, "| *the user's last 20 events* | | {} | | |", fit(any.history));
+        let (history, taken) = (fit(any.history), prediction(any.history_prediction_r2));
+        let _ = writeln!(text, "| *the user's last {FUTURE_EVENTS} choices* | | {history} | | {taken} |");
     }
 
     fn related(&self, text: &mut String) {

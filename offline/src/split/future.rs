@@ -2,10 +2,8 @@
 
 use crate::data::{Dataset, Event};
 
-/// The label is made of at most this many events.
+/// The label is made of so many events: the entropy of fewer is smaller by their number alone.
 pub const FUTURE_EVENTS: usize = 20;
-/// Of fewer events than this no label is made.
-pub const LEAST_FUTURE_EVENTS: usize = 5;
 
 /// Normalised category entropy of a run of events.
 ///
@@ -25,13 +23,17 @@ impl<'a> FutureDiversity<'a> {
         Self { data, greatest: (categories as f64).ln() }
     }
 
-    /// The diversity of the first [`FUTURE_EVENTS`] choices among the events; none of fewer than
-    /// [`LEAST_FUTURE_EVENTS`].
+    /// The diversity of the first [`FUTURE_EVENTS`] choices among the events; none of fewer.
     pub fn of<'e>(&self, events: impl Iterator<Item = &'e Event>) -> Option<f64> {
+        let (items, diversity) = self.first(events);
+        (items == FUTURE_EVENTS).then_some(diversity)
+    }
+
+    /// The same of what there is, and of how many choices.
+    pub fn first<'e>(&self, events: impl Iterator<Item = &'e Event>) -> (usize, f64) {
         let chosen = events.filter(|event| self.data.is_choice(event)).take(FUTURE_EVENTS);
         let items: Vec<u32> = chosen.map(|event| event.item).collect();
-        let enough = items.len() >= LEAST_FUTURE_EVENTS;
-        enough.then(|| (entropy(self.data, items.into_iter()) / self.greatest).min(1.0))
+        (items.len(), (entropy(self.data, items.into_iter()) / self.greatest).min(1.0))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::rank::Query;
 
 pub(crate) use future::entropy;
-pub use future::{FUTURE_EVENTS, FutureDiversity, LEAST_FUTURE_EVENTS};
+pub use future::{FUTURE_EVENTS, FutureDiversity};
 pub use temporal::QUANTILE;
 
 /// What a fingerprint has of an event that nobody is asked for.

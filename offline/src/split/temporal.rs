@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::future::LEAST_FUTURE_EVENTS;
+use super::future::FUTURE_EVENTS;
 use super::{Case, Split};
 use crate::data::Event;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub(super) fn cut(split: &mut Split) -> Result<()> {
         }
         split.test.extend(choices(test_at, count).next_back().map(case));
         split.successive.extend(choices(test_at, count).map(case));
-        if choices(test_at, count).count() >= LEAST_FUTURE_EVENTS {
+        if choices(test_at, count).count() >= FUTURE_EVENTS {
             split.adaptation.extend(choices(test_at, count).next().map(case));
         }
     }

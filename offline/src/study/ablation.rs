@@ -42,7 +42,6 @@ pub(super) fn ablations(whole: &FitSettings) -> Vec<Ablation> {
         loss("contrast", |losses| &mut losses.contrast),
         loss("consistency", |losses| &mut losses.consistency),
         loss("stability", |losses| &mut losses.stability),
-        loss("diversity", |losses| &mut losses.diversity),
         loss("ranking", |losses| &mut losses.ranking),
     ];
     parts.into_iter().flatten().collect()

@@ -8,7 +8,7 @@ use hmisr_model::hmisr::Stage;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Actions, Standard};
+use crate::{Actions, Foresight};
 
 /// The format that this build writes and reads. It is counted up whenever the files change, and also
 /// when a network gets or loses a weight, or reads one otherwise. A file more that a reader may pass over does not
@@ -17,7 +17,8 @@ use crate::{Actions, Standard};
 /// 4: the manifest holds the model's settings alone, items have several categories, and what only the
 /// trainer needs is attached.
 /// 5: events are told apart by action, weight and pause, and habits are those of the stream, z-scored.
-pub const FORMAT_VERSION: u32 = 5;
+/// 6: the DiversityScore is none of the network's: the manifest has what it is foretold by.
+pub const FORMAT_VERSION: u32 = 6;
 
 /// A version's manifest. Unknown fields are passed over: a newer writer may say more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,21 +51,18 @@ pub struct Manifest {
     pub backend: String,
     /// The model's settings.
     pub model: ModelSettings,
-    /// Optimizer steps when the DiversityScore's weights began: until they have learnt, the fixed blend stands in.
+    /// Optimizer steps when a second level began.
     #[serde(default)]
-    pub diversity_from: u64,
-    /// Optimizer steps since then in which they did not learn, since no label was known.
-    #[serde(default)]
-    pub diversity_idle: u64,
+    pub level_from: u64,
     /// What the network and each source that is counted beside it weigh; empty where the network answers alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, f64>,
     /// The actions that it tells apart.
     #[serde(default)]
     pub actions: Actions,
-    /// Mean and spread of the users' habits over the examples that it learnt from.
+    /// What it learnt of how various the next choices are.
     #[serde(default)]
-    pub habits: Standard,
+    pub foresight: Foresight,
     /// How the features were computed that it learnt from; those of a session are computed alike.
     #[serde(default, deserialize_with = "known_settings")]
     pub features: FeatureSettings,

@@ -84,9 +84,6 @@ impl Artifact {
         // They say how much memory the network takes.
         manifest.model.validate().map_err(|error| corrupt(&path, error))?;
         manifest.features.validate().map_err(|error| corrupt(&path, error))?;
-        if !manifest.habits.is_finite() {
-            return Err(corrupt(&path, "`habits` holds a number that is not finite"));
-        }
         Ok(Self { folder, manifest, most_bytes: MOST_BYTES })
     }
 

@@ -18,7 +18,7 @@ use super::tensors::Tensors;
 use super::versions::{next_version, versions};
 use crate::catalogue::Catalogue;
 use crate::counts::{Counts, SOURCES};
-use crate::{Actions, Error, Result, Standard};
+use crate::{Actions, Error, Foresight, Result};
 
 /// What is published; see [`Manifest`] for what is said of it.
 #[derive(Debug)]
@@ -35,16 +35,14 @@ pub struct Contents<'a> {
     pub counts: Option<&'a Counts>,
     /// The actions that it tells apart.
     pub actions: Actions,
-    /// Mean and spread of the habits that it learnt from.
-    pub habits: Standard,
+    /// What it learnt of how various the next choices are.
+    pub foresight: Foresight,
     /// How the features were computed that it learnt from.
     pub features: FeatureSettings,
     /// The stage of the weights.
     pub stage: Stage,
-    /// Optimizer steps when the DiversityScore's weights began.
-    pub diversity_from: u64,
-    /// Optimizer steps since then in which they did not learn.
-    pub diversity_idle: u64,
+    /// Optimizer steps when a second level began.
+    pub level_from: u64,
     /// What was taught.
     pub lessons: Vec<Lesson>,
     /// The version that training was told to go on from.
@@ -128,11 +126,10 @@ fn write_files(
         offsets: contents.offsets,
         backend: backend::NAME.to_owned(),
         model: contents.model.clone(),
-        diversity_from: contents.diversity_from,
-        diversity_idle: contents.diversity_idle,
+        level_from: contents.level_from,
         sources: contents.counts.map(weighed).unwrap_or_default(),
         actions: contents.actions,
-        habits: contents.habits,
+        foresight: contents.foresight,
         features: contents.features,
         stage: contents.stage,
         lessons: contents.lessons,

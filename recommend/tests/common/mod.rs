@@ -9,7 +9,7 @@ use hmisr_model::backend::{self, Inner};
 use hmisr_model::hmisr::Stage;
 use hmisr_model::{Architecture, ModelSettings, Network, Table};
 use hmisr_recommend::artifact::{Contents, Manifest, Metrics, publish};
-use hmisr_recommend::{Actions, Catalogue, Item, Standard};
+use hmisr_recommend::{Actions, Catalogue, Foresight, Item};
 
 pub const ITEMS: u32 = 30;
 
@@ -46,11 +46,10 @@ pub fn version(root: &Path, keep: usize) -> Manifest {
         catalogue: &catalogue,
         counts: None,
         actions: Actions::default(),
-        habits: Standard::default(),
+        foresight: Foresight::default(),
         features: FeatureSettings::default(),
         stage: Stage::All,
-        diversity_from: 0,
-        diversity_idle: 0,
+        level_from: 0,
         lessons: Vec::new(),
         from: None,
         fitted: None,

@@ -6,6 +6,7 @@
 //! | 2 | HMISR's `vectors.gate` and `vectors.along` |
 //! | 3 | items had one category, and the manifest held the trainer's settings |
 //! | 4 | events were items alone; the DiversityScore read other habits, not z-scored |
+//! | 5 | the DiversityScore was a part of the network |
 //!
 //! Only the JSON is translated; weights are bound by name as in any warm start, so what a format lacks begins
 //! fresh and what it has too many is dropped, and both are told.
@@ -34,6 +35,7 @@ use crate::{Error, ErrorKind, Result};
 const MANIFEST: &str = "manifest.json";
 const MODEL: &str = "model.safetensors";
 const CATALOGUE: &str = "catalogue.json";
+const COUNTS: &str = "counts.bin";
 /// Versions that stay beside the new one: as many as the setting allows.
 const MOST_KEPT: usize = 10_000;
 /// The longest manifest that is read, bytes.
@@ -114,7 +116,7 @@ impl Old {
         })?;
         let manifest: Value = serde_json::from_slice(&bytes).map_err(|error| corrupt(&path, error))?;
         match format_of(&manifest) {
-            Some(format @ 1..=4) => Ok(Self { folder, version, format, manifest }),
+            Some(format @ 1..=5) => Ok(Self { folder, version, format, manifest }),
             Some(format) if format == u64::from(FORMAT_VERSION) => Err(Error::new(
                 ErrorKind::Configuration,
                 format!("version {version} is of format {format} already: there is nothing to migrate"),
@@ -122,7 +124,7 @@ impl Old {
             found => {
                 let found = found.map_or("none".to_owned(), |found| found.to_string());
                 let text =
-                    format!("format_version is {found}, this build migrates 1 to 4: use a newer build");
+                    format!("format_version is {found}, this build migrates 1 to 5: use a newer build");
                 Err(corrupt(&path, text).into())
             }
         }
@@ -134,14 +136,17 @@ impl Old {
         fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let path = self.folder.join(MANIFEST);
         let items = match self.format {
-            4 => self.json(CATALOGUE)?,
-            _ => self.old_items()?,
+            1..=3 => self.old_items()?,
+            _ => self.json(CATALOGUE)?,
         };
         let catalogue = serde_json::to_vec(&items).map_err(|error| corrupt(&path, error))?;
         let put = |name: &str, bytes: &[u8]| {
             Ok::<_, Error>((name.to_owned(), write_new(&folder.join(name), bytes)?))
         };
-        let files = BTreeMap::from([put(MODEL, &self.weights()?)?, put(CATALOGUE, &catalogue)?]);
+        let mut files = BTreeMap::from([put(MODEL, &self.weights()?)?, put(CATALOGUE, &catalogue)?]);
+        if self.has(COUNTS) {
+            files.extend([put(COUNTS, &self.read(COUNTS)?)?]);
+        }
         // A fit has nothing attached. Moments of a network that was another one would be bound to none of its
         // weights.
         let mut attached = BTreeMap::new();
@@ -156,6 +161,9 @@ impl Old {
             return Err(corrupt(&path, "it is no JSON object").into());
         };
         fields.remove("settings");
+        if let Some(from) = fields.remove("diversity_from") {
+            fields.insert("level_from".to_owned(), from);
+        }
         fields.insert("format_version".to_owned(), json!(FORMAT_VERSION));
         fields.insert("model".to_owned(), json!(model));
         if self.format < 4 {

@@ -6,7 +6,7 @@ use hmisr_features::FeatureSettings;
 use hmisr_model::hmisr::Stage;
 use hmisr_model::settings::{Change, changes};
 use hmisr_model::{ModelSettings, Table};
-use hmisr_recommend::Standard;
+use hmisr_recommend::Foresight;
 use hmisr_recommend::artifact::{Artifact, Loaded, corrupt, latest_version};
 
 use super::warm::{Bound, bind};
@@ -14,6 +14,7 @@ use super::write::{Kept, OPTIMIZER, SEEN, TRAINER, WAITING};
 use super::{seen, waiting};
 use crate::settings::Settings;
 use crate::state::{Lineage, State};
+use crate::waiting::Waiting;
 use crate::{Error, ErrorKind, Result};
 
 /// How a setting of the features begins among what differs.
@@ -98,26 +99,25 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
             format!("{}: tensors of different lengths", artifact.folder().display()),
         )
     })?;
-    // What never learnt to tell how various the next choices are begins to now. Once: a restart must not move it.
-    let was_off = manifest.model.hmisr.losses.diversity == 0.0 && model.hmisr.losses.diversity > 0.0;
-    let is_fresh = (manifest.stage == Stage::Coarse && !is_whole)
-        || was_off
-        || bound.fresh.iter().any(|name| name.starts_with("diversity."));
+    // A fit that ended in its coarse stage has a second level that begins now. Once: a restart must not move it.
+    let begins = manifest.stage == Stage::Coarse && !is_whole;
     let lineage = Lineage {
         // A second level that begins now has nothing to say yet.
         stage: if is_new_level(&bound) { Stage::Coarse } else { manifest.stage },
-        diversity_from: if is_fresh { manifest.step } else { manifest.diversity_from },
-        diversity_idle: if is_fresh { 0 } else { manifest.diversity_idle },
+        level_from: if begins { manifest.step } else { manifest.level_from },
         lessons: manifest.lessons.clone(),
         from: manifest.from,
         fitted: manifest.fitted.clone(),
     };
     let (examples, batches) = (manifest.examples, manifest.batches);
     let actions = manifest.actions.clone();
-    // Of features that are computed otherwise mean and spread begin anew.
-    let standard = match bound.changed.iter().any(|change| change.starts_with(FEATURES)) {
-        true => Standard::default(),
-        false => manifest.habits,
+    // What was learnt from features that were computed otherwise begins anew, and so does what waits.
+    let foresight = match bound.changed.iter().any(|change| change.starts_with(FEATURES)) {
+        true => {
+            state.waiting = Waiting::default();
+            Foresight::default()
+        }
+        false => manifest.foresight,
     };
     // A version that counted nothing gives counts that begin here.
     let counts = match settings.counts() {
@@ -127,7 +127,7 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
     let state = State {
         catalogue,
         actions,
-        standard,
+        foresight,
         counts,
         table,
         parameters,

@@ -142,9 +142,8 @@ fn samples(
                 tail: 0.3,
                 switching: 0.6,
                 recent: 0.4,
-                ..Habits::default()
+                score: Some(0.5),
             });
-            samples.futures.push(Some(0.5));
         }
     }
     samples
