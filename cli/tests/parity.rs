@@ -14,10 +14,9 @@ use hmisr_model::hmisr::{EncoderKind, HmisrSettings};
 use hmisr_model::random::SplitMix;
 use hmisr_model::{Architecture, ModelSettings, backend};
 use hmisr_offline::fit::{FitSettings, Neural, Run, Watch, fit, publish};
-use hmisr_offline::measures::rerank;
+use hmisr_offline::measures::{Arm, rerank};
 use hmisr_offline::{Case, Dataset, EvaluateOptions, PerCase, Protocol, Split, UserFeatures, evaluate};
 use hmisr_recommend::artifact::Artifact;
-use hmisr_recommend::rerank::Objective;
 use hmisr_recommend::{Event, Lambda};
 use hmisr_serving::{
     Api, HttpServer, LookupError, Metrics, ModelSlot, Settings, Snapshots, UserLookup, Watcher,
@@ -198,7 +197,7 @@ fn evaluation_trainer_and_server_make_the_same_lists() {
         let relevance = evaluate(&split, &split.test, &mut neural, alone, |_, _| {}).unwrap();
         let settings = Settings { listen: "127.0.0.1:0".to_owned(), ..Settings::default() };
         let most = Lambda::Personal { most: settings.lambda_max };
-        let personal = rerank(&split, &relevance, Objective::default(), most);
+        let personal = rerank(&split, &relevance, Arm::Likely, most);
 
         let features = UserFeatures::new(&split.data, &artifact.manifest().features, |_| false);
         let users: HashMap<Id, Kept> = split

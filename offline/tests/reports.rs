@@ -102,7 +102,7 @@ fn tables_name_every_model_and_its_distance_from_a_reference() {
     }
     let ablation = report.comparison("popularity", |_| true).unwrap();
     let chain = ablation.lines().find(|line| line.starts_with("| chain")).unwrap();
-    let found = compare(&report.models[3].test.table, &report.models[0].test.table, "NDCG@10").unwrap();
+    let found = compare(&report.models[5].test.table, &report.models[0].test.table, "NDCG@10").unwrap();
     assert!(found.paired.difference > 0.0 && found.paired.p < 0.05);
     assert!(chain.contains(&format!("{:+.4}", found.paired.difference)), "{chain}");
     let columns: Vec<usize> = ablation.lines().map(|line| line.matches('|').count()).collect();
@@ -115,12 +115,14 @@ fn re_ranking_costs_no_more_on_validation_than_allowed() {
     let split = circle();
     let report = report(&split);
     let names: Vec<&str> = report.models.iter().map(|model| &model.name[..]).collect();
-    assert_eq!(names, ["popularity", "popularity+mmr", "popularity+msd", "chain", "chain+mmr", "chain+msd"]);
-    let (plain, reranked) = (&report.models[3], &report.models[4]);
+    let ways = ["", "+mmr", "+msd", "+dpp", "+calibrated"];
+    let expected = ["popularity", "chain"].map(|model| ways.map(|way| format!("{model}{way}")));
+    assert_eq!(names, expected.as_flattened());
+    let (plain, reranked) = (&report.models[5], &report.models[6]);
     assert!(reranked.test.figures["ILD@10"] >= plain.test.figures["ILD@10"]);
     let lambdas = reranked.lambda.as_ref().unwrap();
     assert_eq!(lambdas.keys().collect::<Vec<_>>(), [&1, &2]);
-    assert_eq!(plain.pareto.len(), 2, "in two ways");
+    assert_eq!(plain.pareto.len(), 4, "in four ways");
     assert_eq!(plain.pareto[1].points.len(), LAMBDAS.len());
     assert_eq!(plain.pareto[0].points[0].ndcg, plain.test.seeds[&1]["NDCG@10"]);
 }

@@ -3,7 +3,8 @@
 
 use crate::common::dataset;
 use hmisr_offline::measures::{
-    self, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto, select_lambda,
+    self, Arm, Lambda, ParetoPoint, UserTable, ild_at_ndcg, intra_list_diversity, long_tail, pareto,
+    select_lambda,
 };
 use hmisr_offline::{CaseResult, PerCase, Protocol, Split};
 use hmisr_recommend::rerank::{Candidate, Objective, rerank};
@@ -89,20 +90,17 @@ fn answered() -> (Split, PerCase) {
 fn a_candidate_moves_to_its_new_place() {
     let (split, answers) = answered();
     let items = |answers: &PerCase| answers.results[0].top.iter().map(|one| one.0).collect::<Vec<_>>();
-    let found = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Fixed(0.5));
+    let found = measures::rerank(&split, &answers, Arm::Mmr, Lambda::Fixed(0.5));
     assert_eq!(found.model, "m+mmr");
     assert_eq!(items(&found), [0, 3, 4, 1, 2]);
     assert_eq!(found.results[0].rank, Some(2.0));
     assert_eq!(found.results[0].top[1], (3, 8.0));
-    assert_eq!(
-        items(&measures::rerank(&split, &answers, Objective::Mmr, Lambda::Fixed(0.0))),
-        items(&answers)
-    );
-    let personal = measures::rerank(&split, &answers, Objective::Mmr, Lambda::Personal { most: 1.0 });
+    assert_eq!(items(&measures::rerank(&split, &answers, Arm::Mmr, Lambda::Fixed(0.0))), items(&answers));
+    let personal = measures::rerank(&split, &answers, Arm::Mmr, Lambda::Personal { most: 1.0 });
     assert_eq!(personal.results, found.results, "1.0 × 0.5");
     let mut far = answers.clone();
     far.results[0].rank = None;
-    assert_eq!(measures::rerank(&split, &far, Objective::Mmr, Lambda::Fixed(0.5)).results[0].rank, None);
+    assert_eq!(measures::rerank(&split, &far, Arm::Mmr, Lambda::Fixed(0.5)).results[0].rank, None);
 }
 
 #[test]
@@ -126,7 +124,7 @@ fn a_user_whose_choice_is_foreseen_keeps_the_list() {
 fn the_curve_trades_accuracy_for_diversity() {
     let (split, answers) = answered();
     let tail = long_tail(&split, 0.8);
-    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], Objective::Mmr, false).points;
+    let curve = pareto(&split, &tail, &answers, &[0.0, 0.5], Arm::Mmr, false).points;
     let table = UserTable::new(&split.data, &tail, &answers);
     assert_eq!(curve[0].ndcg, table.mean(table.column("NDCG@10").unwrap()));
     assert_eq!(curve[0].ild, intra_list_diversity(&split.data, &answers.results[0].top, 10));

@@ -1,11 +1,11 @@
 //! Accuracy against diversity, by re-ranking.
 
 pub use hmisr_recommend::Lambda;
-use hmisr_recommend::rerank::{self, Candidate, Objective};
+use hmisr_recommend::rerank::Candidate;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{LIST, UserTable};
+use super::{Arm, LIST, UserTable};
 use crate::evaluate::{CaseResult, PerCase};
 use crate::split::Split;
 
@@ -13,47 +13,28 @@ use crate::split::Split;
 ///
 /// A target among the candidates gets its place in the new order for a rank; any other keeps its
 /// rank, which is beyond the candidates. The new list's scores are the old ones, item by item.
-pub fn rerank(split: &Split, answers: &PerCase, objective: Objective, lambda: Lambda) -> PerCase {
+pub fn rerank(split: &Split, answers: &PerCase, arm: Arm, lambda: Lambda) -> PerCase {
     let rerank = |result: &CaseResult| {
         let lambda = lambda.of(result.diversity);
         let candidates: Vec<Candidate> =
             result.top.iter().map(|&(item, relevance)| Candidate { item, relevance }).collect();
-        let order = rerank::rerank(&candidates, lambda, candidates.len(), objective, |one, other| {
-            split.data.category_cosine(one, other) as f32
-        });
+        let history = split.query(result.case).history;
+        let order = arm.order(split, history, &candidates, answers.likelihoods, lambda);
         let top: Vec<(u32, f32)> = order.into_iter().map(|at| result.top[at]).collect();
         let target = split.target(result.case).item;
         let place = top.iter().position(|&(item, _)| item == target).map(|at| (at + 1) as f64);
         CaseResult { rank: result.rank.map(|old| place.unwrap_or(old)), top, ..result.clone() }
     };
     let results = answers.results.par_iter().map(rerank).collect();
-    let model = format!("{}+{}", answers.model, suffix(objective));
+    let model = format!("{}+{}", answers.model, arm.suffix());
     PerCase { model, likelihoods: answers.likelihoods, seconds: answers.seconds, results }
-}
-
-/// What answers can be re-ranked for.
-pub fn objectives(likelihoods: bool) -> &'static [Objective] {
-    match likelihoods {
-        true => &[Objective::Mmr, Objective::MaxSum, Objective::Likely],
-        false => &[Objective::Mmr, Objective::MaxSum],
-    }
-}
-
-/// What a model's name gets where it is re-ranked: `mmr`, `msd` for max-sum diversification, and `msd-p` where
-/// relevance is a probability.
-pub fn suffix(objective: Objective) -> &'static str {
-    match objective {
-        Objective::Mmr => "mmr",
-        Objective::MaxSum => "msd",
-        Objective::Likely => "msd-p",
-    }
 }
 
 /// A curve of accuracy against diversity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// What the lists were re-ranked for.
-    pub objective: Objective,
+    /// How the lists were re-ranked.
+    pub objective: Arm,
     /// λ is multiplied with the model's diversity score of the user.
     pub personal: bool,
     /// One point a λ.
@@ -64,7 +45,7 @@ impl Curve {
     /// What tells it from the model's other curves.
     pub fn name(&self, model: &str) -> String {
         let personal = if self.personal { ", personal λ" } else { "" };
-        format!("{model}+{}{personal}", suffix(self.objective))
+        format!("{model}+{}{personal}", self.objective.suffix())
     }
 }
 
@@ -87,18 +68,18 @@ pub fn pareto(
     tail: &[bool],
     answers: &PerCase,
     lambdas: &[f32],
-    objective: Objective,
+    arm: Arm,
     personal: bool,
 ) -> Curve {
     let point = |&lambda: &f32| {
         let kind = if personal { Lambda::Personal { most: lambda } } else { Lambda::Fixed(lambda) };
-        let table = UserTable::new(&split.data, tail, &rerank(split, answers, objective, kind));
+        let table = UserTable::new(&split.data, tail, &rerank(split, answers, arm, kind));
         let mean = |measure: &str| {
             table.column(&format!("{measure}@{LIST}")).map_or(f64::NAN, |column| table.mean(column))
         };
         ParetoPoint { lambda, hr: mean("HR"), ndcg: mean("NDCG"), ild: mean("ILD") }
     };
-    Curve { objective, personal, points: lambdas.iter().map(point).collect() }
+    Curve { objective: arm, personal, points: lambdas.iter().map(point).collect() }
 }
 
 /// The greatest ILD@10 that a curve reaches at this NDCG@10 or a higher one, linear between its

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use super::{Measures, ModelReport};
 use crate::error::{Error, Result};
 use crate::evaluate::{Answers, PerCase};
-use hmisr_recommend::rerank::Objective;
-
-use crate::measures::{
-    Curve, Lambda, adaptation, objectives, pareto, related_similarity, rerank, select_lambda, suffix,
-};
+use crate::measures::{Arm, Curve, Lambda, adaptation, pareto, related_similarity, rerank, select_lambda};
 use crate::split::{CaseSet, Split};
 
 /// The values of λ on the curve of accuracy against diversity.
@@ -62,8 +58,8 @@ pub fn assemble(split: &Split, answers: &[Answers], options: AssembleOptions) ->
             let model = Model { split, measures: &measures, name, answers: of_model().collect() };
             reports.push(model.report(options)?);
             if let Some(loss) = options.mmr_loss {
-                for objective in model.objectives() {
-                    reports.push(model.reranked(*objective, loss)?);
+                for arm in model.arms() {
+                    reports.push(model.reranked(*arm, loss)?);
                 }
             }
         }
@@ -107,15 +103,14 @@ impl Model<'_> {
     /// Accuracy against diversity, re-ranked in each way, also with personal λ where there are scores.
     fn curves(&self, answers: &PerCase) -> Vec<Curve> {
         let personal = if self.scores() { &[false, true][..] } else { &[false] };
-        let ways =
-            self.objectives().iter().flat_map(|way| personal.iter().map(move |personal| (*way, *personal)));
+        let ways = self.arms().iter().flat_map(|way| personal.iter().map(move |personal| (*way, *personal)));
         let curve =
             |(way, personal)| pareto(self.split, self.measures.tail(), answers, &LAMBDAS, way, personal);
         ways.map(curve).collect()
     }
 
     /// The model re-ranked, λ selected by the validation cases of each seed.
-    fn reranked(&self, objective: Objective, loss: f64) -> Result<ModelReport> {
+    fn reranked(&self, arm: Arm, loss: f64) -> Result<ModelReport> {
         let validation = self.of(CaseSet::Validation);
         let personal = self.scores();
         let mut lambdas = BTreeMap::new();
@@ -130,7 +125,7 @@ impl Model<'_> {
                     ),
                 });
             };
-            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, objective, personal);
+            let curve = pareto(self.split, self.measures.tail(), answers, &LAMBDAS, arm, personal);
             lambdas.insert(*seed, select_lambda(&curve.points, loss).map_or(0.0, |point| point.lambda));
         }
         let reranked = |set| -> BTreeMap<u64, PerCase> {
@@ -140,13 +135,13 @@ impl Model<'_> {
             };
             self.of(set)
                 .into_iter()
-                .map(|(seed, one)| (seed, rerank(self.split, one, objective, lambda(seed))))
+                .map(|(seed, one)| (seed, rerank(self.split, one, arm, lambda(seed))))
                 .collect()
         };
         let (test, adapted) = (reranked(CaseSet::Test), reranked(CaseSet::Adaptation));
         let test_of = test.iter().map(|(seed, one)| (*seed, one)).collect();
         Ok(ModelReport {
-            name: format!("{}+{}", self.name, suffix(objective)),
+            name: format!("{}+{}", self.name, arm.suffix()),
             test: self.measures.of(&test_of)?,
             successive: None,
             adaptation: adapted.values().next().map(|one| adaptation(self.split, one)),
@@ -159,8 +154,8 @@ impl Model<'_> {
         })
     }
 
-    fn objectives(&self) -> &'static [Objective] {
-        objectives(self.answers.iter().all(|one| one.per_case.likelihoods))
+    fn arms(&self) -> &'static [Arm] {
+        Arm::of(self.answers.iter().all(|one| one.per_case.likelihoods))
     }
 
     /// Whether the model gives diversity scores.

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use hmisr_recommend::rerank::Objective;
-
 use super::ablation::is_ablation;
 use crate::error::{Error, Result};
+use crate::measures::{Arm, Curve};
 use crate::report::{Report, learning_curves, pareto_curves};
 
 /// HMISR without each of its parts against the whole, as a section of Markdown; none where the report has no HMISR.
@@ -32,8 +31,13 @@ pub fn write(folder: &Path, report: &Report, markdown: &str) -> Result<()> {
     // Ablations would hide the models.
     let drawn = |name: &str| !is_ablation(name);
     for model in report.models.iter().filter(|model| drawn(&model.name) && !model.pareto.is_empty()) {
-        // The published way, and the one that a server takes.
-        let drawn = model.pareto.iter().filter(|curve| curve.objective != Objective::MaxSum);
+        // The published ways, and the one that a server takes.
+        let is_drawn = |curve: &&Curve| match curve.objective {
+            Arm::MaxSum => false,
+            Arm::Likely => true,
+            Arm::Mmr | Arm::Determinant | Arm::Calibrated => !curve.personal,
+        };
+        let drawn = model.pareto.iter().filter(is_drawn);
         curves.extend(drawn.map(|curve| (curve.name(&model.name), curve.points.clone())));
     }
     if !curves.is_empty() {
