@@ -30,8 +30,8 @@ const RIDGE: f64 = 30.0;
 const LEAST: f64 = 100.0;
 /// Labels after which one weighs half.
 const HALF_LIFE: f64 = 50_000.0;
-/// An input whose spread is smaller than this says nothing.
-const SPREAD: f64 = 1e-9;
+/// An input whose variance is a smaller part of its square than this says nothing: it may be rounding.
+const VARIES: f64 = 1e-9;
 
 /// Whether a choice at `now` begins a session, after an event at `last`, epoch milliseconds.
 pub fn begins_session(last: i64, now: i64) -> bool {
@@ -159,9 +159,9 @@ impl Foresight {
         let mean: [f64; INPUTS] = std::array::from_fn(|i| self.pairs[pair(0, i)] / count);
         let about = self.labels[0] / count;
         let spread: [f64; INPUTS] = std::array::from_fn(|i| {
-            let variance = self.pairs[pair(i, i)] / count - mean[i] * mean[i];
-            let spread = variance.max(0.0).sqrt();
-            if spread > SPREAD { spread } else { 0.0 }
+            let square = self.pairs[pair(i, i)] / count;
+            let variance = square - mean[i] * mean[i];
+            if variance > VARIES * square { variance.sqrt() } else { 0.0 }
         });
         // Correlations with the ridge, and those with the label, of the inputs that differ.
         let told: Vec<usize> = (1..INPUTS).filter(|i| spread[*i] > 0.0).collect();
@@ -298,6 +298,23 @@ mod tests {
         let before = Inputs([1.0; INPUTS]);
         (0..200u32).for_each(|nth| alike.learn(&before, f64::from(nth % 2)));
         assert!((alike.line().unwrap().score(&before) - 0.5).abs() < 1e-3);
+    }
+
+    #[test]
+    fn what_never_differed_says_nothing_however_it_was_rounded() {
+        let (mut random, mut foresight) = (SplitMix::new(5), Foresight::default());
+        let constant = |Inputs(inputs): Inputs, value: f64| {
+            let mut inputs = inputs;
+            inputs[2] = value;
+            Inputs(inputs)
+        };
+        for _ in 0..20_000 {
+            foresight
+                .learn(&constant(inputs(&mut random), 1.0 / 21.0), f64::from(random.symmetric(0.5)) + 0.5);
+        }
+        let line = foresight.line().unwrap();
+        let score = line.score(&constant(inputs(&mut random), 0.25));
+        assert!((score - 0.5).abs() < 0.05, "{score}");
     }
 
     #[test]

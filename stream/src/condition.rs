@@ -72,7 +72,8 @@ impl Condition {
         if let Some(Silence { lasting, brokers }) = &self.silence {
             let lasting = lasting.as_secs();
             obstacles.push(format!(
-                "no broker at {brokers} has answered for {lasting} s: are they up, and is this their address?"
+                "no broker at {brokers} has answered for {lasting} s: are they up, the group's coordinator among them, \
+                 and is this their address?"
             ));
         }
         if self.abandoned {

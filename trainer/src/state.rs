@@ -87,7 +87,8 @@ impl State {
                 return false;
             }
             foresight.learn(&before, variety(catalogue, &chosen));
-            self.wait(example, history, position);
+            // A choice is of one label alone.
+            waiting.forget(&example.user);
             return true;
         }
         self.wait(example, history, position);

@@ -336,11 +336,8 @@ impl Trainer {
         // Moments that began anew are as unsure as a new model's.
         let since = step.saturating_sub(*warm_from);
         let warm = (since as f32 / learning.warmup_steps.max(1) as f32).min(1.0);
-        // A second level that a lesson has begun has nothing to say at first.
-        let began = match lineage.lessons.is_empty() {
-            true => *warm_from,
-            false => lineage.level_from.max(*warm_from),
-        };
+        // A second level that began on the way has nothing to say at first.
+        let began = lineage.level_from.max(*warm_from);
         if step.saturating_sub(began) >= UNLEARNED_STEPS {
             lineage.stage = stage;
         }

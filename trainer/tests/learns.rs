@@ -132,8 +132,8 @@ fn how_various_the_next_choices_are_is_learnt_though_they_come_later() {
         (0..4).map(of).collect()
     };
     let labels: Vec<usize> = (1..45).map(|at| trainer.learn(&batch(at)).unwrap().labels).collect();
-    // The first example of each waits for twenty choices, its own the first; then the newest waits.
-    let expected: Vec<usize> = (1..45).map(|at| if [20, 39].contains(&at) { 4 } else { 0 }).collect();
+    // The first example of each waits for twenty choices, its own the first; then the next one waits.
+    let expected: Vec<usize> = (1..45).map(|at| if [20, 40].contains(&at) { 4 } else { 0 }).collect();
     assert_eq!(labels, expected);
 }
 

@@ -156,6 +156,7 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
     /// does not hold name their remedy; brokers that stay away end it after some tries.
     pub fn run(mut self, stop: &AtomicBool, until_end: bool) -> Result<Copied> {
         let mut told = Instant::now();
+        self.metrics.waits().set(vec!["the bridge is being started".to_owned()]);
         while !stop.load(Ordering::Relaxed) {
             match self.turn(until_end) {
                 Ok(true) => break,
@@ -190,6 +191,9 @@ impl<'a, S: Source, K: Sink<Group = S::Group>> Bridge<'a, S, K> {
             return Err(error);
         }
         warn!(%error, failures = self.failures, "the bridge tries again from the last commit");
+        let silent = self.source.condition().silent_seconds();
+        self.metrics.silent_seconds.set(silent);
+        self.metrics.waits().set(vec![format!("the last try failed: {error}")]);
         let pause = PAUSE * (1 << self.failures);
         while self.failed_at.elapsed() < pause && !stop.load(Ordering::Relaxed) {
             std::thread::sleep(SLICE.min(pause));

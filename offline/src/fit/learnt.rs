@@ -10,7 +10,7 @@ use super::settings::FitSettings;
 use crate::data::{Dataset, Event, UNKNOWN_CATEGORY, UserFeatures};
 use crate::split::Split;
 
-/// Items, actions, habits and weights of a training part.
+/// Items, actions, weights of a training part, and how various the next choices are.
 #[derive(Debug, Clone)]
 pub(super) struct Learnt {
     /// Every item of the data, which a network has a row for whether it was learnt from or not.

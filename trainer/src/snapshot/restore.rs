@@ -99,8 +99,9 @@ pub fn restore(artifact: &Artifact, settings: &Settings) -> Result<Restored> {
             format!("{}: tensors of different lengths", artifact.folder().display()),
         )
     })?;
-    // A fit that ended in its coarse stage has a second level that begins now. Once: a restart must not move it.
-    let begins = manifest.stage == Stage::Coarse && !is_whole;
+    // A second level that the version does not have begins now, and so does that of a fit that ended in its coarse
+    // stage. Once: a restart must not move it.
+    let begins = is_new_level(&bound) || (manifest.stage == Stage::Coarse && !is_whole);
     let lineage = Lineage {
         // A second level that begins now has nothing to say yet.
         stage: if is_new_level(&bound) { Stage::Coarse } else { manifest.stage },

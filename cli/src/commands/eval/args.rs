@@ -38,8 +38,8 @@ pub struct EvalArgs {
     /// The cases.
     #[command(flatten)]
     pub cases: CaseOptions,
-    /// Re-rank at several λ, by maximal marginal relevance and by max-sum diversification: the curves
-    /// of accuracy against diversity.
+    /// Re-rank at several λ, by maximal marginal relevance, max-sum diversification, determinants and
+    /// calibration: the curves of accuracy against diversity.
     #[arg(long)]
     pub pareto: bool,
     /// Also show each model re-ranked in these ways with the λ that gives the most diverse lists whose
