@@ -90,6 +90,7 @@ pub fn run(config: Config, args: BridgeArgs) -> Result<(), Failure> {
     let settings = settings(&config, &args)?;
     let mapping = Mapping::new(&settings)?.with_min_ts_ms(config.features.min_ts_ms);
     let kafka = args.kafka.kafka(config.kafka.clone());
+    kafka.accept_session()?;
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
     let metrics = BridgeMetrics::new(&registry)?;

@@ -52,6 +52,7 @@ pub fn run(mut config: Config, args: PipelineArgs) -> Result<(), Failure> {
     config.pipeline.adopt_store_offset |= args.adopt_store_offset;
     config.pipeline.skip_unreadable.extend(&args.skip_unreadable);
     let kafka = args.kafka.kafka(config.kafka.clone());
+    kafka.accept_session()?;
     let stop = crate::stop::on_signal()?;
     let registry = registry()?;
     let state = State::new(&config);

@@ -55,6 +55,7 @@ pub struct TrainArgs {
 
 pub fn run(mut config: Config, args: TrainArgs) -> Result<(), Failure> {
     let kafka = args.kafka.kafka(config.kafka.clone());
+    kafka.accept_session()?;
     config.trainer.from = args.from.or(config.trainer.from);
     config.trainer.features = config.features.clone();
     let stop = crate::stop::on_signal()?;

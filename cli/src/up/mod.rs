@@ -77,6 +77,7 @@ pub fn run(mut config: Config, args: UpArgs) -> Result<(), Failure> {
     match &args.kafka.brokers {
         Some(_) => {
             let kafka = args.kafka.kafka(config.kafka.clone());
+            kafka.accept_session()?;
             topics::create(&kafka, &config.topics)?;
             make_folder()?;
             identity::claim(&folder.0, args.kafka.brokers.as_deref())?;

@@ -15,6 +15,14 @@ const PROBE: Duration = Duration::from_secs(5);
 pub struct Kafka(pub KafkaSettings);
 
 impl Kafka {
+    /// Refuses a membership in which partitions would stand still for longer than they may; for members that stay.
+    ///
+    /// # Errors
+    /// Kinds `Configuration`, `Unavailable`.
+    pub fn accept_session(&self) -> Result<()> {
+        self.0.accept_session()
+    }
+
     /// Makes the topics of the settings that are missing; their names.
     ///
     /// # Errors
@@ -30,7 +38,6 @@ impl Transport for Kafka {
 
     fn source(&self, topic: &str, group: &str) -> Result<KafkaSource> {
         let settings = KafkaSettings { group_id: group.to_owned(), ..self.0.clone() };
-        settings.accept_session()?;
         KafkaSource::new(&settings, topic)
     }
 
